@@ -1,0 +1,86 @@
+"""The names on which SQL, learning and storage agree.
+
+Belongs here: column names, their order and their meaning. Does not belong here: any computation or input/output.
+`gold.fct_match` and `gold.feat_match` must offer these columns (a contract test compares), the ratings must produce
+theirs, and every model is fitted on `FEATURES` in this order.
+"""
+
+from typing import Final
+
+OUTCOMES: Final = ("home", "draw", "away")
+"""The order of every triple of probabilities in this project."""
+
+PROBABILITIES: Final = ("p_home", "p_draw", "p_away")
+
+MATCH_COLUMNS: Final = (
+    "match_id",
+    "competition_id",
+    "country",
+    "tier",
+    "season",
+    "kickoff_at",
+    "as_of",
+    "known_at",
+    "status",
+    "home_team_id",
+    "away_team_id",
+    "home_goals",
+    "away_goals",
+    "home_shots",
+    "away_shots",
+    "home_shots_on_target",
+    "away_shots_on_target",
+)
+"""What the ratings read from `gold.fct_match`: one row per match, played or not."""
+
+RATINGS: Final[dict[str, tuple[str, ...]]] = {
+    "elo": ("elo_home", "elo_away"),
+    "pi": ("pi_home_at_home", "pi_home_away", "pi_away_at_home", "pi_away_away"),
+    "goals": ("goals_log_rate_home", "goals_log_rate_away"),
+    "shots": ("shots_log_rate_home", "shots_log_rate_away"),
+    "experience": ("n_played_home", "n_played_away"),
+}
+"""Rating to the columns it gives for each match, all as they stood before the match.
+
+`pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far.
+"""
+
+WAREHOUSE_FEATURES: Final = (
+    "home_form_points_5",
+    "away_form_points_5",
+    "home_form_goal_difference_5",
+    "away_form_goal_difference_5",
+    "home_form_shots_on_target_difference_5",
+    "away_form_shots_on_target_difference_5",
+    "home_rest_days",
+    "away_rest_days",
+    "home_season_points_per_match",
+    "away_season_points_per_match",
+    "home_season_goal_difference_per_match",
+    "away_season_goal_difference_per_match",
+    "home_season_n_played",
+    "away_season_n_played",
+    "month",
+    "tier",
+)
+"""What `gold.feat_match` computes in SQL for the information set `results`."""
+
+MARKET_COLUMNS: Final = (
+    "pre_match_odds_home",
+    "pre_match_odds_draw",
+    "pre_match_odds_away",
+    "closing_odds_home",
+    "closing_odds_draw",
+    "closing_odds_away",
+)
+"""Average quotes carried by `gold.feat_market`, raw: closing ones are the benchmark, never a feature."""
+
+DERIVED_FEATURES: Final = ("elo_difference", "pi_expected_goal_difference", "goals_log_rate_difference", "shots_log_rate_difference")
+"""What `assemble` computes from the ratings."""
+
+FEATURES: Final = (
+    *DERIVED_FEATURES,
+    *(name for names in RATINGS.values() for name in names),
+    *WAREHOUSE_FEATURES,
+)
+"""The columns of the feature matrix of `results`, in order, every one float64 with NaN for "not known"."""

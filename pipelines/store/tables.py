@@ -1,0 +1,205 @@
+"""The tables that Python writes: `bronze`, `forecast` and `published`.
+
+Belongs here: their columns, keys and constraints as SQLAlchemy metadata, and nothing else. The shape in the
+database changes only by a migration (`deploy/migrations`), which reads this metadata. `silver` and `gold` belong
+to dbt, `app` to the service.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from pipelines.forecast import contract
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+Moment = sa.DateTime(timezone=True)
+
+# --------------------------------------------------------------------------- bronze: what was delivered
+
+source_file = sa.Table(
+    "source_file",
+    metadata,
+    sa.Column("file_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("source", sa.Text, nullable=False, comment="the provider: football_data, openfootball or inbox"),
+    sa.Column("key", sa.Text, nullable=False, comment="the file's path at the provider, e.g. mmz4281/2324/E0.csv"),
+    sa.Column("version", sa.Integer, nullable=False, comment="1 for the first bytes seen under this key, then counting up"),
+    sa.Column("sha256", sa.Text, nullable=False, comment="digest of the bytes, their address in the landing zone"),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
+    sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),
+    sa.Column("state", sa.Text, nullable=False, comment="intact, truncated, shrunk or refused; only intact versions withdraw rows"),
+    sa.Column("n_lines", sa.Integer, nullable=False, comment="lines in the file = n_header + n_loaded + n_quarantined + n_blank"),
+    sa.Column("n_header", sa.Integer, nullable=False),
+    sa.Column("n_loaded", sa.Integer, nullable=False),
+    sa.Column("n_quarantined", sa.Integer, nullable=False),
+    sa.Column("n_blank", sa.Integer, nullable=False),
+    sa.Column("etag", sa.Text),
+    sa.Column("last_modified", sa.Text),
+    sa.Column("fetched_at", Moment, nullable=False),
+    sa.UniqueConstraint("source", "key", "version"),
+    sa.CheckConstraint("state in ('intact', 'truncated', 'shrunk', 'refused')", name="state"),
+    schema="bronze",
+)
+
+
+def _row_table(name: str, comment: str) -> sa.Table:
+    """A bronze table of delivered lines, each stored once for as long as its file holds it unchanged.
+
+    A line is part of a file's versions `since_version` (inclusive) to `until_version` (exclusive; null = still there).
+    """
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("row_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("file_id", sa.ForeignKey(source_file.c.file_id), nullable=False, comment="the version that brought the line"),
+        sa.Column("source", sa.Text, nullable=False),
+        sa.Column("key", sa.Text, nullable=False),
+        sa.Column("layout", sa.Text, nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json"),
+        sa.Column("since_version", sa.Integer, nullable=False),
+        sa.Column("until_version", sa.Integer, comment="null while the line stands in the file"),
+        sa.Column("line_number", sa.Integer, nullable=False, comment="in the version that brought it, the header being line 1"),
+        sa.Column("row_digest", sa.LargeBinary(16), nullable=False, comment="MD5 of the line's cells, to recognise it again"),
+        sa.Column("cells", JSONB, nullable=False, comment="column name to text as delivered; empty cells left out"),
+        sa.Column("ingested_at", Moment, nullable=False),
+        # A line that leaves a file and comes back is a new row.
+        sa.Index(f"{name}_standing_key", "source", "key", "row_digest", unique=True, postgresql_where=sa.text("until_version is null")),
+        sa.Index(f"{name}_file_id_idx", "file_id"),
+        schema="bronze",
+        comment=comment,
+    )
+
+
+football_data_match = _row_table("football_data_match", "Lines of football-data.co.uk files, and of inbox files in their format.")
+openfootball_match = _row_table("openfootball_match", "Matches of openfootball JSON files.")
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("quarantine_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("file_id", sa.ForeignKey(source_file.c.file_id), nullable=False, index=True),
+    sa.Column("line_number", sa.Integer, comment="null where the whole file is meant"),
+    sa.Column("n_lines", sa.Integer, nullable=False, comment="how many lines this entry stands for"),
+    sa.Column("reason", sa.Text, nullable=False, comment="a short code, e.g. broken_off, html, no_date"),
+    sa.Column("explanation", sa.Text, nullable=False, comment="the reason as a sentence for a person"),
+    sa.Column("content", sa.Text, comment="the line's text, at most 2,000 characters"),
+    sa.Column("quarantined_at", Moment, nullable=False),
+    schema="bronze",
+)
+
+# --------------------------------------------------------------------------- forecast: what was learnt and said
+
+match_rating = sa.Table(
+    "match_rating",
+    metadata,
+    sa.Column("match_id", sa.Text, primary_key=True),
+    *(sa.Column(name, sa.Double) for names in contract.RATINGS.values() for name in names),
+    schema="forecast",
+    comment="What each rating said before the match, from matches known before its as_of.",
+)
+
+prediction = sa.Table(
+    "prediction",
+    metadata,
+    sa.Column("prediction_id", sa.Text, primary_key=True, comment="digest of what the row says"),
+    sa.Column("match_id", sa.Text, nullable=False),
+    sa.Column("information_set", sa.Text, nullable=False),
+    sa.Column("model_name", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("kickoff_at", Moment, nullable=False),
+    sa.Column("as_of", Moment, nullable=False, comment="only what was known before this moment was used"),
+    sa.Column("issued_at", Moment, nullable=False),
+    sa.Column("p_home", sa.Double, nullable=False),
+    sa.Column("p_draw", sa.Double, nullable=False),
+    sa.Column("p_away", sa.Double, nullable=False),
+    sa.Column("expected_home_goals", sa.Double, nullable=False),
+    sa.Column("expected_away_goals", sa.Double, nullable=False),
+    sa.Column("features_digest", sa.Text, nullable=False, comment="SHA-256 of the feature row the model saw"),
+    sa.Index("prediction_match_id_information_set_issued_at_idx", "match_id", "information_set", "issued_at"),
+    sa.CheckConstraint("issued_at < kickoff_at", name="issued_before_kickoff"),
+    sa.CheckConstraint("as_of <= issued_at", name="as_of_not_after_issue"),
+    sa.CheckConstraint("abs(p_home + p_draw + p_away - 1) < 1e-9 and least(p_home, p_draw, p_away) > 0", name="probabilities"),
+    schema="forecast",
+)
+
+model_evidence = sa.Table(
+    "model_evidence",
+    metadata,
+    sa.Column("evidence_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("model_name", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("decided_at", Moment, nullable=False),
+    sa.Column("decision", sa.Text, nullable=False, comment="promoted or kept_champion"),
+    sa.Column("reasons", JSONB, nullable=False, comment="list of sentences"),
+    sa.Column("figures", JSONB, nullable=False, comment="scores of challenger, champion and market on the same matches"),
+    schema="forecast",
+)
+
+# --------------------------------------------------------------------------- published: the contract with the service
+
+publication = sa.Table(
+    "publication",
+    metadata,
+    sa.Column("publication_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("published_at", Moment, nullable=False),
+    sa.Column("confirmed_at", Moment, nullable=False, comment="last run that found nothing to change"),
+    sa.Column("data_cutoff", Moment, nullable=False),
+    sa.Column("is_simulated", sa.Boolean, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False, comment="SHA-256 of the content; an unchanged one is not published again"),
+    sa.Column("n_predictions", sa.Integer, nullable=False),
+    sa.Column("note", sa.Text, comment="what a reader must know, e.g. why there is no prediction"),
+    sa.Column("manifest", JSONB, nullable=False, comment="file key to SHA-256 of the bytes the forecasts rest on"),
+    sa.Column("git_revision", sa.Text),
+    schema="published",
+)
+
+published_competition = sa.Table(
+    "competition",
+    metadata,
+    sa.Column("publication_id", sa.ForeignKey(publication.c.publication_id), primary_key=True),
+    sa.Column("competition_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("country", sa.Text, nullable=False),
+    sa.Column("tier", sa.Integer),
+    sa.Column("n_matches", sa.Integer, nullable=False, comment="matches with a result in the warehouse"),
+    sa.Column("n_predictions", sa.Integer, nullable=False, comment="coming matches in this publication"),
+    sa.Column("latest_result_on", sa.Date),
+    schema="published",
+)
+
+published_prediction = sa.Table(
+    "prediction",
+    metadata,
+    sa.Column("publication_id", sa.ForeignKey(publication.c.publication_id), primary_key=True),
+    sa.Column("prediction_id", sa.Text, primary_key=True),
+    sa.Column("match_id", sa.Text, nullable=False),
+    sa.Column("competition_id", sa.Text, nullable=False),
+    sa.Column("competition", sa.Text, nullable=False),
+    sa.Column("country", sa.Text, nullable=False),
+    sa.Column("season", sa.Integer, nullable=False),
+    sa.Column("kickoff_at", Moment, nullable=False),
+    sa.Column("is_time_known", sa.Boolean, nullable=False, comment="false: kickoff_at is the start of the day"),
+    sa.Column("home_team_id", sa.Text, nullable=False),
+    sa.Column("home_team", sa.Text, nullable=False),
+    sa.Column("away_team_id", sa.Text, nullable=False),
+    sa.Column("away_team", sa.Text, nullable=False),
+    sa.Column("p_home", sa.Double, nullable=False),
+    sa.Column("p_draw", sa.Double, nullable=False),
+    sa.Column("p_away", sa.Double, nullable=False),
+    sa.Column("expected_home_goals", sa.Double, nullable=False),
+    sa.Column("expected_away_goals", sa.Double, nullable=False),
+    sa.Column("information_set", sa.Text, nullable=False),
+    sa.Column("model_name", sa.Text, nullable=False),
+    sa.Column("model_version", sa.Integer, nullable=False),
+    sa.Column("as_of", Moment, nullable=False),
+    sa.Column("issued_at", Moment, nullable=False),
+    sa.Index("prediction_publication_id_kickoff_at_prediction_id_idx", "publication_id", "kickoff_at", "prediction_id"),
+    schema="published",
+)
