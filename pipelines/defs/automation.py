@@ -1,0 +1,68 @@
+"""When things run: the jobs, their schedules and the sensors.
+
+Belongs here: jobs, schedules, sensors. Correctness never depends on a tick: the daily schedule alone moves the day,
+and every run may be repeated.
+"""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from pipelines.settings import Settings
+from pipelines.sources.registry import open_sources
+
+_EVERYTHING = dg.AssetSelection.all()
+_LEARNING = dg.AssetSelection.assets(["forecast", "model_evidence"])
+_DOCS = dg.AssetSelection.groups("docs")
+
+build = dg.define_asset_job(
+    "build",
+    selection=_EVERYTHING,
+    description="From raw files to publication, a training included: the first run, and after a change of recipe.",
+)
+day = dg.define_asset_job(
+    "day",
+    selection=_EVERYTHING - _LEARNING - _DOCS,
+    description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
+)
+week = dg.define_asset_job(
+    "week",
+    selection=_LEARNING | dg.AssetSelection.groups("forecast", "published") | _DOCS,
+    description="The week's work: train, compare with the champion, promote if it is better, forecast, publish, document.",
+)
+
+day_schedule = dg.ScheduleDefinition(
+    name="every_morning", job=day, cron_schedule="0 6 * * *", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+week_schedule = dg.ScheduleDefinition(
+    name="every_monday", job=week, cron_schedule="0 8 * * 1", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+)
+
+
+@dg.sensor(job=day, minimum_interval_seconds=1800, default_status=dg.DefaultSensorStatus.STOPPED)
+def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask each source, by conditional request, whether its coming matches changed; run the day if so.
+
+    Stopped by default: the schedule moves the day, this only shortens the wait. An unreachable source raises, so that an
+    outage never looks like "nothing new".
+    """
+    settings = Settings.read()
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
+    now = {name: source.state() for name, source in open_sources(settings).items()}
+    if now == seen:
+        return dg.SkipReason("no source has changed since the last look")
+    state = json.dumps(now, sort_keys=True)
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state)], cursor=state)
+
+
+@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipReason]:
+    """Say that a run failed, what that means for readers, and where to look."""
+    run = context.dagster_run
+    if run.tags.get("dagster/will_retry") == "true":
+        yield dg.SkipReason("the run will be retried")
+        return
+    from pipelines.defs.alerts import announce
+
+    announce(Settings.read(), job=run.job_name, run_id=run.run_id, error=context.failure_event.message or "no message")

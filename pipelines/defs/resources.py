@@ -1,0 +1,82 @@
+"""What the assets work with: settings, the warehouse under each role, the landing zone, the model registry, dbt.
+
+Belongs here: wiring. Every resource hands out a plain object of `pipelines.store` or `pipelines.settings`, so that
+nothing below `defs` knows Dagster. Nothing is opened before a run needs it.
+"""
+
+import os
+
+import dagster as dg
+from dagster_dbt import DbtCliResource, DbtProject
+
+from pipelines.settings import PROJECT_DIR, Settings
+from pipelines.store.landing import Landing
+from pipelines.store.registry import Registry
+from pipelines.store.warehouse import Warehouse
+
+DBT_PROJECT = DbtProject(PROJECT_DIR / "dbt_project")
+
+
+class SettingsResource(dg.ConfigurableResource[Settings]):
+    """The environment, read when the run starts."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Settings:
+        """Read the settings."""
+        return Settings.read()
+
+
+class IngestWarehouse(dg.ConfigurableResource[Warehouse]):
+    """The database as the role that may write `bronze`."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Warehouse:
+        """Name the address; connections open when used."""
+        return Warehouse(Settings.read().ingest_url)
+
+
+class ModelWarehouse(dg.ConfigurableResource[Warehouse]):
+    """The database as the role that may read `gold` and write `forecast` and `published`."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Warehouse:
+        """Name the address; connections open when used."""
+        return Warehouse(Settings.read().model_url)
+
+
+class LandingResource(dg.ConfigurableResource[Landing]):
+    """The landing zone of raw bytes."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Landing:
+        """Name the folder."""
+        return Landing(Settings.read().landing_dir)
+
+
+class RegistryResource(dg.ConfigurableResource[Registry]):
+    """The model registry."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> Registry:
+        """Name the server."""
+        return Registry(Settings.read().mlflow_tracking_uri)
+
+
+class Dbt(DbtCliResource):
+    """dbt as the role that owns `silver` and `gold`."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Hand dbt's process the address that its profile reads; dagster-dbt passes on nothing but the environment."""
+        os.environ.update(Settings.read().dbt_environment())
+        super().setup_for_execution(context)
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """All resources by name, and one process per run: importing everything anew for each step would cost more than the step."""
+    return dg.Definitions(
+        resources={
+            "settings": SettingsResource(),
+            "bronze": IngestWarehouse(),
+            "warehouse": ModelWarehouse(),
+            "landing": LandingResource(),
+            "registry": RegistryResource(),
+            "dbt": Dbt(project_dir=DBT_PROJECT),
+        },
+        executor=dg.in_process_executor,
+    )

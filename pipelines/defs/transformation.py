@@ -1,0 +1,37 @@
+"""`silver` and `gold`: dbt's models, tests and seeds as assets and checks.
+
+Belongs here: how the dbt project appears in Dagster. The SQL is in `dbt_project`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+
+from pipelines.defs.resources import DBT_PROJECT
+from pipelines.settings import Settings
+
+
+class Translator(DagsterDbtTranslator):
+    """Layers become groups; every model says who owns it and what it is made of."""
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """One dbt node as an asset: its key is `[schema, table]`, its group the layer."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        node = manifest["nodes"].get(unique_id) or manifest["sources"][unique_id]
+        layer = node["schema"]
+        key = dg.AssetKey([layer, node.get("alias") or node["name"]]) if node["resource_type"] != "source" else spec.key
+        return spec.replace_attributes(
+            key=key, group_name=layer, owners=["team:data"], kinds={"dbt", "postgres", *({"seed"} & {node["resource_type"]})}
+        )
+
+
+@dbt_assets(manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="transformation")
+def transformation(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings) -> Iterator[Any]:
+    """Build every model and run its data tests; unit tests run in continuous integration, not here."""
+    variables = {"data_cutoff": settings.now().isoformat()}
+    yield from dbt.cli(
+        ["build", "--exclude-resource-type", "unit_test", "--vars", json.dumps(variables)], context=context
+    ).stream()

@@ -1,0 +1,112 @@
+"""The environment of the pipelines, read once into a frozen dataclass.
+
+Belongs here: every environment variable that this package obeys, with its default. Nothing else in `pipelines` reads
+the environment, and nothing here opens a file or a connection.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+DEFAULT_COMPETITIONS = "E0,E1,D1,D2,I1,I2,SP1,SP2,F1,F2"
+
+
+class SettingsError(ValueError):
+    """A variable is missing or makes no sense; the message says which one and what it should look like."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where things are and what is wanted.
+
+    `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
+    Database addresses are in libpq's form, one for each role.
+    """
+
+    edition: str
+    is_simulated: bool
+    data_cutoff: datetime | None
+    state_dir: Path
+    landing_dir: Path
+    inbox_dir: Path
+    simulated_dir: Path
+    docs_dir: Path
+    evidence_dir: Path
+    sources: tuple[str, ...]
+    football_data_url: str
+    openfootball_url: str
+    competitions: str
+    seasons: str
+    ingest_url: str
+    transform_url: str
+    model_url: str
+    mlflow_tracking_uri: str
+    alert_webhook_url: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the variables of `environ` (default: the process's own).
+
+        Raises:
+            SettingsError: a value cannot be understood.
+        """
+        env = os.environ if environ is None else environ
+        edition = env.get("EDITION", "live")
+        state_dir = Path(env.get("STATE_DIR") or PROJECT_DIR / ".local" / edition)
+        is_simulated = env.get("IS_SIMULATED", "0") == "1"
+        return cls(
+            edition=edition,
+            is_simulated=is_simulated,
+            data_cutoff=_instant("DATA_CUTOFF", env.get("DATA_CUTOFF", "")),
+            state_dir=state_dir,
+            landing_dir=Path(env.get("LANDING_DIR") or state_dir / "landing"),
+            inbox_dir=Path(env.get("INBOX_DIR") or state_dir / "inbox"),
+            simulated_dir=Path(env.get("SIMULATED_DIR") or state_dir / "simulated"),
+            docs_dir=Path(env.get("DOCS_DIR") or state_dir / "docs"),
+            evidence_dir=Path(env.get("EVIDENCE_DIR") or PROJECT_DIR / ".local" / "evidence"),
+            sources=_names(env.get("SOURCES") or ("simulated" if is_simulated else "football_data,inbox")),
+            football_data_url=(env.get("FOOTBALL_DATA_URL") or "https://www.football-data.co.uk").rstrip("/"),
+            openfootball_url=(
+                env.get("OPENFOOTBALL_URL") or "https://raw.githubusercontent.com/openfootball/football.json/master"
+            ).rstrip("/"),
+            competitions=env.get("COMPETITIONS") or ("all" if is_simulated else DEFAULT_COMPETITIONS),
+            seasons=env.get("SEASONS") or ("all" if is_simulated else "last 10"),
+            ingest_url=env.get("INGEST_DATABASE_URL", ""),
+            transform_url=env.get("TRANSFORM_DATABASE_URL", ""),
+            model_url=env.get("MODEL_DATABASE_URL", ""),
+            mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
+            alert_webhook_url=env.get("ALERT_WEBHOOK_URL", ""),
+        )
+
+    def now(self) -> datetime:
+        """The moment up to which facts count: the wall clock, or the rehearsed day's."""
+        return self.data_cutoff or datetime.now(UTC)
+
+    def dbt_environment(self) -> dict[str, str]:
+        """The variables that `dbt_project/profiles.yml` reads, from the transform role's address."""
+        url = urlsplit(self.transform_url)
+        return {
+            "DBT_HOST": url.hostname or "",
+            "DBT_PORT": str(url.port or 5432),
+            "DBT_USER": unquote(url.username or ""),
+            "DBT_PASSWORD": unquote(url.password or ""),
+            "DBT_NAME": url.path.lstrip("/"),
+        }
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _instant(name: str, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"{name}={text!r} is not an instant such as 2023-05-01T12:00Z") from error
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

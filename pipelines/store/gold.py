@@ -1,0 +1,81 @@
+"""What learning reads from the warehouse, as frames.
+
+Belongs here: the queries on `gold` and on the ratings, in the columns of `pipelines.forecast.contract`. Nothing here
+writes.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, RATINGS, WAREHOUSE_FEATURES
+from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RATING_COLUMNS = tuple(name for names in RATINGS.values() for name in names)
+
+
+def matches(warehouse: Warehouse) -> "pd.DataFrame":
+    """Every match, played or not, in `MATCH_COLUMNS`, ordered by kick-off and id."""
+    return warehouse.read(f"select {', '.join(MATCH_COLUMNS)} from gold.fct_match order by kickoff_at, match_id")
+
+
+def training_rows(warehouse: Warehouse) -> "pd.DataFrame":
+    """Every match with ratings, features, average quotes and how the source spells it; same order as `matches`."""
+    columns = ", ".join(
+        [
+            *(f"m.{name}" for name in (*MATCH_COLUMNS, "source_division", "source_date", "source_home", "source_away")),
+            *(f"r.{name}" for name in _RATING_COLUMNS),
+            *(f"f.{name}" for name in (*WAREHOUSE_FEATURES, *MARKET_COLUMNS) if name not in MATCH_COLUMNS),
+        ]
+    )
+    return warehouse.read(
+        f"""
+        select {columns}
+        from gold.fct_match as m
+        join gold.feat_match as f using (match_id)
+        join forecast.match_rating as r using (match_id)
+        order by m.kickoff_at, m.match_id
+        """
+    )
+
+
+def coming_rows(warehouse: Warehouse, after: datetime, before: datetime) -> "pd.DataFrame":
+    """Scheduled matches with `after < kickoff_at <= before`: names for people beside ratings and features."""
+    columns = ", ".join(
+        [
+            *(f"m.{name}" for name in (*MATCH_COLUMNS, "is_time_known", "home_team", "away_team")),
+            "c.name as competition",
+            *(f"r.{name}" for name in _RATING_COLUMNS),
+            *(f"f.{name}" for name in WAREHOUSE_FEATURES if name not in MATCH_COLUMNS),
+        ]
+    )
+    return warehouse.read(
+        f"""
+        select {columns}
+        from gold.fct_match as m
+        join gold.dim_competition as c using (competition_id)
+        join gold.feat_match as f using (match_id)
+        join forecast.match_rating as r using (match_id)
+        where m.status = 'scheduled' and m.kickoff_at > %(after)s and m.kickoff_at <= %(before)s
+        order by m.kickoff_at, m.match_id
+        """,
+        {"after": after, "before": before},
+    )
+
+
+def competitions(warehouse: Warehouse) -> "pd.DataFrame":
+    """Competitions with at least one match: `competition_id, name, country, tier, n_matches, latest_result_on`."""
+    return warehouse.read(
+        """
+        select
+            c.competition_id, c.name, c.country, c.tier,
+            count(m.home_goals) as n_matches,
+            max((m.kickoff_at at time zone 'Europe/London')::date) filter (where m.home_goals is not null) as latest_result_on
+        from gold.dim_competition as c
+        join gold.fct_match as m using (competition_id)
+        group by c.competition_id, c.name, c.country, c.tier
+        order by c.competition_id
+        """
+    )

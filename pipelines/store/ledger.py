@@ -1,0 +1,55 @@
+"""The ledger of predictions: append-only, and nothing is said twice.
+
+Belongs here: writing to and reading from `forecast.prediction`. The database itself refuses a prediction that is not
+issued before kick-off, and every change to a row.
+"""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from pipelines.store.tables import prediction
+from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SAYS = ("information_set", "model_name", "model_version", "kickoff_at", "p_home", "p_draw", "p_away",
+         "expected_home_goals", "expected_away_goals")  # fmt: skip
+"""What makes a prediction a different one from the last of the same match."""
+
+
+def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
+    """Append the forecasts that differ from the last ones of their matches; return the ones in force.
+
+    Args:
+        warehouse: the model role's.
+        forecasts: the columns of `forecast.prediction` but `prediction_id`, one row per match.
+
+    Returns:
+        For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one.
+    """
+    import pandas as pd
+
+    latest = warehouse.read(
+        """
+        select distinct on (match_id, information_set) *
+        from forecast.prediction
+        where match_id = any(%(match_ids)s)
+        order by match_id, information_set, issued_at desc
+        """,
+        {"match_ids": list(forecasts["match_id"])},
+    )
+    key = ["match_id", *_SAYS]
+    known = forecasts[key].merge(latest, on=key, how="left", indicator=True)
+    is_new = (known["_merge"] == "left_only").to_numpy()
+    new = forecasts[is_new].copy()
+    new["prediction_id"] = [_digest(row) for row in new[["issued_at", "features_digest", *key]].itertuples(index=False)]
+    new = new[[column.name for column in prediction.columns]]
+    if len(new):
+        warehouse.append("forecast.prediction", new)
+    standing = known[~is_new][list(new.columns)]
+    return pd.concat([standing, new], ignore_index=True) if len(standing) else new.reset_index(drop=True)
+
+
+def _digest(row: tuple[object, ...]) -> str:
+    return hashlib.sha256("\x1f".join(map(repr, row)).encode()).hexdigest()[:32]

@@ -1,0 +1,85 @@
+"""The read model `published`: what the service may serve, replaced as a whole.
+
+Belongs here: one publication = one transaction = one `publication_id`. What it contains is decided by the caller.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Content:
+    """What one publication says: frames with the columns of `published.*` but `publication_id`."""
+
+    predictions: "pd.DataFrame"
+    competitions: "pd.DataFrame"
+    is_simulated: bool
+    note: str | None
+    manifest: Mapping[str, str]
+    git_revision: str | None
+
+    def digest(self) -> str:
+        """SHA-256 of everything a reader could see, so that nothing is published twice."""
+        parts = (
+            self.predictions.sort_values("prediction_id").to_csv(index=False),
+            self.competitions.sort_values("competition_id").to_csv(index=False),
+            json.dumps([self.is_simulated, self.note, sorted(self.manifest.items())]),
+        )
+        return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Published:
+    """The publication in force and whether this call made it."""
+
+    publication_id: int
+    is_new: bool
+
+
+def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime) -> Published:
+    """Publish `content`, or confirm the publication in force where it says the same."""
+    digest = content.digest()
+    with warehouse.connect() as connection:
+        # One publisher at a time: two would both find the other's digest missing.
+        connection.execute("select pg_advisory_xact_lock(hashtext('published.publication'))")
+        latest = connection.execute(
+            "select publication_id, digest from published.publication order by publication_id desc limit 1"
+        ).fetchone()
+        if latest is not None and latest[1] == digest:
+            connection.execute("update published.publication set confirmed_at = %s where publication_id = %s", (now, latest[0]))
+            return Published(latest[0], is_new=False)
+        row = connection.execute(
+            """
+            insert into published.publication
+                (published_at, confirmed_at, data_cutoff, is_simulated, digest, n_predictions, note, manifest, git_revision)
+            values (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            returning publication_id
+            """,
+            (
+                now,
+                now,
+                data_cutoff,
+                content.is_simulated,
+                digest,
+                len(content.predictions),
+                content.note,
+                Jsonb(dict(content.manifest)),
+                content.git_revision,
+            ),
+        ).fetchone()
+        assert row is not None
+        publication_id = int(row[0])
+        for table, frame in (("published.competition", content.competitions), ("published.prediction", content.predictions)):
+            warehouse.copy(connection, table, frame.assign(publication_id=publication_id))
+    return Published(publication_id, is_new=True)

@@ -1,0 +1,159 @@
+"""The model registry: MLflow, and the only module that knows its API.
+
+Belongs here: keeping fitted models with their figures, finding the champion, moving aliases. Does not belong here: what
+a model is or whether it deserves promotion (`pipelines.forecast`). Models come and go as folders of plain files
+(LightGBM text and JSON), never as pickles: unpickling runs code.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from mlflow import MlflowClient
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+_PROMOTED_AT = "promoted_at"
+
+
+class RegistryUnavailable(RuntimeError):
+    """The tracking server does not answer."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered model version; `folder` holds its files once they were fetched."""
+
+    name: str
+    version: int
+    tags: Mapping[str, str]
+    folder: Path | None = None
+
+
+class Registry:
+    """Registered models at a tracking server.
+
+    Args:
+        tracking_uri: address of the MLflow server.
+        experiment: under which name training runs are listed.
+    """
+
+    def __init__(self, tracking_uri: str, experiment: str = "football") -> None:
+        self.tracking_uri = tracking_uri
+        self.experiment = experiment
+
+    def log_challenger(
+        self,
+        *,
+        name: str,
+        folder: Path,
+        features: "pd.DataFrame",
+        probabilities: "pd.DataFrame",
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        evidence: Path,
+    ) -> ModelVersion:
+        """Register the model in `folder` with its evidence and give it the alias `challenger`.
+
+        `features` and `probabilities` are a few rows of input and output, from which the signature is inferred;
+        `evidence` is a folder of plots and tables for people.
+
+        Raises:
+            RegistryUnavailable: the server does not answer.
+        """
+        import mlflow
+        import mlflow.pyfunc
+
+        client = self._client()
+        mlflow.set_experiment(self.experiment)
+        with mlflow.start_run(run_name=name):
+            mlflow.log_params(dict(params))
+            mlflow.log_metrics(dict(metrics))
+            mlflow.set_tags(dict(tags))
+            mlflow.log_artifacts(str(evidence), "evidence")
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("registered_model.py")),
+                artifacts={"files": str(folder)},
+                signature=mlflow.models.infer_signature(features, probabilities),
+                # Named by hand: inference would start a process and guess.
+                pip_requirements=["lightgbm", "numpy", "pandas"],
+                registered_model_name=name,
+            )
+        if info.signature is None:
+            # MLflow drops a signature it cannot express with only a warning (mlflow#25593).
+            raise RuntimeError("MLflow did not keep the model's signature; every feature must be float64")
+        version = int(info.registered_model_version)
+        for key, value in tags.items():
+            client.set_model_version_tag(name, str(version), key, value)
+        client.set_registered_model_alias(name, CHALLENGER, str(version))
+        return ModelVersion(name, version, dict(tags), folder)
+
+    def promote(self, name: str, version: int, at: str) -> None:
+        """Make `version` the champion; `at` is the moment, kept as a tag so that a rollback finds its way."""
+        client = self._client()
+        client.set_model_version_tag(name, str(version), _PROMOTED_AT, at)
+        client.set_registered_model_alias(name, CHAMPION, str(version))
+
+    def rollback(self, name: str) -> ModelVersion:
+        """Give the alias `champion` back to the version promoted before the present one.
+
+        Raises:
+            LookupError: there is no champion, or none before it.
+        """
+        champion = self.champion(name)
+        if champion is None:
+            raise LookupError(f"{name} has no champion")
+        earlier = [
+            other
+            for other in self.versions(name)
+            if _PROMOTED_AT in other.tags and other.tags[_PROMOTED_AT] < champion.tags.get(_PROMOTED_AT, "")
+        ]
+        if not earlier:
+            raise LookupError(f"no version of {name} was champion before version {champion.version}")
+        target = max(earlier, key=lambda other: other.tags[_PROMOTED_AT])
+        self._client().set_registered_model_alias(name, CHAMPION, str(target.version))
+        return target
+
+    def champion(self, name: str) -> ModelVersion | None:
+        """The champion without its files, or None before the first promotion."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client().get_model_version_by_alias(name, CHAMPION)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
+        return ModelVersion(name, int(found.version), dict(found.tags))
+
+    def versions(self, name: str) -> Sequence[ModelVersion]:
+        """All versions of a model, newest first."""
+        found = self._client().search_model_versions(f"name = '{name}'")
+        return sorted((ModelVersion(name, int(v.version), dict(v.tags)) for v in found), key=lambda v: -v.version)
+
+    def fetch(self, model: ModelVersion, cache: Path) -> ModelVersion:
+        """The same version with its files, downloaded into `cache` unless they are there already."""
+        import mlflow.artifacts
+
+        folder = cache / model.name / str(model.version)
+        if not folder.exists():
+            self._client()
+            partial = folder.with_name(f".{model.version}.{os.getpid()}")
+            partial.mkdir(parents=True, exist_ok=True)
+            path = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model.name}/{model.version}", dst_path=str(partial))
+            (files,) = [p for p in (Path(path) / "artifacts").iterdir() if p.is_dir()]
+            files.rename(folder)
+        return ModelVersion(model.name, model.version, model.tags, folder)
+
+    def _client(self) -> "MlflowClient":
+        import mlflow
+
+        mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.tracking_uri)
+        return mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
