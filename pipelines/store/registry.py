@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
+MODEL_NAME = "match_result"
+"""The registered model of the information set `results`."""
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 _PROMOTED_AT = "promoted_at"

@@ -1,0 +1,11 @@
+{# The sources' days and times are those of the United Kingdom, for leagues elsewhere too. #}
+
+{# A UK wall-clock timestamp to an instant. #}
+{% macro uk_instant(local_timestamp) -%}
+    ({{ local_timestamp }})::timestamp at time zone 'Europe/London'
+{%- endmacro %}
+
+{# An instant to the UK day it falls on. #}
+{% macro uk_day(instant) -%}
+    ({{ instant }} at time zone 'Europe/London')::date
+{%- endmacro %}

@@ -1,0 +1,189 @@
+-- What each source says of a match, in one form: competition, season and moment settled, teams still by their names there.
+-- A sighting is one standing line. Negative ids are openfootball's, so that an id is a line of one table.
+with competition as (
+    select * from {{ ref('competition') }}
+),
+
+competition_alias as (
+    select * from {{ ref('competition_alias') }}
+),
+
+-- A main league is known by its code. A country's file holds its league, and others where the alias seed says so.
+football_data_competition as (
+    select
+        source_division as division,
+        null as country,
+        null as league,
+        competition_id
+    from competition
+    where not exists (
+        select 1 from {{ ref('competition') }} as of_country
+        where of_country.is_country_file and of_country.source_division = competition.source_division
+    )
+),
+
+match as (
+    select
+        match.*,
+        coalesce(main.competition_id, alias.competition_id, of_country.competition_id) as competition_id
+    from {{ ref('stg_football_data__match') }} as match
+    left join football_data_competition as main on match.division = main.division
+    left join competition as of_country on of_country.is_country_file and match.country = of_country.country
+    left join competition_alias as alias
+        on alias.source = 'football_data' and match.country || '/' || match.league = alias.source_name
+),
+
+fixture as (
+    select
+        fixture.*,
+        coalesce(main.competition_id, alias.competition_id, of_country.competition_id) as competition_id
+    from {{ ref('stg_football_data__fixture') }} as fixture
+    left join football_data_competition as main on fixture.division = main.division
+    left join competition as of_country on of_country.is_country_file and fixture.country = of_country.country
+    left join competition_alias as alias
+        on alias.source = 'football_data' and fixture.country || '/' || fixture.league = alias.source_name
+),
+
+-- The files of coming matches do not name the season. If the results have the very match they do.
+fixture_season as (
+    select
+        fixture.row_id,
+        min(match.season) as season
+    from fixture
+    inner join match
+        on
+            fixture.competition_id = match.competition_id
+            and fixture.home_team = match.home_team
+            and fixture.away_team = match.away_team
+            and match.match_on between fixture.match_on - 3 and fixture.match_on + 3
+    group by fixture.row_id
+),
+
+sighting as (
+    select
+        row_id as sighting_id,
+        source,
+        key,
+        layout,
+        since_version,
+        line_number,
+        ingested_at,
+        competition_id,
+        season,
+        match_on,
+        kickoff_time,
+        home_team,
+        away_team,
+        referee,
+        home_goals,
+        away_goals,
+        home_half_time_goals,
+        away_half_time_goals,
+        home_shots,
+        away_shots,
+        home_shots_on_target,
+        away_shots_on_target,
+        home_corners,
+        away_corners,
+        home_fouls,
+        away_fouls,
+        home_free_kicks_conceded,
+        away_free_kicks_conceded,
+        home_yellow_cards,
+        away_yellow_cards,
+        home_red_cards,
+        away_red_cards
+    from match
+
+    union all
+
+    select
+        fixture.row_id as sighting_id,
+        fixture.source,
+        fixture.key,
+        fixture.layout,
+        fixture.since_version,
+        fixture.line_number,
+        fixture.ingested_at,
+        fixture.competition_id,
+        fixture_season.season,
+        fixture.match_on,
+        fixture.kickoff_time,
+        fixture.home_team,
+        fixture.away_team,
+        null,
+        null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+    from fixture
+    left join fixture_season on fixture.row_id = fixture_season.row_id
+
+    union all
+
+    select
+        -match.row_id as sighting_id,
+        match.source,
+        match.key,
+        match.layout,
+        match.since_version,
+        match.line_number,
+        match.ingested_at,
+        alias.competition_id,
+        match.season,
+        match.match_on,
+        null,
+        match.home_team,
+        match.away_team,
+        null,
+        match.home_goals,
+        match.away_goals,
+        match.home_half_time_goals,
+        match.away_half_time_goals,
+        null, null, null, null, null, null, null, null, null, null, null, null, null, null
+    from {{ ref('stg_openfootball__match') }} as match
+    inner join competition_alias as alias
+        on alias.source = 'openfootball' and match.competition_code = alias.source_name
+)
+
+select
+    sighting.sighting_id,
+    sighting.source,
+    sighting.key,
+    sighting.layout,
+    sighting.since_version,
+    sighting.line_number,
+    sighting.ingested_at,
+    sighting.competition_id,
+    competition.country,
+    competition.tier,
+    competition.source_division,
+    coalesce(
+        sighting.season,
+        extract(year from sighting.match_on)::int
+        - (competition.season_kind = 'autumn' and extract(month from sighting.match_on) < 7)::int
+    ) as season,
+    sighting.match_on,
+    {{ uk_instant("sighting.match_on + coalesce(sighting.kickoff_time, '00:00')") }} as kickoff_at,
+    sighting.kickoff_time is not null as is_time_known,
+    sighting.home_team,
+    sighting.away_team,
+    sighting.home_goals is not null and sighting.away_goals is not null as is_played,
+    sighting.home_goals,
+    sighting.away_goals,
+    sighting.home_half_time_goals,
+    sighting.away_half_time_goals,
+    sighting.home_shots,
+    sighting.away_shots,
+    sighting.home_shots_on_target,
+    sighting.away_shots_on_target,
+    sighting.home_corners,
+    sighting.away_corners,
+    sighting.home_fouls,
+    sighting.away_fouls,
+    sighting.home_free_kicks_conceded,
+    sighting.away_free_kicks_conceded,
+    sighting.home_yellow_cards,
+    sighting.away_yellow_cards,
+    sighting.home_red_cards,
+    sighting.away_red_cards,
+    sighting.referee
+from sighting
+inner join competition on sighting.competition_id = competition.competition_id

@@ -1,0 +1,202 @@
+"""Roles, databases and schemas of an edition, and who may connect to what.
+
+Belongs here: what needs an administrator: roles, databases, schema owners, default privileges. Does not belong here: tables and the rights on them,
+which come with the migrations. Everything is done only where it is missing, so it may run any number of times.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from deploy.local.secrets import Secrets
+
+ROLES = ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")
+"""`football_<name>`: owner/migrator of bronze, forecast, published and app; the writers of one schema each; the reader; two tools."""
+
+WAREHOUSE_SCHEMAS = ("bronze", "forecast", "published", "app")
+"""Owned by the migrator, shaped by migrations."""
+
+DBT_SCHEMAS = ("silver", "gold")
+"""Owned by `football_transform`, shaped by dbt alone."""
+
+WRITERS = ("ingest", "transform", "model")
+"""They load through temporary tables."""
+
+READERS = ("api", "reader")
+
+
+class DatabaseError(Exception):
+    """The database refused, or cannot be reached; the message is for a person."""
+
+
+@dataclass(frozen=True)
+class Urls:
+    """libpq URLs of one edition, one per role; `dagster` and `mlflow` name those tools' own databases."""
+
+    owner: str
+    ingest: str
+    transform: str
+    model: str
+    api: str
+    reader: str
+    dagster: str
+    mlflow: str
+
+
+def role_name(role: str) -> str:
+    """The name of a role on the server."""
+    return f"football_{role}"
+
+
+def database_of(role: str, name: str) -> str:
+    """The database that a role works in, for an edition whose warehouse is called `name`."""
+    return f"{name}_{role}" if role in ("dagster", "mlflow") else name
+
+
+def urls(admin_url: str, name: str, secrets: Secrets) -> Urls:
+    """The URLs of the edition whose warehouse is called `name`, on the server of `admin_url`."""
+    server = urlsplit(admin_url)
+    address = server.netloc.rpartition("@")[2]
+    return Urls(
+        **{
+            role: urlunsplit(
+                server._replace(
+                    netloc=f"{role_name(role)}:{quote(secrets.get(f'database-{role}'), safe='')}@{address}",
+                    path=f"/{database_of(role, name)}",
+                )
+            )
+            for role in ROLES
+        }
+    )
+
+
+def create(admin_url: str, name: str, secrets: Secrets) -> Urls:
+    """Create what is missing of the roles, and of the databases and schemas of one edition; its URLs.
+
+    `admin_url` is a superuser's, or that of a role with CREATEROLE and CREATEDB. Raises DatabaseError if the server
+    refuses or cannot be reached.
+    """
+    edition = urls(admin_url, name, secrets)
+    with _explained(admin_url), psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as admin:
+        # Two commands at once must not both find a role missing.
+        admin.execute("select pg_advisory_lock(hashtext('football roles and databases'))")
+        for role in ROLES:
+            _create_role(admin, role, secrets.get(f"database-{role}"))
+        for role in ("owner", "dagster", "mlflow"):
+            _create_database(admin, role, database_of(role, name))
+        with psycopg.connect(_with_database(admin_url, name), autocommit=True, connect_timeout=10) as warehouse:
+            _create_schemas(warehouse, name)
+    return edition
+
+
+def copy(admin_url: str, template: str, name: str, secrets: Secrets) -> Urls:
+    """Make an edition whose warehouse is a copy of `template`, with empty databases for the tools; its URLs.
+
+    Nobody may be connected to `template`. `secrets` holds the roles' passwords, as for `create`.
+    """
+    with _explained(admin_url), psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as admin:
+        admin.execute(
+            sql.SQL("create database {} template {} owner {} strategy wal_log").format(
+                *map(sql.Identifier, (name, template, role_name("owner")))
+            )
+        )
+        admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+        _grant_connections(admin, name)
+        for role in ("dagster", "mlflow"):
+            _create_database(admin, role, database_of(role, name))
+    return urls(admin_url, name, secrets)
+
+
+def drop(admin_url: str, name: str) -> None:
+    """Drop the databases of one edition, whoever is connected; the roles stay."""
+    with _explained(admin_url), psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as admin:
+        for role in ("owner", "dagster", "mlflow"):
+            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database_of(role, name))))
+
+
+def _create_role(admin: psycopg.Connection, role: str, password: str) -> None:
+    name = role_name(role)
+    statement = "alter role {} login password {}"
+    if not _exists(admin, "select 1 from pg_roles where rolname = %s", name):
+        statement = "create role {} login password {}"
+    elif _can_log_in(admin, name, password):
+        return
+    admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(password)))
+    # An administrator who is no superuser acts through the roles it made.
+    if not admin.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() == (True,):
+        admin.execute(sql.SQL("grant {} to current_user with inherit true, set true").format(sql.Identifier(name)))
+
+
+def _create_database(admin: psycopg.Connection, owner: str, name: str) -> None:
+    if not _exists(admin, "select 1 from pg_database where datname = %s", name):
+        admin.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(name), sql.Identifier(role_name(owner))))
+        admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
+
+
+def _create_schemas(warehouse: psycopg.Connection, name: str) -> None:
+    if _exists(warehouse, "select 1 from pg_namespace where nspname = %s", WAREHOUSE_SCHEMAS[-1]):
+        return  # the last of what follows, all in one transaction
+    with warehouse.transaction():
+        _grant_connections(warehouse, name)
+        warehouse.execute("revoke all on schema public from public")
+        for schema in DBT_SCHEMAS:
+            _grant(warehouse, "create schema {} authorization {}", schema, role_name("transform"))
+            _grant(warehouse, "grant usage on schema {} to {}", schema, role_name("model"))
+            _grant(warehouse, "grant usage on schema {} to {}", schema, role_name("reader"))
+            # dbt replaces its tables at every run: the right to read them has to come with them.
+            _grant(
+                warehouse,
+                "alter default privileges for role {} in schema {} grant select on tables to {}, {}",
+                *(role_name("transform"), schema, role_name("model"), role_name("reader")),
+            )
+        if _exists(warehouse, "select 1 from pg_available_extensions where name = %s", "pg_stat_statements"):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege), warehouse.transaction():
+                warehouse.execute("create extension if not exists pg_stat_statements")
+        for schema in WAREHOUSE_SCHEMAS:
+            _grant(warehouse, "create schema {} authorization {}", schema, role_name("owner"))
+
+
+def _grant_connections(admin: psycopg.Connection, name: str) -> None:
+    for role in (*WRITERS, *READERS):
+        rights = "connect, temporary" if role in WRITERS else "connect"
+        _grant(admin, f"grant {rights} on database {{}} to {{}}", name, role_name(role))
+
+
+def _grant(connection: psycopg.Connection, statement: str, *names: str) -> None:
+    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]  # one of the literals above
+
+
+def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
+    return connection.execute(query, [name]).fetchone() is not None  # type: ignore[arg-type]  # one of the literals above
+
+
+def _can_log_in(admin: psycopg.Connection, role: str, password: str) -> bool:
+    try:
+        with psycopg.connect(
+            host=admin.info.host, port=admin.info.port, dbname=admin.info.dbname, user=role, password=password, connect_timeout=10
+        ):
+            return True
+    except psycopg.OperationalError as error:
+        return "authentication failed" not in str(error)  # let in with the password, then refused this database: also known
+
+
+def _with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@contextlib.contextmanager
+def _explained(admin_url: str) -> Iterator[None]:
+    server = urlsplit(admin_url)
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise DatabaseError(f"PostgreSQL at {server.hostname}:{server.port} cannot be used: {error}") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"{server.username} may not set up the roles and databases ({error}). DATABASE_URL has to name a superuser, "
+            "or a role with CREATEROLE and CREATEDB."
+        ) from error

@@ -1,0 +1,1 @@
+"""One Alembic history for the schemas bronze, forecast, published and app; never silver or gold, which are dbt's."""

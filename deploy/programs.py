@@ -1,0 +1,121 @@
+"""What runs in the background for an edition, and what each of them may know.
+
+Every program gets only the variables and the database role it needs: the service cannot see the warehouse, the Dagster UI and
+MLflow see their own databases alone.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from deploy.edition import Edition
+from deploy.installation import NO_TELEMETRY, Installation
+from deploy.local.server import Server
+from deploy.local.supervision import Program
+from deploy.settings import PROJECT_DIR
+
+SERVICE_ONLY = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "DEMO_LOGIN_FILE")
+"""What the pipelines have no business with."""
+
+WORKSPACE = """\
+# Webserver and daemon share one process that has the definitions loaded.
+load_from:
+  - grpc_server:
+      host: 127.0.0.1
+      port: {port}
+      location_name: pipelines
+"""
+
+
+def server_program(name: str, server: Server) -> Program:
+    """An embedded server as a program of the process manager; lays it out first."""
+    return Program(
+        name,
+        server.prepare(),
+        {"LC_ALL": "C", "TZ": "UTC"},
+        uid=server.account.uid,
+        stop_signal=int(server.stop_signal),
+    )
+
+
+def lay_out(installation: Installation, edition: Edition) -> None:
+    """The folders and files that the edition's programs expect."""
+    environment = installation.environment(edition)
+    for name in ("DAGSTER_HOME", "LANDING_DIR", "INBOX_DIR", "DOCS_DIR", "SIMULATED_DIR", "EVIDENCE_DIR"):
+        Path(environment[name]).mkdir(parents=True, exist_ok=True)
+    home = Path(environment["DAGSTER_HOME"])
+    shutil.copyfile(PROJECT_DIR / "deploy/dagster/dagster.yaml", home / "dagster.yaml")
+    (home / "workspace.yaml").write_text(WORKSPACE.format(port=installation.ports.get("dagster-code")))
+
+
+def applications(installation: Installation, edition: Edition) -> list[Program]:
+    """The edition's own programs, in the order in which they are best started."""
+    everything = installation.environment(edition)
+    machine = base_environment(installation)
+    identity = installation.identity(edition)
+
+    def program(name: str, *command: str, environment: dict[str, str], folder: str = str(PROJECT_DIR), wait_for: int | None = None) -> Program:
+        variables = machine | NO_TELEMETRY | environment
+        ports = [] if wait_for is None else [wait_for]
+        return Program(name, [sys.executable, "-m", *command], variables, folder=folder, wait_for_ports=ports)
+
+    def pick(*names: str) -> dict[str, str]:
+        return {name: everything[name] for name in names}
+
+    def address(name: str) -> tuple[str, str]:
+        return "127.0.0.1", str(installation.ports.get(name))
+
+    code_host, code_port = address("dagster-code")
+    web_host, web_port = address("dagster-webserver")
+    mlflow_host, mlflow_port = address("mlflow")
+    docs_host, docs_port = address("docs")
+    workspace = str(Path(everything["DAGSTER_HOME"]) / "workspace.yaml")
+    state = installation.state_dir(edition)
+
+    programs = [
+        program(
+            *("mlflow", "mlflow", "server", "--host", mlflow_host, "--port", mlflow_port, "--workers", "1", "--serve-artifacts"),
+            environment={
+                "MLFLOW_BACKEND_STORE_URI": everything["MLFLOW_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://", 1),
+                "MLFLOW_ARTIFACTS_DESTINATION": str(state / "artifacts"),
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            },
+        ),
+        program(
+            *("api", "serving"),
+            environment=identity
+            | pick("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "DOCS_URL")
+            | {"API_PORT": str(installation.ports.get("api"))},
+        ),
+        program(
+            *("dagster-code", "dagster", "api", "grpc", "--host", code_host, "--port", code_port, "--location-name", "pipelines"),
+            *("--module-name", "pipelines.definitions", "--working-directory", str(PROJECT_DIR)),
+            environment=pipelines_environment(installation, edition),  # it starts the runs
+        ),
+        program(
+            *("dagster-webserver", "dagster_webserver", "-w", workspace, "-h", web_host, "-p", web_port),
+            environment=identity | pick("DAGSTER_HOME", "DAGSTER_DATABASE_URL"),
+            wait_for=int(code_port),
+        ),
+        program(
+            *("dagster-daemon", "dagster._daemon", "run", "-w", workspace),
+            environment=identity | pick("DAGSTER_HOME", "DAGSTER_DATABASE_URL"),
+            wait_for=int(code_port),
+        ),
+        program("docs", "http.server", docs_port, "--bind", docs_host, "--directory", everything["DOCS_DIR"], environment={}),
+    ]
+    return [each for each in programs if each.name != "mlflow" or installation.is_mlflow_ours]
+
+
+def pipelines_environment(installation: Installation, edition: Edition) -> dict[str, str]:
+    """The environment of `python -m pipelines`."""
+    everything = installation.environment(edition)
+    return base_environment(installation) | {name: value for name, value in everything.items() if name not in SERVICE_ONLY}
+
+
+def base_environment(installation: Installation) -> dict[str, str]:
+    """What any Python program of ours needs of the machine."""
+    return dict(installation.settings.machine) | {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONUNBUFFERED": "1",
+    }

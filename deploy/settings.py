@@ -1,0 +1,61 @@
+"""The environment of the command line, read once into a frozen dataclass.
+
+Belongs here: every environment variable that this package obeys, with its default, and which variables it hands on to the
+processes it starts. Nothing else in `deploy` reads the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+PROJECT_DIR = Path(__file__).resolve().parents[1]
+
+SCOPE_VARIABLES = ("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INBOX_DIR", "ALERT_WEBHOOK_URL")
+"""What a person asks of an edition; remembered with it, so that its schedules keep to it."""
+
+MACHINE_VARIABLES = (
+    *("HOME", "USER", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+"""What any process on this machine may need; the rest of the caller's environment is not handed on."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where this installation keeps its things, and which of its parts are somebody else's.
+
+    An empty URL means that the part is ours to start. `edition` is empty unless one is asked for.
+    """
+
+    local_dir: Path
+    edition: str
+    as_of: str
+    database_url: str
+    redis_url: str
+    mlflow_tracking_uri: str
+    is_debugging: bool
+    scope: Mapping[str, str]
+    machine: Mapping[str, str]
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the variables of `environ` (default: the process's own); no value is refused here."""
+        env = os.environ if environ is None else environ
+        return cls(
+            local_dir=Path(env.get("LOCAL_DIR") or PROJECT_DIR / ".local").absolute(),
+            edition=env.get("EDITION", ""),
+            as_of=env.get("AS_OF", ""),
+            database_url=env.get("DATABASE_URL", ""),
+            redis_url=env.get("REDIS_URL", ""),
+            mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
+            is_debugging=env.get("FOOTBALL_DEBUG", "") not in ("", "0"),
+            scope=MappingProxyType({name: env[name] for name in SCOPE_VARIABLES if env.get(name)}),
+            machine=MappingProxyType({name: env[name] for name in MACHINE_VARIABLES if name in env}),
+        )
+
+
+def hand_on(environment: Mapping[str, str]) -> None:
+    """Set the environment of an edition for the commands of the other packages that run in this process."""
+    os.environ.update(environment)

@@ -1,0 +1,175 @@
+"""`bronze`: files fetched, landed and loaded.
+
+Belongs here: the round through all wanted files of all sources, and the checks on what it left. How a file is fetched
+and taken apart is `pipelines.sources`, how it is kept `pipelines.store`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from pipelines.settings import Settings
+from pipelines.sources.protocol import Delivery, Fetched, Missing, NotModified, ParsedFile, Scope, Source, SourceUnreachable
+from pipelines.sources.registry import open_sources
+from pipelines.store import bronze as store
+from pipelines.store.landing import Landing
+from pipelines.store.warehouse import Warehouse
+
+SOURCE_FILE = dg.AssetKey(["bronze", "source_file"])
+FOOTBALL_DATA = dg.AssetKey(["bronze", "football_data_match"])
+OPENFOOTBALL = dg.AssetKey(["bronze", "openfootball_match"])
+QUARANTINE = dg.AssetKey(["bronze", "quarantine"])
+
+N_FETCHERS = 4
+"""Files asked for at the same time; each source keeps its own, smaller limit per host."""
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(SOURCE_FILE, description="Every version of every file that was ever delivered, with its digest and its counts."),
+        dg.AssetSpec(FOOTBALL_DATA, description="Lines of files in football-data.co.uk's formats, as delivered."),
+        dg.AssetSpec(OPENFOOTBALL, description="Matches of openfootball's JSON files, as delivered."),
+        dg.AssetSpec(QUARANTINE, description="Lines that cannot be a match, each with its reason."),
+    ],
+    name="ingestion",
+    group_name="bronze",
+    pool="bronze",
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+)
+def ingestion(
+    context: dg.AssetExecutionContext, settings: Settings, bronze: Warehouse, landing: Landing
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Ask for every wanted file, keep new bytes, load new versions."""
+    outcome = Ingestion(settings, bronze, landing)
+    try:
+        outcome.run()
+    except SourceUnreachable as error:
+        raise dg.Failure(
+            f"{error} What was loaded before stays, and so does the last publication. Is FOOTBALL_DATA_URL right, and the network up?",
+            allow_retries=False,
+        ) from error
+    for note in outcome.notes:
+        context.log.warning(note)
+    metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}
+    yield dg.MaterializeResult(asset_key=SOURCE_FILE, metadata={**metadata, "dagster/row_count": outcome.n_new})
+    yield dg.MaterializeResult(
+        asset_key=FOOTBALL_DATA, metadata={"n_inserted": outcome.n_inserted, "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids}
+    )
+    yield dg.MaterializeResult(asset_key=OPENFOOTBALL, metadata={"n_files": outcome.n_openfootball})
+    yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
+
+
+class Ingestion:
+    """One round, and what came of it."""
+
+    def __init__(self, settings: Settings, bronze: Warehouse, landing: Landing) -> None:
+        self.settings = settings
+        self.bronze = bronze
+        self.landing = landing
+        self.files: Counter[str] = Counter()
+        self.notes: list[str] = []
+        self.file_ids: list[int] = []
+        self.n_new = self.n_inserted = self.n_withdrawn = self.n_quarantined = self.n_openfootball = 0
+
+    def run(self) -> None:
+        """Go through all sources.
+
+        Raises:
+            SourceUnreachable: a source does not answer; what came before stays.
+        """
+        scope = Scope.read(self.settings.competitions, self.settings.seasons, self.settings.now().date())
+        for name, source in open_sources(self.settings).items():
+            keys = source.list(scope)
+            if not keys:
+                self.notes.append(f"{name} has no file for COMPETITIONS={self.settings.competitions} SEASONS={self.settings.seasons}")
+            with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
+                connection.autocommit = True
+                validators = store.latest(connection, name)
+                fetched = fetchers.map(lambda key, s=source, v=validators: _fetch(s, key, v.get(key)), keys)
+                for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
+                    self._count(result)
+        if self._has_no_fixtures:
+            self.notes.append("no source lists coming fixtures (fixtures.csv is missing)")
+
+    @property
+    def _has_no_fixtures(self) -> bool:
+        return self.files["fixtures"] == 0 and self.settings.data_cutoff is None
+
+    def _parsed(self, source: Source, fetched: Iterator[Fetched]) -> Iterator[tuple[Delivery, ParsedFile]]:
+        for answer in fetched:
+            self.files["fixtures"] += isinstance(answer, Delivery | NotModified) and "fixtures" in answer.key
+            if isinstance(answer, Missing):
+                self.files["missing"] += 1
+            elif isinstance(answer, NotModified):
+                self.files["unchanged"] += 1
+            else:
+                self.landing.put(answer.content)
+                yield answer, source.parse(answer.key, answer.content)
+
+    def _count(self, result: store.LoadResult) -> None:
+        self.files[result.state if result.is_new else "unchanged"] += 1
+        if result.is_new:
+            self.n_new += 1
+            self.n_inserted += result.n_inserted
+            self.n_withdrawn += result.n_withdrawn
+            self.n_quarantined += result.n_quarantined
+            self.file_ids.append(result.file_id)
+
+
+def _fetch(source: Source, key: str, known: store.Validators | None) -> Fetched:
+    return source.fetch(key, known.etag, known.last_modified) if known else source.fetch(key)
+
+
+def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValue:
+    """The first rows of a frame as a table in the Dagster UI."""
+    records = [dg.TableRecord({str(k): str(v) for k, v in row.items()}) for row in frame.head(limit).to_dict("records")]
+    schema = dg.TableSchema([dg.TableColumn(str(name)) for name in frame.columns])
+    return dg.MetadataValue.table(records, schema)
+
+
+@dg.asset_check(asset=SOURCE_FILE, blocking=True, description="Per file: lines = header + loaded + quarantined + blank.")
+def every_line_is_accounted_for(bronze: Warehouse) -> dg.AssetCheckResult:
+    """Reconcile every file version that was ever loaded; the failing ones as a table."""
+    with bronze.connect() as connection:
+        failing = store.reconciliation(connection)
+    return dg.AssetCheckResult(
+        passed=failing.empty,
+        description="every line of every file is accounted for" if failing.empty else f"{len(failing)} file versions do not add up",
+        metadata={"n_failing": len(failing), "failing": table_metadata(failing)},
+    )
+
+
+@dg.asset_check(asset=QUARANTINE, description="Lines set aside in the versions in force, by file and reason.")
+def nothing_waits_in_quarantine(bronze: Warehouse) -> dg.AssetCheckResult:
+    """A warning, not an error: the rest of those files is in use."""
+    with bronze.connect() as connection:
+        waiting = store.in_quarantine(connection)
+    n = int(waiting["n_lines"].sum())
+    return dg.AssetCheckResult(
+        passed=waiting.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{n} lines of {waiting['key'].nunique()} files are set aside" if n else "nothing is set aside",
+        metadata={"n_lines": n, "waiting": table_metadata(waiting)},
+    )
+
+
+@dg.asset_check(asset=SOURCE_FILE, description="Versions that were cut short or lost rows withdraw nothing: the last good one stands.")
+def latest_versions_are_intact(bronze: Warehouse) -> dg.AssetCheckResult:
+    """A warning with the files concerned; blocking only where more than a tenth of all files is refused."""
+    with bronze.connect() as connection:
+        damaged, n_files = store.damaged(connection)
+    n_refused = int((damaged["state"] == "refused").sum())
+    too_many = n_refused > 0.1 * n_files
+    return dg.AssetCheckResult(
+        passed=damaged.empty,
+        severity=dg.AssetCheckSeverity.ERROR if too_many else dg.AssetCheckSeverity.WARN,
+        description="all files are intact" if damaged.empty else f"{len(damaged)} of {n_files} files are not intact, {n_refused} unusable",
+        metadata={"n_files": n_files, "damaged": table_metadata(damaged)},
+    )
+
+

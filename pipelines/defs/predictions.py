@@ -1,0 +1,57 @@
+"""Predictions: what the champion says of every coming match, written to the ledger.
+
+Belongs here: the asset of the ledger and the checks that stand between it and the publication.
+"""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from pipelines.settings import Settings
+from pipelines.store import gold, ledger
+from pipelines.store.registry import MODEL_NAME, Registry
+from pipelines.store.warehouse import Warehouse
+
+HORIZON = timedelta(days=10)
+"""How far ahead matches are forecast: fixtures beyond it still move too often."""
+
+LEDGER = dg.AssetKey(["forecast", "prediction"])
+
+
+@dg.asset(
+    key=LEDGER,
+    deps=[["forecast", "match_rating"], ["forecast", "model_evidence"], ["gold", "feat_match"], ["gold", "dim_competition"]],
+    group_name="forecast",
+    kinds={"python", "lightgbm", "postgres"},
+    owners=["team:forecasting"],
+    description="The append-only ledger: home, draw, away and expected goals of every coming match, with model, as_of and issued_at.",
+)
+def prediction(context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, registry: Registry) -> dg.MaterializeResult[None]:
+    """Forecast the coming matches with the champion; append what differs from what was said before."""
+    from pipelines.forecast import models
+    from pipelines.forecast.predict import forecast
+
+    champion = registry.champion(MODEL_NAME)
+    if champion is None:
+        raise dg.Failure("there is no champion yet; run the job `week`, which trains one", allow_retries=False)
+    now = settings.now()
+    coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
+    if coming.empty:
+        context.log.warning("no coming match is known; the publication will be empty and say so")
+        return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
+    model = models.from_files(registry.fetch(champion, settings.state_dir / "models").folder)
+    forecasts = forecast(model, coming).assign(
+        information_set="results", model_name=champion.name, model_version=champion.version, issued_at=now
+    )
+    in_force = ledger.issue(warehouse, forecasts)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(in_force), "n_new": int((in_force["issued_at"] == now).sum()), "model_version": champion.version}
+    )
+
+
+@dg.asset_check(asset=LEDGER, blocking=True, description="What is about to be published is complete, possible and unique.")
+def predictions_meet_expectations(settings: Settings, warehouse: Warehouse) -> dg.AssetCheckResult:
+    """Great Expectations' suite over the forecasts in force of coming matches."""
+    from pipelines.defs.quality import check_result
+
+    return check_result(settings, "predictions", ledger.in_force(warehouse, after=settings.now()))

@@ -1,0 +1,67 @@
+"""Publication: what the service may serve, replaced in one transaction.
+
+Belongs here: putting together what a publication says. A failure anywhere before leaves the last good one in place.
+"""
+
+import dagster as dg
+
+from pipelines.defs.predictions import HORIZON
+from pipelines.settings import Settings
+from pipelines.store import bronze, gold, ledger
+from pipelines.store.publication import Content, publish
+from pipelines.store.revision import git_revision
+from pipelines.store.tables import published_prediction
+from pipelines.store.warehouse import Warehouse
+
+_NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_time_known",
+          "home_team_id", "home_team", "away_team_id", "away_team"]  # fmt: skip
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(["published", name], deps=[["forecast", "prediction"]], description=text)
+        for name, text in (
+            ("publication", "One row per publication: what it rests on, what a reader must know."),
+            ("prediction", "The forecasts of a publication with names, for the service."),
+            ("competition", "The competitions of a publication, with how many matches are known and forecast."),
+        )
+    ],
+    name="publication",
+    group_name="published",
+)
+def publication(context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse):  # type: ignore[no-untyped-def]
+    """Publish the forecasts in force, or confirm the last publication where nothing changed."""
+    now = settings.now()
+    coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
+    forecasts = ledger.in_force(warehouse, after=now).drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
+    predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
+    competitions = gold.competitions(warehouse)
+    counts = predictions.groupby("competition_id").size()
+    competitions["n_predictions"] = competitions["competition_id"].map(counts).fillna(0).astype("int64")
+    content = Content(
+        predictions=predictions,
+        competitions=competitions,
+        is_simulated=settings.is_simulated,
+        note=_note(settings, len(predictions)),
+        manifest=bronze.manifest(warehouse),
+        git_revision=git_revision(),
+    )
+    done = publish(warehouse, content, now=now, data_cutoff=now)
+    if content.note:
+        context.log.warning(content.note)
+    for name, n in (("publication", 1), ("prediction", len(predictions)), ("competition", len(competitions))):
+        yield dg.MaterializeResult(
+            asset_key=["published", name],
+            metadata={"dagster/row_count": n, "publication_id": done.publication_id, "is_new": done.is_new},
+        )
+
+
+def _note(settings: Settings, n_predictions: int) -> str | None:
+    parts = []
+    if settings.is_simulated:
+        parts.append("Simulated data: these clubs and matches do not exist.")
+    if settings.data_cutoff is not None:
+        parts.append(f"A rehearsal of {settings.data_cutoff:%Y-%m-%d %H:%M} UTC: later facts are hidden.")
+    if n_predictions == 0:
+        parts.append("No coming match is known: the sources list no fixtures, or none within ten days.")
+    return " ".join(parts) or None

@@ -1,0 +1,26 @@
+"""Ratings: the state of sequential models, as it stood before each match.
+
+Belongs here: reading matches, replaying, writing `forecast.match_rating`. The replay itself is `pipelines.forecast`.
+"""
+
+import dagster as dg
+
+from pipelines.store import gold
+from pipelines.store.warehouse import Warehouse
+
+
+@dg.asset(
+    key=["forecast", "match_rating"],
+    deps=[["gold", "fct_match"]],
+    group_name="forecast",
+    kinds={"python", "postgres"},
+    owners=["team:forecasting"],
+    description="What Elo, pi-ratings and the score-driven goals and shots ratings said before each match.",
+)
+def match_rating(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """Replay every rating over all matches: a full recompute, no hidden state."""
+    from pipelines.forecast.features import rate
+
+    ratings = rate(gold.matches(warehouse))
+    warehouse.replace("forecast.match_rating", ratings.reset_index())
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(ratings)})

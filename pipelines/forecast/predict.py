@@ -1,0 +1,50 @@
+"""From a fitted model and the coming matches to rows for the ledger.
+
+Belongs here: asking the model and writing down exactly what it saw. Pure: the rows are kept by the caller.
+"""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from pipelines.forecast import contract
+from pipelines.forecast.features import assemble
+from pipelines.forecast.models import MatchModel
+
+_RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
+
+
+def forecast(model: MatchModel, coming: pd.DataFrame) -> pd.DataFrame:
+    """Forecast coming matches.
+
+    Parameters
+    ----------
+    model
+        A fitted model.
+    coming
+        (n matches) with `match_id`, `kickoff_at`, `as_of`, all columns of `contract.RATINGS` and
+        `contract.WAREHOUSE_FEATURES`.
+
+    Returns
+    -------
+    DataFrame
+        (n matches) with `match_id, kickoff_at, as_of, p_home, p_draw, p_away, expected_home_goals,
+        expected_away_goals, features_digest`, ordered by `match_id`. The digest is SHA-256 of the feature row's bytes.
+    """
+    rows = coming.set_index("match_id").sort_index()
+    features = assemble(coming, rows[_RATING_COLUMNS], rows)
+    probabilities = model.predict_proba(features)
+    goals = model.predict_goals(features)
+    values = np.ascontiguousarray(features.to_numpy(), dtype="<f8")
+    return pd.DataFrame(
+        {
+            "match_id": features.index,
+            "kickoff_at": rows["kickoff_at"].to_numpy(),
+            "as_of": rows["as_of"].to_numpy(),
+            **{name: probabilities[:, k] for k, name in enumerate(contract.PROBABILITIES)},
+            "expected_home_goals": goals[:, 0],
+            "expected_away_goals": goals[:, 1],
+            "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
+        }
+    )

@@ -1,0 +1,168 @@
+"""openfootball/football.json: results as JSON, one file per season and competition, in the public domain (CC0 1.0).
+
+Belongs here: which files there are, and how one is taken apart into matches. A "line" is a match of the file's list,
+counted from 1. Does not belong here: matching these names to anybody else's.
+
+Source of the layout: https://github.com/openfootball/football.json (`<season>/<code>.json`, season `2020-21` or `2020`).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Any, Final
+
+from pipelines.sources.http import Web
+from pipelines.sources.protocol import Fetched, ParsedFile, QuarantinedLine, Row, Scope, bounded, is_score, refuse, set_aside
+
+COMPETITIONS: Final = MappingProxyType(
+    {
+        "E0": "en.1",
+        "E1": "en.2",
+        "E2": "en.3",
+        "E3": "en.4",
+        "SC0": "sco.1",
+        "D1": "de.1",
+        "D2": "de.2",
+        "I1": "it.1",
+        "I2": "it.2",
+        "SP1": "es.1",
+        "SP2": "es.2",
+        "F1": "fr.1",
+        "F2": "fr.2",
+        "N1": "nl.1",
+        "B1": "be.1",
+        "P1": "pt.1",
+        "G1": "gr.1",
+        "AUT": "at.1",
+        "SWZ": "ch.1",
+        "MEX": "mx.1",
+        "RUS": "ru.1",
+        "ARG": "ar.1",
+        "BRA": "br.1",
+        "CHN": "cn.1",
+        "JPN": "jp.1",
+    }
+)
+"""football-data.co.uk's code, which a scope is written in, to this source's."""
+
+_CALENDAR_YEAR: Final = frozenset({"br.1", "cn.1", "jp.1"})
+_KEY: Final = re.compile(r"(\d{4})(?:-\d{2})?/([a-z]+\.[a-z0-9]+)\.json")
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SCORES: Final = frozenset({"ft", "ht", "et", "p"})
+_TEXTS: Final = ("date", "time", "round", "stage", "status", "team1", "team2")
+
+
+@dataclass(frozen=True)
+class OpenFootball:
+    """The repository's raw content, or a folder with its layout."""
+
+    url: str
+    web: Web
+    name: str = "openfootball"
+
+    def list(self, scope: Scope) -> list[str]:
+        """Keys in scope. Of a folder, the files it has; of a server, every file it could have."""
+        wanted = {code for competition, code in COMPETITIONS.items() if scope.covers(competition)}
+        if (folder := self.web.folder(self.url)) is None:
+            return [f"{_season_folder(season, code)}/{code}.json" for season in sorted(scope.seasons) for code in sorted(wanted)]
+        found = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.json"))
+        parts = {key: match for key in found if (match := _KEY.fullmatch(key))}
+        is_open = scope.competitions is None
+        return [key for key, match in parts.items() if int(match[1]) in scope.seasons and (is_open or match[2] in wanted)]
+
+    def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        return self.web.fetch(self.name, key, f"{self.url.rstrip('/')}/{key}", etag, last_modified)
+
+    def parse(self, key: str, content: bytes) -> ParsedFile:
+        return parse(content)
+
+    def state(self) -> str:
+        """Always the same: this source has no word for coming matches; the daily round is soon enough."""
+        return ""
+
+
+def _season_folder(season: int, code: str) -> str:
+    return f"{season}" if code in _CALENDAR_YEAR else f"{season}-{(season + 1) % 100:02}"
+
+
+def parse(content: bytes) -> ParsedFile:
+    """Take a file apart. Whatever the bytes are, every match is accounted for and nothing is raised."""
+    if not content.strip():
+        return refuse("json", 0, "empty")
+    if content[:1024].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return refuse("json", 0, "html", content=content[:2000].decode("latin-1"))
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        return refuse("json", 0, "unreadable_json", str(error), content[:2000].decode("utf-8", errors="replace"))
+    matches = document.get("matches") if isinstance(document, dict) else None
+    if not isinstance(matches, list):
+        return refuse("json", 0, "no_header", "there is no list called matches")
+    name = str(document.get("name", ""))
+    rows: list[Row] = []
+    quarantined: list[QuarantinedLine] = []
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    for number, match in enumerate(matches, start=1):
+        cells = _cells(name, match) if isinstance(match, dict) else {}
+        fault = _fault(cells)
+        identity = tuple(cells.items())
+        if fault is None and identity in seen:
+            fault = ("duplicate_line", "")
+        if fault is None:
+            seen.add(identity)
+            rows.append(Row(number, cells))
+        else:
+            home, away = cells.get("team1", "").strip(), cells.get("team2", "").strip()
+            teams = (home, away) if home and away else None
+            quarantined.append(set_aside(number, *fault, content=json.dumps(match, ensure_ascii=False), teams=teams))
+    return ParsedFile("json", "intact", "utf-8", None, rows, bounded(quarantined), len(matches), 0, 0)
+
+
+def _cells(name: str, match: dict[str, Any]) -> dict[str, str]:
+    """One match as flat text: `ft_home`, `ft_away` and the like for each score, in ascending order of names."""
+
+    def pairs() -> Iterator[tuple[str, str]]:
+        yield "name", name
+        for key in _TEXTS:
+            if (value := match.get(key)) is not None:
+                yield key, str(value)
+        score = match.get("score")
+        for kind, goals in score.items() if isinstance(score, dict) else ():
+            if kind in _SCORES and isinstance(goals, list):
+                sides = [str(goal) for goal in goals] if len(goals) == 2 else [str(goals), ""]
+                yield f"{kind}_home", sides[0]
+                yield f"{kind}_away", sides[1]
+
+    return dict(sorted((key, value) for key, value in pairs() if value.strip()))
+
+
+def _fault(cells: dict[str, str]) -> tuple[str, str] | None:
+    """Reason and detail, if this is not a match."""
+    if not cells:
+        return "not_a_match", ""
+    if any("\0" in value for value in cells.values()):
+        return "nul_bytes", ""
+    home, away, day = (cells.get(key, "").strip() for key in ("team1", "team2", "date"))
+    if not day:
+        return "no_date", ""
+    if not home or not away:
+        return "no_teams", ""
+    if not _DAY.fullmatch(day) or not _exists(day):
+        return "bad_date", day
+    if home == away:
+        return "team_against_itself", home
+    goals = cells.get("ft_home", ""), cells.get("ft_away", "")
+    if goals != ("", "") and not is_score(*goals):
+        return "impossible_score", " to ".join(goals)
+    return None
+
+
+def _exists(day: str) -> bool:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True

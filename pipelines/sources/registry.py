@@ -1,0 +1,34 @@
+"""Which sources there are.
+
+Belongs here: one entry per source, made from the settings. Adding a source is a module and a line here.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pipelines.settings import Settings
+from pipelines.sources.football_data import FootballData
+from pipelines.sources.http import Web
+from pipelines.sources.inbox import Inbox
+from pipelines.sources.openfootball import OpenFootball
+from pipelines.sources.protocol import Source
+
+SourceFactory = Callable[[Settings], Source]
+
+SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
+    {
+        "football_data": lambda settings: FootballData(settings.football_data_url, Web()),
+        "openfootball": lambda settings: OpenFootball(settings.openfootball_url, Web()),
+        "inbox": lambda settings: Inbox(settings.inbox_dir, Web()),
+        # The simulator writes football-data.co.uk's layout; the name keeps its files apart from real ones.
+        "simulated": lambda settings: FootballData(settings.simulated_dir.absolute().as_uri(), Web(), name="simulated"),
+    }
+)
+
+
+def open_sources(settings: Settings) -> dict[str, Source]:
+    """The sources that the settings name, in their order. Raises ValueError for a name that is none."""
+    if unknown := [name for name in settings.sources if name not in SOURCES]:
+        raise ValueError(f"SOURCES names {', '.join(unknown)}; there are {', '.join(SOURCES)}.")
+    return {name: SOURCES[name](settings) for name in settings.sources}

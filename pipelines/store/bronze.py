@@ -1,0 +1,503 @@
+"""Delivered files in bronze: which versions there were, and each of their lines once.
+
+Belongs here: writing file versions, and the questions that are asked about them. Does not belong here: fetching,
+taking files apart (`pipelines.sources` does, and what it hands over is described by the protocols below), casting.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final, Protocol
+
+import msgspec
+import pandas as pd
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from pipelines.store.warehouse import Warehouse
+
+ROWS_PER_TRANSACTION: Final = 20_000
+FILES_PER_TRANSACTION: Final = 100
+
+KEPT_SHARE: Final = 0.95
+"""A league's file only grows. With less than this share of the rows of its last intact version it is `shrunk`."""
+
+_GROWING: Final = frozenset({"main", "new", "json"})
+
+_ROW_COLUMNS: Final = (
+    "file_id",
+    "source",
+    "key",
+    "layout",
+    "since_version",
+    "ingested_at",
+    "line_number",
+    "row_digest",
+    "cells",
+)
+
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Row(Protocol):
+    @property
+    def line_number(self) -> int: ...
+    @property
+    def cells(self) -> dict[str, str]: ...
+
+
+class QuarantinedLine(Protocol):
+    @property
+    def line_number(self) -> int | None: ...
+    @property
+    def n_lines(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def explanation(self) -> str: ...
+    @property
+    def content(self) -> str | None: ...
+    @property
+    def teams(self) -> tuple[str, str] | None: ...
+
+
+class Delivery(Protocol):
+    """The bytes of one file as they came."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def etag(self) -> str | None: ...
+    @property
+    def last_modified(self) -> str | None: ...
+    @property
+    def fetched_at(self) -> datetime: ...
+
+
+class ParsedFile(Protocol):
+    """One file taken apart."""
+
+    @property
+    def layout(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def encoding(self) -> str | None: ...
+    @property
+    def header(self) -> tuple[str, ...] | None: ...
+    @property
+    def rows(self) -> Sequence[Row]: ...
+    @property
+    def quarantined(self) -> Sequence[QuarantinedLine]: ...
+    @property
+    def n_lines(self) -> int: ...
+    @property
+    def n_header(self) -> int: ...
+    @property
+    def n_blank(self) -> int: ...
+    @property
+    def n_quarantined(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What one delivery changed. `file_id` is that of the version now in force; `is_new` is false for known bytes."""
+
+    source: str
+    key: str
+    file_id: int
+    version: int
+    state: str
+    is_new: bool
+    n_loaded: int
+    n_quarantined: int
+    n_inserted: int
+    n_withdrawn: int
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The latest version of a file, and the validators to send along when asking for it again.
+
+    A version that is not intact has none: it is asked for in full.
+    """
+
+    sha256: str
+    state: str
+    etag: str | None
+    last_modified: str | None
+
+
+# --------------------------------------------------------------------------- writing
+
+
+def load(connection: psycopg.Connection, delivery: Delivery, parsed: ParsedFile, now: datetime) -> LoadResult:
+    """Write one file version in one transaction. Known bytes change nothing."""
+    (result,) = load_many(connection, [(delivery, parsed)], now)
+    return result
+
+
+def load_many(
+    connection: psycopg.Connection, files: Iterable[tuple[Delivery, ParsedFile]], now: datetime
+) -> Iterator[LoadResult]:
+    """Write file versions, many to a transaction, and say after each commit what they changed.
+
+    `files` is drawn on by another thread, one batch ahead: fetching and taking apart go on while PostgreSQL works.
+    Killed at any moment, this leaves whole versions only.
+
+    Raises:
+        ValueError: the connection is in a transaction, which would hold every commit back.
+    """
+    if connection.info.transaction_status != TransactionStatus.IDLE:
+        raise ValueError("Files are committed batch by batch: give a connection that is not in a transaction.")
+    batches = _batches(files)
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="bronze") as ahead:
+        coming = ahead.submit(next, batches, None)
+        while batch := coming.result():
+            coming = ahead.submit(next, batches, None)
+            with connection.transaction(), connection.cursor() as cursor:
+                results = _write(cursor, batch, now)
+            yield from results
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A parsed file as it is stored: `lines` maps a row's digest to the end of its line in COPY's text format."""
+
+    delivery: Delivery
+    parsed: ParsedFile
+    lines: dict[bytes, bytes]
+
+
+def _batches(files: Iterable[tuple[Delivery, ParsedFile]]) -> Iterator[list[_Encoded]]:
+    batch: list[_Encoded] = []
+    n_rows = 0
+    for delivery, parsed in files:
+        # A file given twice is two versions, and those must not meet in one batch.
+        if any((each.delivery.source, each.delivery.key) == (delivery.source, delivery.key) for each in batch):
+            yield batch
+            batch, n_rows = [], 0
+        batch.append(_Encoded(delivery, parsed, _encode_rows(parsed.rows)))
+        n_rows += len(parsed.rows)
+        if n_rows >= ROWS_PER_TRANSACTION or len(batch) >= FILES_PER_TRANSACTION:
+            yield batch
+            batch, n_rows = [], 0
+    if batch:
+        yield batch
+
+
+def _encode_rows(rows: Iterable[Row]) -> dict[bytes, bytes]:
+    lines = {}
+    for row in rows:
+        json = _encode(row.cells)
+        digest = hashlib.md5(json, usedforsecurity=False)
+        # JSON escapes control characters itself; the backslash is all that COPY's text format would misread.
+        escaped = json.replace(b"\\", b"\\\\") if b"\\" in json else json
+        lines[digest.digest()] = b"%d\t\\\\x%b\t%b\n" % (row.line_number, digest.hexdigest().encode(), escaped)
+    return lines
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What bronze has of a file: its latest version, and the rows of its last intact one."""
+
+    file_id: int
+    version: int
+    sha256: str
+    state: str
+    n_loaded: int
+    n_quarantined: int
+    n_intact: int | None
+
+
+def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime) -> list[LoadResult]:
+    # One writer at a time: the next version number is read before it is written.
+    cursor.execute("select pg_advisory_xact_lock(hashtext('bronze.source_file'))")
+    known = _known(cursor, [(each.delivery.source, each.delivery.key) for each in batch])
+    results: list[LoadResult] = []
+    inserts: dict[str, list[bytes]] = {}
+    for each in batch:
+        delivery, parsed = each.delivery, each.parsed
+        before = known.get((delivery.source, delivery.key))
+        if before is not None and before.sha256 == delivery.sha256:
+            _renew_validators(cursor, before.file_id, delivery)
+            results.append(_unchanged(delivery, before))
+            continue
+        version = 1 if before is None else before.version + 1
+        state = _state(parsed, before)
+        file_id = _insert_file(cursor, delivery, parsed, version, state)
+        _insert_quarantine(cursor, file_id, parsed.quarantined, now)
+        table = _table(parsed.layout)
+        standing = {} if before is None else _standing(cursor, table, delivery)
+        fresh = each.lines if not standing else {digest: line for digest, line in each.lines.items() if digest not in standing}
+        gone = [row_id for digest, row_id in standing.items() if digest not in each.lines] if state == "intact" else []
+        n_withdrawn = _withdraw(cursor, table, gone, version, parsed.quarantined) if gone else 0
+        constants = (str(file_id), delivery.source, delivery.key, parsed.layout, str(version), now.isoformat())
+        prefix = "".join(f"{_escape(value)}\t" for value in constants).encode()
+        inserts.setdefault(table, []).extend(prefix + line for line in fresh.values())
+        results.append(
+            LoadResult(
+                source=delivery.source,
+                key=delivery.key,
+                file_id=file_id,
+                version=version,
+                state=state,
+                is_new=True,
+                n_loaded=len(parsed.rows),
+                n_quarantined=parsed.n_quarantined,
+                n_inserted=len(fresh),
+                n_withdrawn=n_withdrawn,
+            )
+        )
+    for table, lines in inserts.items():
+        if lines:
+            _copy(cursor, table, lines)
+    return results
+
+
+def _state(parsed: ParsedFile, before: _Known | None) -> str:
+    if parsed.state != "intact" or parsed.layout not in _GROWING or before is None or before.n_intact is None:
+        return parsed.state
+    return "intact" if len(parsed.rows) >= KEPT_SHARE * before.n_intact else "shrunk"
+
+
+def _table(layout: str) -> str:
+    return "openfootball_match" if layout == "json" else "football_data_match"
+
+
+def _known(cursor: psycopg.Cursor[Any], files: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Known]:
+    cursor.execute(
+        """
+        select distinct on (source, key)
+            source, key, file_id, version, sha256, state, n_loaded, n_quarantined,
+            first_value(case when state = 'intact' then n_loaded end)
+                over (partition by source, key order by state = 'intact' desc, version desc) as n_intact
+        from bronze.source_file
+        where (source, key) in (select * from unnest(%s::text[], %s::text[]))
+        order by source, key, version desc
+        """,
+        ([source for source, _ in files], [key for _, key in files]),
+    )
+    return {(source, key): _Known(*rest) for source, key, *rest in cursor}
+
+
+def _unchanged(delivery: Delivery, before: _Known) -> LoadResult:
+    return LoadResult(
+        source=delivery.source,
+        key=delivery.key,
+        file_id=before.file_id,
+        version=before.version,
+        state=before.state,
+        is_new=False,
+        n_loaded=before.n_loaded,
+        n_quarantined=before.n_quarantined,
+        n_inserted=0,
+        n_withdrawn=0,
+    )
+
+
+def _renew_validators(cursor: psycopg.Cursor[Any], file_id: int, delivery: Delivery) -> None:
+    cursor.execute(
+        """
+        update bronze.source_file set etag = %(etag)s, last_modified = %(last_modified)s
+        where file_id = %(file_id)s and (etag, last_modified) is distinct from (%(etag)s, %(last_modified)s)
+        """,
+        {"etag": delivery.etag, "last_modified": delivery.last_modified, "file_id": file_id},
+    )
+
+
+def _insert_file(cursor: psycopg.Cursor[Any], delivery: Delivery, parsed: ParsedFile, version: int, state: str) -> int:
+    values = {
+        "source": delivery.source,
+        "key": delivery.key,
+        "version": version,
+        "sha256": delivery.sha256,
+        "size_bytes": len(delivery.content),
+        "encoding": parsed.encoding,
+        "header": None if parsed.header is None else msgspec.json.encode(parsed.header).decode(),
+        "state": state,
+        "n_lines": parsed.n_lines,
+        "n_header": parsed.n_header,
+        "n_loaded": len(parsed.rows),
+        "n_quarantined": parsed.n_quarantined,
+        "n_blank": parsed.n_blank,
+        "etag": delivery.etag,
+        "last_modified": delivery.last_modified,
+        "fetched_at": delivery.fetched_at,
+    }
+    statement = sql.SQL("insert into bronze.source_file ({}) values ({}) returning file_id").format(
+        sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
+    )
+    row = cursor.execute(statement, values).fetchone()
+    assert row is not None  # noqa: S101 - what `returning` promises, said to the type checker
+    return int(row[0])
+
+
+def _insert_quarantine(cursor: psycopg.Cursor[Any], file_id: int, lines: Sequence[QuarantinedLine], now: datetime) -> None:
+    cursor.executemany(
+        """
+        insert into bronze.quarantine (file_id, line_number, n_lines, reason, explanation, content, quarantined_at)
+        values (%s, %s, %s, %s, %s, %s, %s)
+        """,
+        [(file_id, line.line_number, line.n_lines, line.reason, line.explanation, line.content, now) for line in lines],
+    )
+
+
+def _standing(cursor: psycopg.Cursor[Any], table: str, delivery: Delivery) -> dict[bytes, int]:
+    cursor.execute(
+        sql.SQL("select row_digest, row_id from {} where source = %s and key = %s and until_version is null").format(
+            sql.Identifier("bronze", table)
+        ),
+        (delivery.source, delivery.key),
+    )
+    return {bytes(digest): row_id for digest, row_id in cursor}
+
+
+def _withdraw(
+    cursor: psycopg.Cursor[Any], table: str, row_ids: list[int], version: int, quarantined: Sequence[QuarantinedLine]
+) -> int:
+    """Close rows the new version no longer has, but for those whose two teams a quarantined line of it names.
+
+    Such a line is most likely the same match with a fault in it: the last good state stands until it is mended.
+    """
+    teams = [line.teams for line in quarantined if line.teams is not None]
+    cursor.execute(
+        sql.SQL(
+            """
+            update {} set until_version = %s
+            where row_id = any(%s)
+            and (
+                btrim(coalesce(cells ->> 'HomeTeam', cells ->> 'HT', cells ->> 'Home', cells ->> 'team1')),
+                btrim(coalesce(cells ->> 'AwayTeam', cells ->> 'AT', cells ->> 'Away', cells ->> 'team2'))
+            ) not in (select * from unnest(%s::text[], %s::text[]))
+            """
+        ).format(sql.Identifier("bronze", table)),
+        (version, row_ids, [home for home, _ in teams], [away for _, away in teams]),
+    )
+    return cursor.rowcount
+
+
+def _copy(cursor: psycopg.Cursor[Any], table: str, lines: Sequence[bytes]) -> None:
+    columns = sql.SQL(", ").join(map(sql.Identifier, _ROW_COLUMNS))
+    statement = sql.SQL("copy {} ({}) from stdin").format(sql.Identifier("bronze", table), columns)
+    with cursor.copy(statement) as copy:
+        for start in range(0, len(lines), 1000):
+            copy.write(b"".join(lines[start : start + 1000]))
+
+
+def _escape(value: str) -> str:
+    """As COPY's text format wants it."""
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+# --------------------------------------------------------------------------- asking
+
+
+def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
+    """Key to what is known of its latest version."""
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select distinct on (key)
+                key, sha256, state,
+                case when state = 'intact' then etag end, case when state = 'intact' then last_modified end
+            from bronze.source_file where source = %s order by key, version desc
+            """,
+            (source,),
+        ).fetchall()
+    return {key: Latest(*facts) for key, *facts in rows}
+
+
+def manifest(warehouse: Warehouse) -> dict[str, str]:
+    """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former."""
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select distinct on (source, key) source || '/' || key, sha256
+            from bronze.source_file where state <> 'refused' order by source, key, version desc
+            """
+        ).fetchall()
+    return dict(sorted(rows))
+
+
+def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
+    """The file versions that do not add up, with the reason in `fault`; empty when every line is accounted for.
+
+    Counts must sum to the file's lines; the quarantine must hold as many lines as were counted; an intact version in
+    force must have every row it brought, and no more unless a quarantined line keeps an earlier state standing.
+    """
+    return warehouse.read(
+        """
+            with quarantined as (
+                select file_id, sum(n_lines) as n_lines from bronze.quarantine group by file_id
+            ),
+            standing as (
+                select source, key, count(*) as n_rows
+                from (
+                    select source, key from bronze.football_data_match where until_version is null
+                    union all
+                    select source, key from bronze.openfootball_match where until_version is null
+                ) as rows
+                group by source, key
+            ),
+            counted as (
+                select
+                    source_file.*,
+                    coalesce(quarantined.n_lines, 0) as n_in_quarantine,
+                    coalesce(standing.n_rows, 0) as n_standing,
+                    version = max(version) over (partition by source, key) as is_latest
+                from bronze.source_file
+                left join quarantined using (file_id)
+                left join standing using (source, key)
+            ),
+            judged as (
+                select
+                    *,
+                    case
+                        when n_lines <> n_header + n_loaded + n_quarantined + n_blank
+                            then 'lines are not header + loaded + quarantined + blank'
+                        when n_in_quarantine <> n_quarantined then 'the quarantine holds another number of lines'
+                        when is_latest and state = 'intact' and n_standing < n_loaded then 'rows are missing'
+                        when is_latest and state = 'intact' and n_quarantined = 0 and n_standing > n_loaded
+                            then 'rows stand that the file no longer has'
+                    end as fault
+                from counted
+            )
+            select
+                source, key, version, state, n_lines, n_header, n_loaded, n_quarantined, n_blank,
+                n_in_quarantine, n_standing, fault
+            from judged
+            where fault is not null
+            order by source, key, version
+            """,
+    )
+
+
+def loaded_rows(warehouse: Warehouse, file_ids: Sequence[int], columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The rows that these file versions brought, with some of their cells as text columns.
+
+    `columns` maps the name of a column of the frame to the names it may have in a file, the first present counts:
+    `{"home": ["HomeTeam", "HT", "Home"]}`. Besides those: file_id, source, key, layout, line_number.
+    """
+    cells = [
+        sql.SQL("coalesce({}) as {}").format(
+            sql.SQL(", ").join(sql.SQL("cells ->> {}").format(name) for name in names), sql.Identifier(column)
+        )
+        for column, names in columns.items()
+    ]
+    picked = sql.SQL(", ").join(chain(map(sql.Identifier, ("file_id", "source", "key", "layout", "line_number")), cells))
+    one = "select {} from bronze.{} where file_id = any(%(file_ids)s)"
+    query = sql.SQL(" union all ").join(
+        sql.SQL(one).format(picked, sql.Identifier(table)) for table in ("football_data_match", "openfootball_match")
+    )
+    return warehouse.read(query, {"file_ids": list(file_ids)})

@@ -1,0 +1,124 @@
+"""The application, put together.
+
+Belongs here: which parts there are and how they are joined. Does not belong here: what any of them does.
+"""
+
+import logging.config
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Router
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.middleware import DefineMiddleware
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, ExternalDocumentation, SecurityScheme
+
+from serving import limits
+from serving.answers import stamp
+from serving.auth import BearerAuthentication, Permission, Tokens, allow, authorise, require_declarations
+from serving.current import CurrentPublication
+from serving.pages.reference import ReferencePage, no_such_page
+from serving.passwords import PasswordChecker
+from serving.problems import EXCEPTION_HANDLERS
+from serving.routes.auth import create_token
+from serving.routes.competitions import list_competitions
+from serving.routes.health import live, ready
+from serving.routes.metrics import expose
+from serving.routes.predictions import get_prediction, list_predictions
+from serving.routes.publication import get_manifest, get_publication
+from serving.settings import Settings
+from serving.store import Store
+from serving.telemetry import Metrics, Telemetry, log_config
+
+MAXIMUM_BODY_BYTES = 16 * 1024
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The service for these settings. Connections are opened when first used and closed at shutdown.
+
+    Raises:
+        ImproperlyConfiguredException: the token secret is too short, or a handler declares no permission.
+    """
+    store = Store(settings.database_url)
+    current = CurrentPublication(store, settings.is_simulated)
+    metrics = Metrics(current)
+    logins = limits.LoginLimit(limits.connect(settings.redis_url))
+    tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
+    # One core is left to readers however many guess passwords.
+    passwords = PasswordChecker(concurrency=max(1, (os.cpu_count() or 1) - 1))
+
+    @asynccontextmanager
+    async def connections(_: Litestar) -> AsyncIterator[None]:
+        yield
+        await store.close()
+        await logins.close()
+
+    provided = {
+        "settings": settings, "store": store, "current": current, "metrics": metrics,
+        "logins": logins, "tokens": tokens, "passwords": passwords,
+    }  # fmt: skip
+    app = Litestar(
+        route_handlers=[
+            Router(
+                "/v1",
+                route_handlers=[
+                    create_token,
+                    list_competitions,
+                    list_predictions,
+                    get_prediction,
+                    get_publication,
+                    get_manifest,
+                ],
+            ),
+            live,
+            ready,
+            expose,
+        ],
+        dependencies={name: _provide(part) for name, part in provided.items()},
+        state=State({"current": current}),
+        lifespan=[connections],
+        middleware=[DefineMiddleware(BearerAuthentication, tokens=tokens)],
+        guards=[authorise],
+        exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[stamp(current)],
+        request_max_body_size=MAXIMUM_BODY_BYTES,
+        openapi_config=_openapi(settings),
+        logging_config=None,
+    )
+    require_declarations(app.routes)
+    # Around everything, so that requests which no route matches are counted and logged as well.
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics)
+    return app
+
+
+def from_environment() -> Litestar:
+    """The service as the environment describes it: what granian's workers call."""
+    logging.config.dictConfig(log_config())
+    return create_app(Settings.read())
+
+
+def _provide(part: Any) -> Provide:
+    return Provide(lambda: part, sync_to_thread=False)
+
+
+def _openapi(settings: Settings) -> OpenAPIConfig:
+    simulated = " **The matches of this edition are simulated.**" if settings.is_simulated else ""
+    return OpenAPIConfig(
+        title="Football predictions",
+        version="1",
+        description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
+        "problem details (RFC 9457). Log in at `/v1/auth/token` and send `Authorization: Bearer …`." + simulated,
+        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}),
+        external_docs=ExternalDocumentation(url=settings.docs_url, description="Data documentation") if settings.docs_url else None,
+        render_plugins=[ReferencePage()],
+        openapi_router=Router(
+            "/schema",
+            route_handlers=[],
+            include_in_schema=False,
+            opt=allow(Permission.PUBLIC),
+            after_request=no_such_page,
+        ),
+    )

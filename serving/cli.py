@@ -1,0 +1,174 @@
+"""The commands of this half: `football token` and `football account …`.
+
+Belongs here: arguments, and messages for a person. Heavy imports happen where they are used, so that `football --help`
+stays quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, TypeVar
+
+import click
+
+from serving.settings import ClientSettings
+
+if TYPE_CHECKING:
+    from serving.store import Store
+
+T = TypeVar("T")
+
+DEMO_USERNAME = "demo"
+
+
+@click.command()
+def token() -> None:
+    """Print a fresh access token of the demo account."""
+    import httpx
+
+    settings = ClientSettings.read()
+    login = _read_login(_demo_login_file(settings))
+    try:
+        response = httpx.post(f"{settings.api_url}/v1/auth/token", json=login, timeout=10, trust_env=False)
+    except httpx.HTTPError as error:
+        raise click.ClickException(f"The service at {settings.api_url} does not answer ({error}). Is it running?") from None
+    if response.status_code != 200:
+        raise click.ClickException(f"The service refused the login ({response.status_code}): {response.text}")
+    click.echo(response.json()["access_token"])
+
+
+@click.group()
+def account() -> None:
+    """Make, list and disable the accounts of the service."""
+
+
+@account.command("list")
+def list_accounts() -> None:
+    """List all accounts."""
+    for each in _with_store(lambda store: store.accounts()):
+        state = f"disabled {each.disabled_at:%Y-%m-%d %H:%M}" if each.disabled_at else "enabled"
+        click.echo(f"{each.username}\t{each.role}\t{state}")
+
+
+_password_file = click.option(
+    "--password-file", type=click.File(), help="Read the password from this file (- for standard input) instead of asking for it."
+)
+_role = click.option("--role", type=click.Choice(["reader", "operator"]), default="reader", show_default=True)
+
+
+@account.command()
+@click.argument("username")
+@_role
+@_password_file
+def create(username: str, role: str, password_file: TextIO | None) -> None:
+    """Create an account."""
+    password_hash = _hash(_password(password_file))
+    if not _with_store(lambda store: store.create_account(username, password_hash, role)):
+        raise click.ClickException(f"There is an account {username} already.")
+    click.echo(f"Created the {role} {username}.")
+
+
+@account.command("set-password")
+@click.argument("username")
+@_password_file
+def set_password(username: str, password_file: TextIO | None) -> None:
+    """Give an account another password."""
+    password_hash = _hash(_password(password_file))
+    if not _with_store(lambda store: store.set_password(username, password_hash)):
+        raise click.ClickException(f"There is no account {username}.")
+    click.echo(f"{username} has a new password.")
+
+
+@account.command()
+@click.argument("username")
+def disable(username: str) -> None:
+    """Refuse further logins; tokens given out before end within 15 minutes."""
+    if not _with_store(lambda store: store.disable_account(username)):
+        raise click.ClickException(f"There is no enabled account {username}.")
+    click.echo(f"{username} can no longer log in.")
+
+
+@account.command()
+def demo() -> None:
+    """Make sure that the account in DEMO_LOGIN_FILE exists and has the password written there.
+
+    A missing file is made, with a generated password, readable by its owner only.
+    """
+    path = _demo_login_file(ClientSettings.read())
+    if not path.exists():
+        _write_login(path, {"username": DEMO_USERNAME, "password": secrets.token_urlsafe(18)})
+    login = _read_login(path)
+    password_hash = _hash(login["password"])
+
+    async def ensure(store: Store) -> None:
+        if not await store.create_account(login["username"], password_hash, "reader"):
+            await store.set_password(login["username"], password_hash)
+            await store.enable_account(login["username"])
+
+    _with_store(ensure)
+    click.echo(f"The account {login['username']} is ready; its password is in {path}.")
+
+
+commands: list[click.Command] = [token, account]
+
+
+def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
+    from serving.store import Store, StoreUnavailable
+
+    url = ClientSettings.read().database_url
+    if not url:
+        raise click.ClickException("API_DATABASE_URL is not set: it names the database in which the accounts are.")
+
+    async def run() -> T:
+        store = Store(url, pool_size=1)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(run())
+    except StoreUnavailable as error:
+        raise click.ClickException(f"{error} Is it running?") from None
+
+
+def _hash(password: str) -> str:
+    from serving.passwords import WeakPassword, hash_password
+
+    try:
+        return hash_password(password)
+    except WeakPassword as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _password(file: TextIO | None) -> str:
+    if file is not None:
+        return file.read().rstrip("\r\n")
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return answer
+
+
+def _demo_login_file(settings: ClientSettings) -> Path:
+    if settings.demo_login_file is None:
+        raise click.ClickException("DEMO_LOGIN_FILE is not set: it names the file with the demo account's login.")
+    return settings.demo_login_file
+
+
+def _read_login(path: Path) -> dict[str, str]:
+    try:
+        login = json.loads(path.read_text(encoding="utf-8"))
+        return {"username": login["username"], "password": login["password"]}
+    except FileNotFoundError:
+        raise click.ClickException(f"There is no {path}: `football account demo` makes it.") from None
+    except (ValueError, KeyError, TypeError):
+        raise click.ClickException(f'{path} should hold {{"username": …, "password": …}}.') from None
+
+
+def _write_login(path: Path, login: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(login), encoding="utf-8")

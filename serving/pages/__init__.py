@@ -1,0 +1,1 @@
+"""Pages for people, rendered here without scripts or anything fetched from elsewhere."""

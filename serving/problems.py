@@ -1,0 +1,79 @@
+"""Errors as problem details (RFC 9457).
+
+Belongs here: how each kind of failure is told to a client. Nothing of a failure's inside is told, only logged.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from msgspec import UNSET, json
+
+from serving.current import CurrentPublication
+from serving.passwords import Busy
+from serving.schemas import Problem
+from serving.store import StoreUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = structlog.get_logger("serving")
+
+
+class NoPublication(HTTPException):
+    """Nothing has been published yet."""
+
+    status_code = HTTPStatus.NOT_FOUND
+    detail = "Nothing has been published yet. Run the pipeline."
+
+
+def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """An error that a handler or Litestar raised on purpose."""
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return unexpected(request, error)
+    errors = error.extra if isinstance(error.extra, list) else None
+    detail = "The request is not valid: see `errors`." if errors else error.detail  # Litestar's own repeats the query
+    return _problem(request, error.status_code, detail, dict(error.headers or {}), errors)
+
+
+def store_unavailable(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[bytes]:
+    """The database is away: worth trying again."""
+    cause = error.__cause__
+    _log.warning("store_unavailable", reason=str(getattr(cause, "orig", cause)))
+    return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
+
+
+def busy(request: Request[Any, Any, Any], _: Busy) -> Response[bytes]:
+    """More logins at once than may be worked on."""
+    return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many logins at once. Try again soon.", {"Retry-After": "1"})
+
+
+def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A fault of ours."""
+    _log.error("unexpected_error", exc_info=error)
+    return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side; it has been logged.", {})
+
+
+def _problem(
+    request: Request[Any, Any, Any], status: int, detail: str, headers: dict[str, str], errors: list[Any] | None = None
+) -> Response[bytes]:
+    current: CurrentPublication = request.app.state.current
+    body = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=int(status),
+        detail=detail,
+        request_id=request.scope["state"].get("request_id", ""),
+        is_simulated=current.is_simulated,
+        errors=UNSET if errors is None else errors,
+    )
+    return Response(json.encode(body), status_code=int(status), headers=headers, media_type=MEDIA_TYPE)
+
+
+EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
+    HTTPException: http_error,
+    StoreUnavailable: store_unavailable,
+    Busy: busy,
+    Exception: unexpected,
+}

@@ -1,0 +1,50 @@
+"""Whether the process lives, and whether it can do its work."""
+
+from datetime import UTC, datetime
+
+from litestar import get
+from litestar.di import NamedDependency
+
+from serving.auth import Permission, allow
+from serving.current import CurrentPublication
+from serving.limits import LoginLimit
+from serving.routes.documented import problems
+from serving.schemas import Liveness, Readiness
+
+
+@get(
+    "/health/live",
+    opt=allow(Permission.PUBLIC),
+    security=[{}],
+    tags=["health"],
+    summary="Is the process alive?",
+    description="Asks nothing of the database or Redis: a restart would not help them.",
+)
+async def live() -> Liveness:
+    """Answer."""
+    return Liveness("alive")
+
+
+@get(
+    "/health/ready",
+    opt=allow(Permission.PUBLIC),
+    security=[{}],
+    tags=["health"],
+    summary="Can the service answer?",
+    description="503 while the database cannot be reached; `degraded` without Redis or before the first publication.",
+    responses=problems(503),
+)
+async def ready(current: NamedDependency[CurrentPublication], logins: NamedDependency[LoginLimit]) -> Readiness:
+    """Ask the database and Redis."""
+    publication = await current.get()
+    redis = await logins.redis_state()
+    now = datetime.now(UTC)
+    return Readiness(
+        status="degraded" if publication is None or redis == "down" else "ready",
+        database="up",
+        redis=redis,
+        is_simulated=current.is_simulated,
+        publication_id=publication.publication_id if publication else None,
+        publication_age_seconds=round((now - publication.published_at).total_seconds(), 3) if publication else None,
+        confirmed_age_seconds=round((now - publication.confirmed_at).total_seconds(), 3) if publication else None,
+    )

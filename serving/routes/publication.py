@@ -1,0 +1,64 @@
+"""The publication being served."""
+
+from datetime import UTC, datetime
+
+from litestar import get
+from litestar.di import NamedDependency
+from msgspec.structs import asdict
+
+from serving.auth import Permission, allow
+from serving.current import CurrentPublication
+from serving.problems import NoPublication
+from serving.routes.documented import BEARER, problems
+from serving.schemas import ManifestAnswer, ManifestSummary, Publication, PublicationAnswer
+from serving.settings import Settings
+from serving.store import Store
+
+
+@get(
+    "/publication",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["publication"],
+    summary="Get the current publication",
+    description="Which publication is being served, how old it is, and what it rests on.",
+    responses=problems(401, 403, 404, 503),
+)
+async def get_publication(
+    settings: NamedDependency[Settings], store: NamedDependency[Store], current: NamedDependency[CurrentPublication]
+) -> PublicationAnswer:
+    """Answer with the publication being served."""
+    publication = await _served(current)
+    now = datetime.now(UTC)
+    return PublicationAnswer(
+        **asdict(publication),
+        edition=settings.edition,
+        age_seconds=round((now - publication.published_at).total_seconds(), 3),
+        confirmed_age_seconds=round((now - publication.confirmed_at).total_seconds(), 3),
+        manifest=ManifestSummary(n_files=len(await store.manifest(publication.publication_id))),
+    )
+
+
+@get(
+    "/publication/manifest",
+    opt=allow(Permission.OPERATE),
+    security=BEARER,
+    tags=["publication"],
+    summary="Get the manifest of the current publication",
+    description="Every raw file the publication rests on, with the SHA-256 of its bytes. For operators.",
+    responses=problems(401, 403, 404, 503),
+)
+async def get_manifest(store: NamedDependency[Store], current: NamedDependency[CurrentPublication]) -> ManifestAnswer:
+    """Answer with the raw files behind the publication."""
+    publication = await _served(current)
+    return ManifestAnswer(
+        is_simulated=publication.is_simulated,
+        publication_id=publication.publication_id,
+        manifest=await store.manifest(publication.publication_id),
+    )
+
+
+async def _served(current: CurrentPublication) -> Publication:
+    if (publication := await current.get()) is None:
+        raise NoPublication
+    return publication

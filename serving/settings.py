@@ -1,0 +1,104 @@
+"""The environment of the service, read once into frozen dataclasses.
+
+Belongs here: every environment variable that this package obeys, with its default. Nothing else in `serving` reads
+the environment, and nothing here opens a file or a connection.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+class SettingsError(ValueError):
+    """A variable is missing or makes no sense; the message says which one and what it should look like."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the running service needs.
+
+    `data_cutoff` is set in a rehearsal only: the service then lists matches as if it were that moment.
+    `database_url` is in libpq's form, for the role that reads `published` and writes `app`. Without `redis_url` the
+    login limit is kept in the process.
+    """
+
+    database_url: str = field(repr=False)
+    jwt_secret_file: Path
+    edition: str = "live"
+    is_simulated: bool = False
+    data_cutoff: datetime | None = None
+    redis_url: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    docs_url: str = ""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the variables of `environ` (default: the process's own).
+
+        Raises:
+            SettingsError: a variable is missing or cannot be understood.
+        """
+        env = os.environ if environ is None else environ
+        return cls(
+            database_url=_required(env, "API_DATABASE_URL", "postgresql://role:password@host:port/database"),
+            jwt_secret_file=Path(_required(env, "JWT_SECRET_FILE", "the path of a file with at least 32 random bytes")),
+            edition=env.get("EDITION") or "live",
+            is_simulated=env.get("IS_SIMULATED", "0") == "1",
+            data_cutoff=_instant(env, "DATA_CUTOFF"),
+            redis_url=env.get("REDIS_URL", ""),
+            host=env.get("API_HOST") or "127.0.0.1",
+            port=_number(env, "API_PORT", 8000),
+            workers=_number(env, "API_WORKERS", 1),
+            docs_url=env.get("DOCS_URL", ""),
+        )
+
+    def now(self) -> datetime:
+        """The moment from which a match counts as coming: the wall clock, or the rehearsed day's."""
+        return self.data_cutoff or datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """What the command line needs to talk to a running service, or to its database."""
+
+    api_url: str
+    database_url: str = field(repr=False)
+    demo_login_file: Path | None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
+        """Read the variables of `environ` (default: the process's own); none is required here."""
+        env = os.environ if environ is None else environ
+        login_file = env.get("DEMO_LOGIN_FILE")
+        return cls(
+            api_url=(env.get("API_URL") or "http://127.0.0.1:8000").rstrip("/"),
+            database_url=env.get("API_DATABASE_URL", ""),
+            demo_login_file=Path(login_file) if login_file else None,
+        )
+
+
+def _required(env: Mapping[str, str], name: str, form: str) -> str:
+    if not (value := env.get(name)):
+        raise SettingsError(f"{name} is not set: it should hold {form}")
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name) or str(default)
+    if not value.isdecimal() or not 1 <= int(value) <= 65535:
+        raise SettingsError(f"{name} should be a whole number from 1 to 65535, not {value!r}")
+    return int(value)
+
+
+def _instant(env: Mapping[str, str], name: str) -> datetime | None:
+    if not (value := env.get(name)):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise SettingsError(f"{name} should be an instant such as 2023-05-01T12:00Z, not {value!r}") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,116 @@
+"""What every test may ask for: real servers, a fresh migrated database, the corpus; and how skipped tests are reported.
+
+Belongs here: fixtures used by more than one folder of tests.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from deploy import database as deploy_database
+from deploy import migrate
+from deploy.database import Urls
+from deploy.local.account import services_home
+from deploy.local.ports import Ports
+from deploy.local.postgres import PostgresServer
+from deploy.local.secrets import Secrets
+from deploy.local.valkey import ValkeyServer
+
+TEMPLATE = "football_template"
+
+
+@pytest.fixture(scope="session")
+def server_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the throw-away servers keep ports and secrets; what they lay out elsewhere is removed at the end."""
+    folder = tmp_path_factory.mktemp("servers")
+    yield folder
+    if services_home(folder) != folder:
+        shutil.rmtree(services_home(folder), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_state: Path) -> Iterator[PostgresServer]:
+    """A throw-away PostgreSQL server, started for this session; `.url(database)` is the superuser's."""
+    server = PostgresServer(
+        services_home(server_state),
+        Ports(server_state / "ports.json").claim("postgres"),
+        password=Secrets(server_state / "secrets").get("postgres"),
+        is_durable=False,
+    )
+    with server.running():
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database_template(postgres: PostgresServer, server_state: Path) -> Secrets:
+    """The roles, and one migrated warehouse that the others are copied from; the roles' passwords."""
+    passwords = Secrets(server_state / "secrets")
+    migrate.upgrade(deploy_database.create(postgres.url(), TEMPLATE, passwords).owner)
+    return passwords
+
+
+@pytest.fixture
+def database(postgres: PostgresServer, database_template: Secrets) -> Iterator[Urls]:
+    """A fresh migrated database with its roles, dropped after the test: the URL of each role."""
+    name = f"football_test_{secrets.token_hex(4)}"
+    yield deploy_database.copy(postgres.url(), TEMPLATE, name, database_template)
+    deploy_database.drop(postgres.url(), name)
+
+
+@pytest.fixture(scope="session")
+def valkey(server_state: Path) -> Iterator[ValkeyServer]:
+    """A throw-away Valkey server, started for this session."""
+    server = ValkeyServer(
+        services_home(server_state),
+        Ports(server_state / "ports.json").claim("valkey"),
+        password=Secrets(server_state / "secrets").get("valkey"),
+    )
+    with server.running():
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey: ValkeyServer) -> str:
+    """The URL of an empty cache."""
+    with redis.Redis.from_url(valkey.url) as client:
+        for key in client.scan_iter(count=1000):
+            client.delete(key)
+    return valkey.url
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real match files, which are never part of this repository."""
+    folder = os.environ.get("CORPUS_DIR", "")
+    if not folder:
+        pytest.skip("CORPUS_DIR is not set: real match files are not part of the repository")
+    return Path(folder).resolve(strict=True)
+
+
+@pytest.fixture(scope="session")
+def program() -> "type[Program]":
+    """`program.path("nginx")`: a program of the distribution, or the test is skipped for want of it."""
+    return Program
+
+
+class Program:
+    """Programs that `make system-deps` installs where it may."""
+
+    @staticmethod
+    def path(name: str) -> str:
+        """Where the program is. Without it: a skip with the reason, or a failure where `CI=true` promises it."""
+        found = shutil.which(name)
+        if found is None:
+            stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+            stop(f"the program {name} is not installed: make system-deps installs it")
+        return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Always list skipped tests with their reasons at the end."""
+    config.option.reportchars = "".join(dict.fromkeys(config.option.reportchars + "s"))

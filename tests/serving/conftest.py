@@ -1,0 +1,155 @@
+"""A service over a real database with two publications in it, and ways to ask it.
+
+The clock stands still at `NOW` (as in a rehearsal), so that what is listed by default does not depend on the day.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from deploy import database as deploy_database
+from deploy.database import Urls
+from pipelines.store import tables
+from serving.app import create_app
+from serving.auth import Role, Tokens
+from serving.settings import Settings
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TEMPLATE = "football_template"
+
+Client = TestClient[Litestar]
+Row = dict[str, Any]
+
+
+def prediction(number: int, **changes: Any) -> Row:
+    """A row of `published.prediction` without its publication; rows 0 to 3 kick off in the same hour, 4 to 7 in the next …"""
+    return {
+        "prediction_id": f"{number:064x}",
+        "match_id": f"e0-2025-home{number}-away{number}-1",
+        "competition_id": "E0",
+        "competition": "Premier League",
+        "country": "England",
+        "season": 2025,
+        "kickoff_at": NOW + timedelta(hours=1 + number // 4),
+        "is_time_known": True,
+        "home_team_id": f"england-home{number}",
+        "home_team": f"Home {number}",
+        "away_team_id": f"england-away{number}",
+        "away_team": f"Away {number}",
+        "p_home": 0.5,
+        "p_draw": 0.3,
+        "p_away": 0.2,
+        "expected_home_goals": 1.61803398875,
+        "expected_away_goals": 0.9,
+        "information_set": "results",
+        "model_name": "lightgbm",
+        "model_version": 7,
+        "as_of": NOW - timedelta(hours=1),
+        "issued_at": NOW - timedelta(minutes=30),
+        **changes,
+    }
+
+
+def publish(url: str, predictions: Sequence[Row], **changes: Any) -> int:
+    """Write one publication as the model's role; its number."""
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    publication = {
+        "published_at": NOW - timedelta(minutes=20),
+        "confirmed_at": NOW - timedelta(minutes=10),
+        "data_cutoff": NOW - timedelta(hours=1),
+        "is_simulated": False,
+        "digest": "0" * 64,
+        "n_predictions": len(predictions),
+        "note": None,
+        "manifest": {"mmz4281/2526/E0.csv": "a" * 64, "fixtures.csv": "b" * 64},
+        "git_revision": "abc1234",
+        **changes,
+    }
+    insert = sa.insert(tables.publication).values(publication).returning(tables.publication.c.publication_id)
+    names = {row["competition_id"]: (row["competition"], row["country"]) for row in predictions}
+    with engine.begin() as connection:
+        number = int(connection.execute(insert).scalar_one())
+        if predictions:
+            competitions = [
+                {"publication_id": number, "competition_id": each, "name": name, "country": country, "tier": 1, "n_matches": 380}
+                | {"n_predictions": sum(row["competition_id"] == each for row in predictions), "latest_result_on": NOW.date()}
+                for each, (name, country) in names.items()
+            ]
+            connection.execute(sa.insert(tables.published_competition), competitions)
+            connection.execute(sa.insert(tables.published_prediction), [{"publication_id": number, **row} for row in predictions])
+    engine.dispose()
+    return number
+
+
+PREDICTIONS = [
+    *(prediction(n) for n in range(90)),
+    *(
+        prediction(n, competition_id="D1", competition="Bundesliga", country="Germany", p_home=0.1234565, p_draw=0.5, p_away=0.3765435)
+        for n in range(90, 120)
+    ),
+    prediction(200, kickoff_at=NOW - timedelta(hours=3), home_team_id="england-arsenal", home_team="Arsenal"),
+    prediction(201, kickoff_at=NOW + timedelta(days=30), away_team_id="england-arsenal", away_team="Arsenal", is_time_known=False),
+]
+
+
+@pytest.fixture(scope="session")
+def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
+    """A database of this session with two publications: tests that write take the fixture `database` instead."""
+    name = f"football_test_{secrets.token_hex(4)}"
+    urls = deploy_database.copy(postgres.url(), TEMPLATE, name, database_template)
+    publish(urls.model, [prediction(0, p_home=0.4, p_draw=0.4)], published_at=NOW - timedelta(days=1))
+    publish(urls.model, PREDICTIONS)
+    yield urls
+    deploy_database.drop(postgres.url(), name)
+
+
+@pytest.fixture(scope="session")
+def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a secret for tokens."""
+    path = tmp_path_factory.mktemp("secrets") / "jwt"
+    path.write_text(secrets.token_hex(32))
+    return path
+
+
+@pytest.fixture(scope="session")
+def settings_for(secret_file: Path) -> Callable[..., Settings]:
+    """Settings for a database, at the moment `NOW`."""
+
+    def settings(database_url: str, **changes: Any) -> Settings:
+        return Settings(**{"database_url": database_url, "jwt_secret_file": secret_file, "data_cutoff": NOW, **changes})
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def client(urls: Urls, settings_for: Callable[..., Settings]) -> Iterator[Client]:
+    """A client of a service over the session's database; it reads as the service's own role."""
+    with TestClient(create_app(settings_for(urls.api))) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def bearer(secret_file: Path) -> Callable[..., dict[str, str]]:
+    """The header of a bearer with a role."""
+
+    def header(role: str = "reader", edition: str = "live") -> dict[str, str]:
+        return {"Authorization": "Bearer " + Tokens.from_file(secret_file, edition).issue("1", Role(role))}
+
+    return header
+
+
+@pytest.fixture(scope="session")
+def ask(client: Client, bearer: Callable[..., dict[str, str]]) -> Callable[..., Any]:
+    """Ask the session's service as a reader."""
+
+    def get(path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Any:
+        return client.get(path, params=parameters, headers=bearer() | (headers or {}))
+
+    return get
