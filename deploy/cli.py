@@ -151,11 +151,11 @@ def _build_and_serve(here: "Installation", edition: "Edition") -> None:
         _ensure_demo_account(here, edition, waiting)
         operate.wait_until_answering(here, ["mlflow"] if here.is_mlflow_ours else [], step)
         command = "predictions" if was_up and _is_built_today(here, edition) else "build"
-        result = subprocess.run(  # noqa: S603 - our own command
+        exit_code = subprocess.call(
             [sys.executable, "-m", "pipelines", command], env=pipelines_environment(here, edition), cwd=PROJECT_DIR
         )
-        if result.returncode != 0:
-            raise click.exceptions.Exit(result.returncode)
+        if exit_code != 0:
+            raise click.exceptions.Exit(exit_code)
         _built_mark(here, edition).write_text(_today())
         operate.wait_until_answering(here, operate.LISTENING, step)
     click.echo(f"\n{edition.name} is up ({time.monotonic() - begin:.0f} s): {label}")
@@ -183,7 +183,7 @@ def _ensure_demo_account(here: "Installation", edition: "Edition", waiting: cont
 
     environment = here.environment(edition)
     names = ("API_DATABASE_URL", "DEMO_LOGIN_FILE", "EDITION")
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         [sys.executable, "-c", "from serving.cli import account; account()", "demo"],
         env=base_environment(here) | {name: environment[name] for name in names},
         cwd=PROJECT_DIR,
@@ -236,7 +236,7 @@ def stop() -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def status(as_json: bool) -> None:
-    """Show what runs, since when, and where it answers. Exits with 1 unless everything does."""
+    """Show what runs, since when, and where it answers. Exits with 1 if something should run and does not."""
     from dataclasses import asdict
 
     from rich.console import Console
@@ -248,7 +248,8 @@ def status(as_json: bool) -> None:
     edition = here.edition_in_service()
     lines = operate.status(here)
     if as_json:
-        click.echo(json.dumps({"edition": edition.name if edition else None, "programs": [asdict(line) for line in lines]}, indent=1))
+        programs = [asdict(line) for line in lines]
+        click.echo(json.dumps({"edition": edition.name if edition else None, "programs": programs}, indent=1))
     else:
         table = Table(title=f"Edition {edition.name}" if edition else "No edition in service")
         for column in ("program", "state", "since (UTC)", "pid", "answers", "where"):
@@ -263,12 +264,14 @@ def status(as_json: bool) -> None:
                 line.where,
             )
         Console(width=None if sys.stdout.isatty() else 120).print(table)
-    if any(line.is_answering is False or line.state in ("stopped", "fatal", "backoff", "exited") for line in lines):
+    if not here.supervisor.is_running():
+        click.echo("Stopped. `football up` starts it.", err=True)
+    elif any(line.is_answering is False or line.state in ("stopped", "fatal", "backoff", "exited") for line in lines):
         raise click.exceptions.Exit(1)
 
 
 @click.command()
-@click.option("--all", "is_all", is_flag=True, help="Also the roles' URLs, folders and settings that the programs are started with.")
+@click.option("--all", "is_all", is_flag=True, help="Also the roles' URLs, folders and settings of the programs.")
 def env(is_all: bool) -> None:
     """Print the URLs in force as NAME=value lines, quoted for a shell."""
     here = installation()

@@ -1,7 +1,7 @@
 """Roles, databases and schemas of an edition, and who may connect to what.
 
-Belongs here: what needs an administrator: roles, databases, schema owners, default privileges. Does not belong here: tables and the rights on them,
-which come with the migrations. Everything is done only where it is missing, so it may run any number of times.
+Belongs here: what needs an administrator: roles, databases, schema owners, default privileges. Does not belong here: tables
+and the rights on them, which come with the migrations. Only what is missing is done, so it may run any number of times.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from psycopg import sql
 from deploy.local.secrets import Secrets
 
 ROLES = ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")
-"""`football_<name>`: owner/migrator of bronze, forecast, published and app; the writers of one schema each; the reader; two tools."""
+"""`football_<name>`: the owner and migrator, the writers of some schemas each, the reader, two tools with their own databases."""
 
 WAREHOUSE_SCHEMAS = ("bronze", "forecast", "published", "app")
 """Owned by the migrator, shaped by migrations."""
@@ -127,7 +127,7 @@ def _create_role(admin: psycopg.Connection, role: str, password: str) -> None:
         return
     admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(password)))
     # An administrator who is no superuser acts through the roles it made.
-    if not admin.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() == (True,):
+    if not _exists(admin, "select 1 from pg_roles where rolsuper and rolname = %s", admin.info.user):
         admin.execute(sql.SQL("grant {} to current_user with inherit true, set true").format(sql.Identifier(name)))
 
 
@@ -167,11 +167,11 @@ def _grant_connections(admin: psycopg.Connection, name: str) -> None:
 
 
 def _grant(connection: psycopg.Connection, statement: str, *names: str) -> None:
-    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]  # one of the literals above
+    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # one of the literals above
 
 
 def _exists(connection: psycopg.Connection, query: str, name: str) -> bool:
-    return connection.execute(query, [name]).fetchone() is not None  # type: ignore[arg-type]  # one of the literals above
+    return connection.execute(query, [name]).fetchone() is not None  # one of the literals above
 
 
 def _can_log_in(admin: psycopg.Connection, role: str, password: str) -> bool:

@@ -59,7 +59,8 @@ def _wheel(name: str) -> Finding:
 def _secrets(installation: Installation) -> Finding:
     folder = installation.secrets.folder
     loose = [path.name for path in (folder, *folder.glob("*")) if path.exists() and path.stat().st_mode & 0o077]
-    return Finding("secrets", not loose, f"others may read {', '.join(loose)}: chmod go= them" if loose else "readable by their owner alone")
+    detail = f"others may read {', '.join(loose)}: chmod go= them" if loose else "readable by their owner alone"
+    return Finding("secrets", not loose, detail)
 
 
 def _postgres(installation: Installation) -> Finding:
@@ -78,5 +79,3 @@ def _valkey(installation: Installation) -> Finding:
             return Finding("valkey", True, str(information.get("valkey_version") or information.get("redis_version")))
     except (redis.RedisError, OSError) as error:
         return Finding("valkey", False, f"{error}: football up (the service answers without it, a little slower)")
-
-

@@ -4,6 +4,7 @@
 is in service at a time.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,11 +34,10 @@ LIVE = Edition("live")
 
 def rehearsal(as_of: str) -> Edition:
     """The edition that rehearses the moment `as_of`, an ISO instant such as 2023-05-01T12:00Z."""
-    try:
+    moment = None
+    with contextlib.suppress(ValueError):
         moment = datetime.fromisoformat(as_of)
-    except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
+    if moment is None or moment.tzinfo is None:
         raise EditionError(f"AS_OF should be an instant with its zone, such as 2023-05-01T12:00Z, not {as_of!r}")
     moment = moment.astimezone(UTC).replace(second=0, microsecond=0)
     return Edition(f"as-of-{moment:%Y-%m-%dt%H%M}", data_cutoff=moment)

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
-from signal import SIGINT, SIGTERM
 from urllib.parse import urlsplit
 
 from deploy import database
@@ -19,7 +18,7 @@ from deploy.local.account import services_home
 from deploy.local.ports import Ports
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from deploy.local.supervision import Supervisor
+from deploy.local.supervision import Stopping, Supervisor
 from deploy.local.valkey import ValkeyServer
 from deploy.settings import PROJECT_DIR, Settings
 
@@ -58,7 +57,9 @@ class Installation:
             folder=self.local_dir / "supervisor",
             logs=self.local_dir / "logs",
             project=PROJECT_DIR,
-            stop_signals={name: SIGINT if name == "postgres" else SIGTERM for name in (*SERVERS, *APPLICATIONS)},
+            programs={"postgres": Stopping(PostgresServer.stop_signal, is_last=True), "valkey": Stopping(is_last=True)}
+            # Runs and MLflow's web server are children of what we start.
+            | {name: Stopping(with_children=name in ("dagster-code", "mlflow")) for name in APPLICATIONS},
         )
 
     def postgres(self, *, is_new: bool = False) -> PostgresServer:

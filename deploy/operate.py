@@ -106,7 +106,7 @@ def preparing_code(installation: Installation, edition: Edition) -> Iterator[Cal
 
     Gives a function that waits for its end; it raises OperationError if that failed.
     """
-    process = subprocess.Popen(  # noqa: S603 - our own command
+    process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", "prepare"],
         env=pipelines_environment(installation, edition),
         cwd=installation.supervisor.project,

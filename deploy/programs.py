@@ -6,6 +6,7 @@ MLflow see their own databases alone.
 
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.edition import Edition
@@ -54,10 +55,9 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
     machine = base_environment(installation)
     identity = installation.identity(edition)
 
-    def program(name: str, *command: str, environment: dict[str, str], folder: str = str(PROJECT_DIR), wait_for: int | None = None) -> Program:
+    def program(name: str, *command: str, environment: dict[str, str], wait_for: Sequence[int] = ()) -> Program:
         variables = machine | NO_TELEMETRY | environment
-        ports = [] if wait_for is None else [wait_for]
-        return Program(name, [sys.executable, "-m", *command], variables, folder=folder, wait_for_ports=ports)
+        return Program(name, [sys.executable, "-m", *command], variables, folder=str(PROJECT_DIR), wait_for_ports=wait_for)
 
     def pick(*names: str) -> dict[str, str]:
         return {name: everything[name] for name in names}
@@ -76,7 +76,7 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
         program(
             *("mlflow", "mlflow", "server", "--host", mlflow_host, "--port", mlflow_port, "--workers", "1", "--serve-artifacts"),
             environment={
-                "MLFLOW_BACKEND_STORE_URI": everything["MLFLOW_DATABASE_URL"].replace("postgresql://", "postgresql+psycopg2://", 1),
+                "MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2" + everything["MLFLOW_DATABASE_URL"].removeprefix("postgresql"),
                 "MLFLOW_ARTIFACTS_DESTINATION": str(state / "artifacts"),
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             },
@@ -95,12 +95,12 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
         program(
             *("dagster-webserver", "dagster_webserver", "-w", workspace, "-h", web_host, "-p", web_port),
             environment=identity | pick("DAGSTER_HOME", "DAGSTER_DATABASE_URL"),
-            wait_for=int(code_port),
+            wait_for=[int(code_port)],
         ),
         program(
             *("dagster-daemon", "dagster._daemon", "run", "-w", workspace),
             environment=identity | pick("DAGSTER_HOME", "DAGSTER_DATABASE_URL"),
-            wait_for=int(code_port),
+            wait_for=[int(code_port)],
         ),
         program("docs", "http.server", docs_port, "--bind", docs_host, "--directory", everything["DOCS_DIR"], environment={}),
     ]

@@ -27,6 +27,7 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "football",  # granian would put its own name in
 }
 """What every response carries unless its handler says otherwise."""
 

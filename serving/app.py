@@ -112,7 +112,7 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
         "problem details (RFC 9457). Log in at `/v1/auth/token` and send `Authorization: Bearer …`." + simulated,
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}),
-        external_docs=ExternalDocumentation(url=settings.docs_url, description="Data documentation") if settings.docs_url else None,
+        external_docs=ExternalDocumentation(url=settings.docs_url) if settings.docs_url else None,
         render_plugins=[ReferencePage()],
         openapi_router=Router(
             "/schema",

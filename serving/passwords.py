@@ -36,11 +36,12 @@ def hash_password(password: str) -> str:
 
 
 class PasswordChecker:
-    """Checks passwords in threads: at most `concurrency` at a time, with at most `waiting` in the queue."""
+    """Checks passwords in threads: at most `concurrency` at a time, with at most `waiting` others in the queue."""
 
     def __init__(self, concurrency: int = 1, waiting: int = 32) -> None:
         self._concurrency = concurrency
-        self._waiting = waiting
+        self._maximum = concurrency + waiting
+        self._n_present = 0
         self._limiter: anyio.CapacityLimiter | None = None
         self._nobody = HASHER.hash("the password of nobody")
 
@@ -52,9 +53,13 @@ class PasswordChecker:
         """
         if self._limiter is None:  # made here because it belongs to the running event loop
             self._limiter = anyio.CapacityLimiter(self._concurrency)
-        if self._limiter.statistics().tasks_waiting >= self._waiting:
+        if self._n_present >= self._maximum:
             raise Busy
-        matches = await anyio.to_thread.run_sync(_verify, password_hash or self._nobody, password, limiter=self._limiter)
+        self._n_present += 1
+        try:
+            matches = await anyio.to_thread.run_sync(_verify, password_hash or self._nobody, password, limiter=self._limiter)
+        finally:
+            self._n_present -= 1
         return matches and password_hash is not None
 
 

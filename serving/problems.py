@@ -49,6 +49,11 @@ def busy(request: Request[Any, Any, Any], _: Busy) -> Response[bytes]:
     return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many logins at once. Try again soon.", {"Retry-After": "1"})
 
 
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:
+    """JSON nested by the thousand, which the decoder gives up on."""
+    return _problem(request, HTTPStatus.BAD_REQUEST, "The body is nested too deeply.", {})
+
+
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """A fault of ours."""
     _log.error("unexpected_error", exc_info=error)
@@ -75,5 +80,6 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     HTTPException: http_error,
     StoreUnavailable: store_unavailable,
     Busy: busy,
+    RecursionError: too_deep,
     Exception: unexpected,
 }

@@ -188,7 +188,7 @@ class Store:
 
     async def _write(self, statement: sa.Insert | sa.Update) -> bool:
         async with self._connection() as connection:
-            return (await connection.execute(statement)).rowcount == 1
+            return (await connection.execute(statement.returning(account.c.account_id))).first() is not None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

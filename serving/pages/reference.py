@@ -35,7 +35,7 @@ class ReferencePage(OpenAPIRenderPlugin):
         )
         documents = f'the <a href="{escape(self.get_openapi_json_route(request))}">OpenAPI document</a>'
         if elsewhere := openapi_schema.get("externalDocs"):
-            documents += f"; see also the <a href=\"{escape(elsewhere['url'])}\">data documentation</a>"
+            documents += f'; see also the <a href="{escape(elsewhere["url"])}">data documentation</a>'
         host = f"{request.url.scheme}://{request.url.netloc}"
         login = f"""TOKEN=$(curl -s {host}/v1/auth/token -H 'Content-Type: application/json' \\
   -d '{{"username": "…", "password": "…"}}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')

@@ -27,6 +27,7 @@ from serving.telemetry import Metrics
     responses=problems(400, 401, 413, 429, 503),
 )
 async def create_token(
+    *,
     request: Request[Any, Any, Any],
     data: JSONBody[Login],
     store: NamedDependency[Store],

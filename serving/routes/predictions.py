@@ -68,6 +68,7 @@ class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 410, 422, 503),
 )
 async def list_predictions(
+    *,
     request: Request[Any, Any, Any],
     settings: NamedDependency[Settings],
     store: NamedDependency[Store],

@@ -91,11 +91,15 @@ def publish(url: str, predictions: Sequence[Row], **changes: Any) -> int:
 PREDICTIONS = [
     *(prediction(n) for n in range(90)),
     *(
-        prediction(n, competition_id="D1", competition="Bundesliga", country="Germany", p_home=0.1234565, p_draw=0.5, p_away=0.3765435)
+        prediction(
+            n, competition_id="D1", competition="Bundesliga", country="Germany", p_home=0.1234565, p_draw=0.5, p_away=0.3765435
+        )
         for n in range(90, 120)
     ),
     prediction(200, kickoff_at=NOW - timedelta(hours=3), home_team_id="england-arsenal", home_team="Arsenal"),
-    prediction(201, kickoff_at=NOW + timedelta(days=30), away_team_id="england-arsenal", away_team="Arsenal", is_time_known=False),
+    prediction(
+        201, kickoff_at=NOW + timedelta(days=30), away_team_id="england-arsenal", away_team="Arsenal", is_time_known=False
+    ),
 ]
 
 
@@ -150,6 +154,6 @@ def ask(client: Client, bearer: Callable[..., dict[str, str]]) -> Callable[..., 
     """Ask the session's service as a reader."""
 
     def get(path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Any:
-        return client.get(path, params=parameters, headers=bearer() | (headers or {}))
+        return client.get(path, params=parameters or None, headers=bearer() | (headers or {}))
 
     return get

@@ -20,7 +20,18 @@ from serving.settings import Settings
 from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
 
 Ask = Callable[..., Any]
-SQL = ("' or 1=1 --", "'; drop table published.prediction; --", "%", "_", "\\", '"', "E0' union select 1", "$1", ":team", "%(team)s")
+SQL = (
+    "' or 1=1 --",
+    "'; drop table published.prediction; --",
+    "%",
+    "_",
+    "\\",
+    '"',
+    "E0' union select 1",
+    "$1",
+    ":team",
+    "%(team)s",
+)
 
 
 def ids(answer: Any) -> list[str]:

@@ -52,6 +52,12 @@ def upgrade() -> None:
         sa.Column("etag", sa.Text(), nullable=True),
         sa.Column("last_modified", sa.Text(), nullable=True),
         sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "accepted_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when the expectations of its layout were met with this version in force",
+        ),
         sa.CheckConstraint("state in ('intact', 'truncated', 'shrunk', 'refused')", name=op.f("source_file_state_check")),
         sa.PrimaryKeyConstraint("file_id", name=op.f("source_file_pkey")),
         sa.UniqueConstraint("source", "key", "version", name=op.f("source_file_source_key_version_key")),

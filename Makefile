@@ -1,0 +1,77 @@
+# Every target is a line of `make help`; the work behind most of them is the command `football`.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+SHELL := /bin/sh
+
+BIN := .venv/bin
+# `make demo` may be typed in a shell of another virtual environment.
+unexport VIRTUAL_ENV
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: ## Make or update .venv from uv.lock (the other targets do this by themselves)
+	@deploy/bootstrap
+
+# --- running it
+
+.PHONY: demo
+demo: install ## Run the whole platform on simulated matches, show the forecasts, leave it running
+	@$(BIN)/football demo
+
+.PHONY: run
+run: install ## The same on real matches (FOOTBALL_DATA_URL, COMPETITIONS, SEASONS, AS_OF: see README)
+	@$(BIN)/football run
+
+.PHONY: stop
+stop: install ## Stop everything that runs in the background
+	@$(BIN)/football stop
+
+.PHONY: status
+status: install ## Show what runs, and where it answers
+	@$(BIN)/football status
+
+.PHONY: migrate
+migrate: install ## Bring the database to its newest shape
+	@$(BIN)/football migrate
+
+# --- judging it
+
+.PHONY: test
+test: install ## Run every test on embedded services, with the coverage gate
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(MAKE) --no-print-directory system-deps; fi
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+.PHONY: check
+check: install ## Style, types, import rules, SQL, dbt project, lock file
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
+	cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv lock --check
+	@echo "All checks passed."
+
+.PHONY: backtest
+backtest: install ## Walk-forward backtest on real matches, with the closing odds beside it
+	@$(BIN)/football backtest
+
+.PHONY: bench-pipeline
+bench-pipeline: install ## Time and peak memory of each stage on the full corpus, and the ratio to the floor
+	@$(BIN)/football bench-pipeline
+
+.PHONY: docs
+docs: install ## Build the data documentation of the edition in service
+	@$(BIN)/football docs
+
+.PHONY: system-deps
+system-deps: ## Install the distribution's programs that some tests start (root and apt)
+	@packages=$$(sed 's/#.*//' deploy/system-packages.txt | xargs); \
+	missing=; for package in $$packages; do \
+		dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; fi

@@ -1,0 +1,53 @@
+"""Great Expectations' Data Docs: the suites and their last results as static pages.
+
+Belongs here: building the pages from results that `run.Outcome.save` kept. Does not belong here: judging anything.
+"""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from expectations.run import to_great_expectations
+from expectations.suites import SUITES
+
+
+def build_data_docs(results: Path, folder: Path) -> Path:
+    """Build the pages anew, with every suite and the last result of each, and return their start page.
+
+    Args:
+        results: the folder into which outcomes were saved; it need not exist.
+        folder: where the pages go; what was in it is replaced.
+    """
+    import great_expectations as gx
+    from great_expectations.core import RunIdentifier
+    from great_expectations.core.expectation_validation_result import (
+        ExpectationSuiteValidationResult,
+        expectationSuiteValidationResultSchema,
+    )
+    from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier, ValidationResultIdentifier
+
+    shutil.rmtree(folder, ignore_errors=True)
+    # The pages are built by a file context, which keeps suites and results in files of its own; nobody needs those afterwards.
+    with tempfile.TemporaryDirectory() as workshop:
+        context = gx.get_context(mode="file", project_root_dir=workshop)
+        context.enable_analytics(False)
+        for suite in SUITES.values():
+            context.suites.add(to_great_expectations(suite, suite.rules))
+        for path in sorted(results.glob("*.json")):
+            result = ExpectationSuiteValidationResult(
+                **expectationSuiteValidationResultSchema.load(json.loads(path.read_text("utf-8")))
+            )
+            run = RunIdentifier(**result.meta["run_id"]) if "run_id" in result.meta else RunIdentifier()
+            key = ValidationResultIdentifier(ExpectationSuiteIdentifier(result.suite_name), run, "frame")
+            context.validation_results_store.set(key, result)
+        context.add_data_docs_site(
+            "pages",
+            {
+                "class_name": "SiteBuilder",
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "validation_results_limit": len(SUITES)},
+                "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.absolute())},
+            },
+        )
+        context.build_data_docs(site_names=["pages"])
+    return folder / "index.html"

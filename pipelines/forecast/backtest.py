@@ -1,0 +1,134 @@
+"""Walk-forward backtest: what a recipe would have forecast, season by season, and how far from the market that is.
+
+Belongs here: making the forecasts of past seasons and summarising them beside the closing odds of the same matches.
+Does not belong here: the division in time (`splits`), the scores (`metrics`), or what follows (`promotion`).
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from pipelines.forecast.contract import PROBABILITIES
+from pipelines.forecast.devig import devig
+from pipelines.forecast.metrics import (
+    accuracy,
+    base_rate,
+    brier,
+    calibration_error,
+    log_loss,
+    outcome_of,
+    paired_bootstrap,
+    ranked_probability_score,
+    skill_share,
+)
+from pipelines.forecast.models import Recipe
+from pipelines.forecast.splits import walk_forward
+
+MARKET_PROBABILITIES = ("market_p_home", "market_p_draw", "market_p_away")
+CLOSING_ODDS = ("closing_odds_home", "closing_odds_draw", "closing_odds_away")
+
+
+def backtest(matches: pd.DataFrame, features: pd.DataFrame, market: pd.DataFrame, recipe: Recipe, seasons: Iterable[int]) -> pd.DataFrame:
+    """Forecast every played match of the seasons by models that have seen only earlier seasons.
+
+    Parameters
+    ----------
+    matches
+        `contract.MATCH_COLUMNS`, one row per match.
+    features
+        What `features.assemble` returns for these matches.
+    market
+        Closing odds, the columns `closing_odds_*` by column or index `match_id`; a match may be missing.
+    recipe
+        How the model is made, anew for each season.
+    seasons
+        Start years.
+
+    Returns
+    -------
+    DataFrame
+        Index `match_id`, in the order of `features` within each season; columns `season`, `competition_id`,
+        `kickoff_at`, `as_of`, `outcome` (0, 1, 2 for home, draw, away), `p_home`, `p_draw`, `p_away`,
+        `expected_home_goals`, `expected_away_goals`, and the market's `market_p_*` by the power method (NaN without
+        usable closing odds).
+    """
+    rows = matches.set_index("match_id").loc[features.index]
+    closing = (market.set_index("match_id") if "match_id" in market else market).reindex(rows.index)
+    goals = rows[["home_goals", "away_goals"]].astype("float64")
+    parts = []
+    for split in walk_forward(rows, seasons, recipe.n_seasons):
+        model = recipe.make().fit(features[split.train], goals[split.train])
+        part = rows.loc[split.test, ["season", "competition_id", "kickoff_at", "as_of"]].copy()
+        part["outcome"] = outcome_of(goals.loc[split.test, "home_goals"], goals.loc[split.test, "away_goals"])
+        part[list(PROBABILITIES)] = model.predict_proba(features[split.test])
+        part[["expected_home_goals", "expected_away_goals"]] = model.predict_goals(features[split.test])
+        part[list(MARKET_PROBABILITIES)] = devig(closing.loc[split.test, list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
+        parts.append(part)
+    if not parts:
+        raise ValueError("none of the seasons has a played match")
+    return pd.concat(parts)
+
+
+def match_day(forecasts: pd.DataFrame) -> pd.Series:
+    """The UTC day of each kick-off: matches of one day share their surprises."""
+    return forecasts["kickoff_at"].dt.floor("D")
+
+
+def score(forecasts: pd.DataFrame) -> dict[str, float]:
+    """Every figure of a set of forecasts, on the matches that have a market.
+
+    Returns
+    -------
+    dict
+        `n`, `log_loss`, `rps`, `brier`, `accuracy`, `ece` of the model, `market_log_loss`, `market_rps`, `market_brier`,
+        `base_log_loss` of these matches' own frequencies, `skill_share`, and the paired `difference` in log loss to
+        the market with `difference_low` and `difference_high` (95 %, by match-day). Without any market only the
+        model's and the base rate's figures, over all matches, with NaN for the others.
+    """
+    judged = forecasts.dropna(subset=list(MARKET_PROBABILITIES))
+    has_market = len(judged) > 0
+    judged = judged if has_market else forecasts
+    p = judged[list(PROBABILITIES)].to_numpy(dtype=np.float64)
+    q = judged[list(MARKET_PROBABILITIES)].to_numpy(dtype=np.float64)
+    outcomes = judged["outcome"].to_numpy(dtype=np.int64)
+    loss = log_loss(p, outcomes)
+    base = float(log_loss(np.tile(base_rate(outcomes), (len(outcomes), 1)), outcomes).mean())
+    figures = {
+        "n": float(len(judged)),
+        "log_loss": float(loss.mean()),
+        "rps": float(ranked_probability_score(p, outcomes).mean()),
+        "brier": float(brier(p, outcomes).mean()),
+        "accuracy": accuracy(p, outcomes),
+        "ece": calibration_error(p, outcomes),
+        "base_log_loss": base,
+    }
+    market_loss = log_loss(q, outcomes)
+    difference = paired_bootstrap(loss - market_loss, match_day(judged))
+    market = {
+        "market_log_loss": float(market_loss.mean()),
+        "market_rps": float(ranked_probability_score(q, outcomes).mean()),
+        "market_brier": float(brier(q, outcomes).mean()),
+        "skill_share": skill_share(figures["log_loss"], base, float(market_loss.mean())),
+        "difference": difference.mean,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+    }
+    return figures | (market if has_market else dict.fromkeys(market, float("nan")))
+
+
+def summarise(forecasts: pd.DataFrame) -> pd.DataFrame:
+    """Scores over everything, per season and per competition.
+
+    Returns
+    -------
+    DataFrame
+        One row each, the columns of `score`, index (`group`, `name`) with group `all`, `season` or `competition_id`.
+        Groups are scored on their matches with a market; leagues must not be compared by their level, only by their
+        difference to the market.
+    """
+    groups = [(("all", "all"), forecasts)]
+    for column in ("season", "competition_id"):
+        groups += [((column, str(name)), part) for name, part in forecasts.groupby(column, sort=True)]
+    index = pd.MultiIndex.from_tuples([key for key, _ in groups], names=["group", "name"])
+    return pd.DataFrame([score(part) for _, part in groups], index=index)

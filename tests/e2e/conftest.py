@@ -1,0 +1,161 @@
+"""A whole platform for end-to-end tests: real PostgreSQL, real MLflow, real runs of `python -m pipelines`.
+
+Belongs here: laying out an edition for a test, running its commands as a person's shell would, and looking at every
+table it wrote.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy import database as deploy_database
+from deploy.database import Urls
+from deploy.local.postgres import PostgresServer
+from deploy.local.secrets import Secrets
+from tests.conftest import TEMPLATE
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+MOMENTS = {"fetched_at", "ingested_at", "quarantined_at", "published_at", "confirmed_at", "issued_at", "decided_at", "data_cutoff"}
+SURROGATES = {"row_id", "file_id", "quarantine_id", "publication_id", "prediction_id", "evidence_id", "model_version", "etag",
+              "last_modified", "digest", "git_revision"}  # fmt: skip
+"""Columns in which two runs may differ though they did the same."""
+
+
+@dataclass
+class Platform:
+    """One edition: its databases, its folder, and its commands."""
+
+    urls: Urls
+    folder: Path
+    mlflow: str
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """What `football` would set for this edition's processes."""
+        roles = {f"{role.upper()}_DATABASE_URL": getattr(self.urls, role) for role in ("ingest", "transform", "model", "dagster")}
+        return {
+            **os.environ,
+            **roles,
+            "EDITION": "test",
+            "STATE_DIR": str(self.folder),
+            "DAGSTER_HOME": str(self.folder / "dagster"),
+            "MLFLOW_TRACKING_URI": self.mlflow,
+            "DO_NOT_TRACK": "1",
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            **changes,
+        }
+
+    def run(self, *command: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        """`python -m pipelines …`, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "pipelines", *command],
+            env=self.environment(**changes),
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def start(self, *command: str, **changes: str) -> subprocess.Popen[str]:
+        """The same, without waiting, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipelines", *command],
+            env=self.environment(**changes),
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        """Rows of a SELECT, as the owner."""
+        with psycopg.connect(self.urls.owner) as connection:
+            return connection.execute(statement).fetchall()
+
+    def content(self, schemas: tuple[str, ...] = ("bronze", "silver", "gold", "forecast", "published")) -> dict[str, tuple[int, str]]:
+        """Table to its number of rows and a digest of them, moments and surrogate ids left out."""
+        found = {}
+        with psycopg.connect(self.urls.owner) as connection:
+            tables = connection.execute(
+                "select table_schema, table_name from information_schema.tables where table_schema = any(%s) order by 1, 2", [list(schemas)]
+            ).fetchall()
+            for schema, table in tables:
+                columns = connection.execute(
+                    "select column_name from information_schema.columns where table_schema = %s and table_name = %s", [schema, table]
+                ).fetchall()
+                kept = ", ".join(f'"{name}"::text' for (name,) in sorted(columns) if name not in MOMENTS | SURROGATES)
+                row = connection.execute(
+                    f"select count(*), md5(coalesce(string_agg(line, '|' order by line), '')) "
+                    f'from (select concat_ws(chr(31), {kept or "1"}) as line from "{schema}"."{table}") as lines'
+                ).fetchone()
+                found[f"{schema}.{table}"] = (int(row[0]), str(row[1]))
+        return found
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server on files of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    port = _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"],
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=(folder / "log").open("w"),
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=2).read()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.25)
+        else:
+            pytest.fail(f"MLflow does not answer: {(folder / 'log').read_text()[-2000:]}")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def new_platform(
+    postgres: PostgresServer, database_template: Secrets, mlflow_server: str, tmp_path: Path
+) -> Iterator[Callable[[str], Platform]]:
+    """Make platforms with empty, migrated databases; dropped after the test."""
+    names = []
+
+    def make(name: str) -> Platform:
+        database = f"football_{name}_{secrets.token_hex(3)}"
+        names.append(database)
+        urls = deploy_database.copy(postgres.url(), TEMPLATE, database, database_template)
+        folder = tmp_path / name
+        (folder / "dagster").mkdir(parents=True)
+        shutil.copyfile(PROJECT / "deploy/dagster/dagster.yaml", folder / "dagster" / "dagster.yaml")
+        return Platform(urls, folder, mlflow_server)
+
+    yield make
+    for database in names:
+        deploy_database.drop(postgres.url(), database)

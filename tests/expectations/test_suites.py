@@ -1,0 +1,264 @@
+"""What each suite lets pass and what it stops, on small frames with a known number of wrong cells."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from expectations.cli import commands
+from expectations.docs import build_data_docs
+from expectations.run import Outcome, validate
+from expectations.suites import SUITES, find
+
+N = 20
+"""Rows of the good frames: one wrong cell is 5 % and tolerated, two are not."""
+
+MAIN = {"Div": "E0", "Date": "11/08/2023", "Time": "20:00", "HomeTeam": "Sim Ashcombe", "AwayTeam": "Sim Wrenmoor"}
+MAIN |= {
+    "FTHG": "2",
+    "FTAG": "1",
+    "FTR": "H",
+    "AvgH": "1.9",
+    "AvgD": "3.4",
+    "AvgA": "4",
+    "PSCH": "1.95",
+    "PSCD": "3.5",
+    "PSCA": "4.1",
+}
+NEW = {
+    "Country": "Brazil",
+    "League": "Serie A ",
+    "Season": "2012/2013",
+    "Date": "03/08/2012",
+    "Time": "23:00",
+    "Home": "Sim A",
+    "Away": "Sim B",
+}
+NEW |= {"HG": "1", "AG": "1", "Res": "D", "AvgCH": "1.76", "AvgCD": "3.3", "AvgCA": "4.74"}
+FIXTURE = {"Competition": "E2", "Date": "14/11/2020", "Time": "15:00", "HomeTeam": "Sim A", "AwayTeam": "Sim B"}
+FIXTURE |= {"AvgH": "2.8", "AvgD": "3.27", "AvgA": "2.49"}
+OPEN = {
+    "name": "Simulated League 2020/21",
+    "date": "2020-09-12",
+    "team1": "Sim Ärnby",
+    "team2": "Sim Œuf",
+    "ft_home": "0",
+    "ft_away": "3",
+}
+GOOD = {"football_data_main": MAIN, "football_data_new": NEW, "football_data_fixtures": FIXTURE, "openfootball": OPEN}
+
+
+def texts(suite: str, n: int = N) -> pd.DataFrame:
+    return pd.DataFrame([GOOD[suite]] * n, dtype="str")
+
+
+def predictions(n: int = N) -> pd.DataFrame:
+    kickoff = pd.Timestamp("2026-11-28T15:00Z")
+    return pd.DataFrame(
+        {
+            "match_id": [f"e0-2026-sim-a-sim-b-{number}" for number in range(n)],
+            "information_set": "results",
+            "model_name": "match_result",
+            "model_version": 1,
+            "kickoff_at": kickoff,
+            "as_of": kickoff - pd.Timedelta(days=2),
+            "issued_at": kickoff - pd.Timedelta(days=1),
+            "p_home": 0.5,
+            "p_draw": 0.3,
+            "p_away": 0.2,
+            "expected_home_goals": 1.6,
+            "expected_away_goals": 1.1,
+        }
+    )
+
+
+def only_failure(outcome: Outcome) -> tuple[str, str, int | None, list[int]]:
+    (failure,) = outcome.failures
+    assert not outcome.passed
+    assert outcome.summary["n_failed"] == 1
+    return failure["expectation"].removeprefix("expect_"), failure["column"], failure["n_failing"], failure["rows"]
+
+
+@pytest.mark.parametrize("suite", GOOD)
+def test_a_good_frame_passes(suite: str) -> None:
+    outcome = validate(suite, texts(suite))
+    assert outcome.passed, outcome.failures
+    expected = {"suite": suite, "n_rows": N, "n_expectations": len(SUITES[suite].rules), "n_failed": 0, "n_tolerated": 0}
+    assert outcome.summary == expected
+    assert outcome.failures == []
+
+
+def test_good_predictions_pass() -> None:
+    assert validate("predictions", predictions()).passed
+
+
+@pytest.mark.parametrize("suite", ["football_data_fixtures", "predictions"])
+def test_no_coming_match_is_not_an_error(suite: str) -> None:
+    frame = predictions(0) if suite == "predictions" else texts(suite).iloc[:0]
+    assert validate(suite, frame).passed
+
+
+@pytest.mark.parametrize("suite", ["football_data_main", "football_data_new", "openfootball"])
+def test_results_without_a_row_are_an_error(suite: str) -> None:
+    outcome = validate(suite, texts(suite).iloc[:0])
+    assert only_failure(outcome) == ("table_row_count_to_be_between", "", None, [])
+    assert outcome.failures[0]["explanation"] == "found 0"
+
+
+@pytest.mark.parametrize(
+    ("suite", "column", "wrong", "expectation"),
+    [
+        ("football_data_main", "Date", None, "column_values_to_not_be_null"),
+        ("football_data_main", "Date", "2023-08-11", "column_values_to_match_regex"),
+        ("football_data_main", "Time", "evening", "column_values_to_match_regex"),
+        ("football_data_main", "Div", None, "column_values_to_not_be_null"),
+        ("football_data_main", "Div", "<html>", "column_values_to_match_regex"),
+        ("football_data_main", "HomeTeam", None, "column_values_to_not_be_null"),
+        ("football_data_main", "AwayTeam", "1.95", "column_values_to_match_regex"),
+        ("football_data_main", "FTHG", None, "column_values_to_not_be_null"),
+        ("football_data_main", "FTAG", "-1", "column_values_to_match_regex"),
+        ("football_data_main", "FTR", "X", "column_values_to_be_in_set"),
+        ("football_data_main", "AvgH", "#", "column_values_to_match_regex"),
+        ("football_data_main", "PSCA", "-", "column_values_to_match_regex"),
+        ("football_data_new", "Season", "12/13", "column_values_to_match_regex"),
+        ("football_data_new", "League", None, "column_values_to_not_be_null"),
+        ("football_data_new", "HG", "1.5", "column_values_to_match_regex"),
+        ("football_data_new", "Res", "W", "column_values_to_be_in_set"),
+        ("football_data_new", "AvgCD", "3,3", "column_values_to_match_regex"),
+        ("football_data_fixtures", "Competition", None, "column_values_to_not_be_null"),
+        ("football_data_fixtures", "Date", "tomorrow", "column_values_to_match_regex"),
+        ("football_data_fixtures", "AvgA", "evens", "column_values_to_match_regex"),
+        ("openfootball", "date", "12/09/2020", "column_values_to_match_regex"),
+        ("openfootball", "team2", "42", "column_values_to_match_regex"),
+        ("openfootball", "ft_home", "w.o.", "column_values_to_match_regex"),
+    ],
+)
+def test_more_wrong_cells_than_tolerated_stop_the_run_and_are_named(
+    suite: str, column: str, wrong: str | None, expectation: str
+) -> None:
+    frame = texts(suite)
+    frame.loc[[3, 11], column] = wrong
+    outcome = validate(suite, frame)
+    assert only_failure(outcome) == (expectation, column, 2, [3, 11])
+    assert outcome.failures[0]["examples"] == ([] if wrong is None else [wrong, wrong])
+    # A missing cell is not judged by the column's other rules; all others are out of twenty.
+    assert outcome.failures[0]["share_failing"] == 0.1
+    assert outcome.failures[0]["share_tolerated"] == 0.05
+
+
+def test_one_wrong_cell_in_twenty_is_left_to_silver_which_turns_it_into_a_null() -> None:
+    frame = texts("football_data_main")
+    frame.loc[3, "AvgH"] = "#"
+    outcome = validate("football_data_main", frame)
+    assert outcome.passed
+    assert outcome.summary["n_tolerated"] == 1
+
+
+@pytest.mark.parametrize("column", ["Time", "AvgH", "PSCH"])
+def test_a_season_before_a_column_existed_passes(column: str) -> None:
+    frame = texts("football_data_main")
+    frame[column] = pd.Series([None] * N, dtype="str")
+    assert validate("football_data_main", frame).passed
+
+
+def test_blanks_around_a_cell_are_as_delivered_and_no_fault() -> None:
+    frame = texts("football_data_main")
+    frame[["HomeTeam", "Date", "FTHG"]] = ["Sim Ashcombe ", " 11/08/23", "2 "]
+    assert validate("football_data_main", frame).passed
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_missing_column_is_said_once_by_name(suite: str) -> None:
+    frame = predictions() if suite == "predictions" else texts(suite)
+    column = list(SUITES[suite].columns)[-1]
+    outcome = validate(suite, frame.drop(columns=column))
+    assert only_failure(outcome) == ("table_columns_to_match_set", "", None, [])
+    assert outcome.failures[0]["explanation"] == f"the table lacks {column}"
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "expectation", "judged"),
+    [
+        ("p_home", None, "column_values_to_not_be_null", "p_home"),
+        ("expected_home_goals", 0.0, "column_values_to_be_between", "expected_home_goals"),
+        ("expected_away_goals", 10.0, "column_values_to_be_between", "expected_away_goals"),
+        ("information_set", "hindsight", "column_values_to_be_in_set", "information_set"),
+        ("kickoff_at", pd.Timestamp("2026-11-27T15:00Z"), "column_pair_values_a_to_be_greater_than_b", "kickoff_at, issued_at"),
+        ("as_of", pd.Timestamp("2026-11-27T15:01Z"), "column_pair_values_a_to_be_greater_than_b", "issued_at, as_of"),
+        ("p_draw", 0.3 + 1e-6, "column_values_to_be_between", "p_total"),
+    ],
+)
+def test_a_single_wrong_prediction_stops_the_publication(column: str, wrong: object, expectation: str, judged: str) -> None:
+    frame = predictions()
+    frame.loc[[7], column] = wrong
+    assert only_failure(validate("predictions", frame)) == (expectation, judged, 1, [7])
+
+
+def test_a_certain_prediction_is_none_because_football_is_not_certain() -> None:
+    frame = predictions()
+    frame.loc[[4], ["p_home", "p_draw", "p_away"]] = [1.0, 0.0, 0.0]
+    failures = validate("predictions", frame).failures
+    assert [(failure["column"], failure["rows"]) for failure in failures] == [("p_home", [4]), ("p_draw", [4]), ("p_away", [4])]
+
+
+def test_two_predictions_of_one_match_in_one_information_set_stop_the_publication() -> None:
+    frame = pd.concat([predictions(), predictions(1)], ignore_index=True)
+    expectation, column, n_failing, rows = only_failure(validate("predictions", frame))
+    assert (expectation, column, n_failing) == ("compound_columns_to_be_unique", "match_id, information_set", 2)
+    assert rows == [0, 20]
+
+
+def test_one_match_may_be_predicted_in_two_information_sets() -> None:
+    frame = pd.concat([predictions(), predictions().assign(information_set="market")], ignore_index=True)
+    assert validate("predictions", frame).passed
+
+
+def test_the_frame_itself_is_left_alone() -> None:
+    frame = predictions()
+    before = frame.copy()
+    validate("predictions", frame)
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_an_unknown_suite_is_refused_with_the_names_of_those_there_are() -> None:
+    with pytest.raises(KeyError, match="there is no suite 'odds'; there are football_data_main, football_data_new"):
+        find("odds")
+
+
+def test_data_docs_show_every_suite_and_the_last_result_of_each(tmp_path: Path) -> None:
+    bad = texts("football_data_main")
+    bad.loc[[3, 11], "FTR"] = "X"
+    validate("football_data_main", texts("football_data_main")).save(tmp_path / "results")
+    validate("football_data_main", bad).save(tmp_path / "results")
+    validate("predictions", predictions()).save(tmp_path / "results")
+    stale = tmp_path / "pages" / "stale.html"
+    stale.parent.mkdir()
+    stale.write_text("of an earlier build")
+    index = build_data_docs(tmp_path / "results", tmp_path / "pages")
+    assert "football_data_main" in index.read_text("utf-8")
+    assert sorted(path.stem for path in (tmp_path / "pages" / "expectations").glob("*.html")) == sorted(SUITES)
+    results = {
+        path.relative_to(tmp_path / "pages" / "validations").parts[0]
+        for path in (tmp_path / "pages" / "validations").rglob("*.html")
+    }
+    assert results == {"football_data_main", "predictions"}
+    assert len(list((tmp_path / "pages" / "validations").rglob("*.html"))) == 2
+    assert not stale.exists()
+
+
+def test_data_docs_before_the_first_result_show_the_suites(tmp_path: Path) -> None:
+    assert build_data_docs(tmp_path / "none", tmp_path / "pages").exists()
+
+
+def test_importing_the_package_and_its_commands_does_not_import_great_expectations() -> None:
+    program = "import sys, expectations, expectations.cli, expectations.suites, expectations.run, expectations.docs; sys.exit('great_expectations' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_command_lists_every_suite() -> None:
+    (group,) = commands
+    output = CliRunner().invoke(group, ["list"], terminal_width=200).output
+    assert all(name in output for name in SUITES)

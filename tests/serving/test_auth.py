@@ -1,0 +1,360 @@
+"""Who gets in, who does not, and what it costs to try."""
+
+import asyncio
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import structlog
+from litestar import get
+from litestar.exceptions import ImproperlyConfiguredException
+from litestar.testing import TestClient, create_test_client
+
+from deploy.database import Urls
+from serving.app import create_app
+from serving.auth import Permission, Role, Tokens, allow, require_declarations
+from serving.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
+from serving.passwords import Busy, PasswordChecker, WeakPassword, hash_password
+from serving.settings import Settings
+from serving.store import Store
+from tests.serving.conftest import Client, prediction, publish
+
+PASSWORD = "correct horse battery staple"
+SECRET = b"s" * 32
+
+Roles = dict[str, int | None]
+
+MATRIX: dict[tuple[str, str], Roles] = {
+    ("post", "/v1/auth/token"): {"anonymous": None, "reader": None, "operator": None},
+    ("get", "/v1/competitions"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/predictions"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/predictions/{prediction_id}"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/publication"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/publication/manifest"): {"anonymous": 401, "reader": 403, "operator": None},
+    ("get", "/health/live"): {"anonymous": None, "reader": None, "operator": None},
+    ("get", "/health/ready"): {"anonymous": None, "reader": None, "operator": None},
+}
+"""Operation × role: the refusal, or None where the request is let through to the handler."""
+
+CELLS = [(method, path, role, refusal) for (method, path), roles in MATRIX.items() for role, refusal in roles.items()]
+
+
+@pytest.fixture
+def service(
+    database: Urls, settings_for: Callable[..., Settings], redis_url: str
+) -> Iterator[tuple[Client, Callable[[str, str], Any]]]:
+    """A service with a publication and the accounts reader, operator and gone (disabled); and how to log in."""
+    publish(database.model, [prediction(1)])
+
+    async def accounts() -> None:
+        store = Store(database.api)
+        for name, role in (("reader", "reader"), ("operator", "operator"), ("gone", "reader")):
+            assert await store.create_account(name, hash_password(PASSWORD), role)
+        assert await store.disable_account("gone")
+        await store.close()
+
+    asyncio.run(accounts())
+    with TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client:
+        yield client, lambda name, password: client.post("/v1/auth/token", json={"username": name, "password": password})
+
+
+def test_the_matrix_covers_every_operation_of_the_openapi_document(client: Client) -> None:
+    """A new operation has to be given its row here."""
+    paths = client.get("/schema/openapi.json").json()["paths"]
+    assert {(method, path) for path, item in paths.items() for method in item} == set(MATRIX)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=[f"{method} {path} {role}" for method, path, role, _ in CELLS])
+def test_each_role_may_do_exactly_what_the_matrix_says(
+    client: Client, bearer: Callable[..., dict[str, str]], cell: tuple[str, str, str, int | None]
+) -> None:
+    method, path, role, refusal = cell
+    headers = {} if role == "anonymous" else bearer(role)
+    answer = client.request(method.upper(), path.replace("{prediction_id}", f"{1:064x}"), headers=headers)
+    expected = {refusal} if refusal else {400} if method == "post" else {200}  # the empty body of the login
+    assert {answer.status_code} == expected
+    if refusal:
+        assert answer.headers["content-type"] == "application/problem+json"
+    if refusal == 401:
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_nothing_is_public_because_its_path_resembles_that_of_something_public(client: Client) -> None:
+    for path in ("/health/live/v1/predictions", "/v1/predictions/health", "/v1/predictions/auth%2Ftoken", "//v1/predictions"):
+        assert client.get(path).status_code in {401, 404}
+        assert "predictions" not in client.get(path).json()
+
+
+def test_an_app_with_a_handler_that_declares_no_permission_is_not_made() -> None:
+    @get("/undeclared", sync_to_thread=False)
+    def undeclared() -> None: ...
+
+    @get("/declared", sync_to_thread=False, opt=allow(Permission.READ))
+    def declared() -> None: ...
+
+    require_declarations(create_test_client([declared], openapi_config=None).app.routes)
+    with pytest.raises(ImproperlyConfiguredException, match="undeclared"):
+        require_declarations(create_test_client([declared, undeclared], openapi_config=None).app.routes)
+
+
+def test_a_login_gives_a_bearer_token_for_fifteen_minutes(service: Any) -> None:
+    client, login = service
+    answer = login("reader", PASSWORD)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.json()
+    assert (body["token_type"], body["expires_in"], set(body)) == ("Bearer", 900, {"access_token", "token_type", "expires_in"})
+    assert jwt.get_unverified_header(body["access_token"]) == {"alg": "HS256", "typ": "at+jwt"}
+    claims = jwt.decode(body["access_token"], options={"verify_signature": False})
+    assert set(claims) == {"iss", "aud", "sub", "role", "jti", "iat", "exp"}
+    assert (claims["iss"], claims["aud"], claims["role"], claims["exp"] - claims["iat"]) == (
+        "football-live",
+        "football-api",
+        "reader",
+        900,
+    )
+    bearer = {"Authorization": f"bearer {body['access_token']}"}  # the scheme's name is in any case
+    assert client.get("/v1/predictions", headers=bearer).status_code == 200
+    assert client.get("/v1/publication/manifest", headers=bearer).status_code == 403
+    bearer = {"Authorization": f"Bearer {login('operator', PASSWORD).json()['access_token']}"}
+    assert client.get("/v1/publication/manifest", headers=bearer).status_code == 200
+
+
+def test_the_same_is_said_whatever_was_wrong_with_a_login(service: Any) -> None:
+    """Otherwise the answer would tell which names exist."""
+    _, login = service
+    answers = [login("reader", "wrong"), login("nobody", PASSWORD), login("gone", PASSWORD), login("READER", PASSWORD)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.json()["detail"] for answer in answers} == {"Wrong user name or password."}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"", b"{", b"null", b"[]", b"\xff\xfe", b"[" * 10_000),
+        *(b'{"username": "reader"}', b'{"username": 1, "password": 2}', b'{"username": "", "password": "x"}'),
+        *(b'{"username": "a\\u0000", "password": "x"}', b'{"username": "\\ud800", "password": "x"}'),
+        b'{"username": "a", "password": "x", "role": "operator"}',
+    ],
+)
+def test_a_login_that_makes_no_sense_is_refused_without_repeating_it(client: Client, body: bytes) -> None:
+    answer = client.post("/v1/auth/token", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code in {400, 401}
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_body_of_more_than_sixteen_kilobytes_is_not_read(client: Client) -> None:
+    answer = client.post("/v1/auth/token", json={"username": "a", "password": "x" * 20_000})
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("redis", [True, False], ids=["redis", "in the process"])
+def test_guessing_a_password_ends_after_ten_attempts_even_with_the_right_one(
+    service: Any, database: Urls, settings_for: Callable[..., Settings], redis: bool
+) -> None:
+    client, login = service
+    if not redis:
+        client = TestClient(create_app(settings_for(database.api)))
+        with client:
+            _guess(lambda name, password: client.post("/v1/auth/token", json={"username": name, "password": password}))
+    else:
+        _guess(login)
+
+
+def _guess(login: Callable[[str, str], Any]) -> None:
+    while time.time() % 60 > 50:  # the window must not end while we guess
+        time.sleep(0.5)
+    assert [login("reader", "wrong").status_code for _ in range(ATTEMPTS_PER_ACCOUNT)] == [401] * ATTEMPTS_PER_ACCOUNT
+    refused = login("reader", PASSWORD)
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert login("operator", PASSWORD).status_code == 200  # another account is not locked with it
+
+
+def test_right_passwords_are_not_counted(service: Any) -> None:
+    _, login = service
+    assert {login("reader", PASSWORD).status_code for _ in range(ATTEMPTS_PER_ACCOUNT + 3)} == {200}
+
+
+def test_two_processes_share_the_limit_through_redis_and_forget_it_after_a_minute(redis_url: str) -> None:
+    now = 1_000_000.0
+
+    async def scenario() -> None:
+        nonlocal now
+        limits = [LoginLimit(connect(redis_url), clock=lambda: now) for _ in range(2)]
+        answers = [await limits[n % 2].take("someone", f"address {n}") for n in range(ATTEMPTS_PER_ACCOUNT + 1)]
+        assert answers == [True] * ATTEMPTS_PER_ACCOUNT + [False]
+        now += 60
+        assert await limits[0].take("someone", "address")
+        for limit in limits:
+            await limit.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_address_cannot_try_many_accounts() -> None:
+    async def scenario() -> list[bool]:
+        limit = LoginLimit(None, clock=lambda: 0.0)
+        return [await limit.take(f"account {n}", "address") for n in range(ATTEMPTS_PER_ADDRESS + 1)]
+
+    assert asyncio.run(scenario()) == [True] * ATTEMPTS_PER_ADDRESS + [False]
+
+
+def test_without_redis_attempts_are_still_counted_and_a_frozen_one_is_waited_for_once() -> None:
+    """A listener that never answers stands for a frozen Redis."""
+
+    async def scenario() -> tuple[list[bool], float, str]:
+        async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(silence, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        limit = LoginLimit(connect(f"redis://127.0.0.1:{port}/0"))
+        started = time.monotonic()
+        answers = [await limit.take("someone", "address") for _ in range(ATTEMPTS_PER_ACCOUNT + 1)]
+        seconds = time.monotonic() - started
+        state = await limit.redis_state()
+        await limit.close()
+        server.close()
+        return answers, seconds, state
+
+    answers, seconds, state = asyncio.run(scenario())
+    assert answers == [True] * ATTEMPTS_PER_ACCOUNT + [False]
+    assert seconds < 1
+    assert state == "down"
+
+
+def test_passwords_are_hashed_with_argon2id_and_shorter_than_twelve_refused() -> None:
+    assert hash_password(PASSWORD).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert hash_password("twelve chars")
+    for weak in ("eleven char", "x" * 1025):
+        with pytest.raises(WeakPassword):
+            hash_password(weak)
+
+
+def test_an_unknown_name_takes_as_long_as_a_known_one() -> None:
+    known = hash_password(PASSWORD)
+
+    async def seconds(password_hash: str | None) -> float:
+        checker = PasswordChecker()
+        times = []
+        for _ in range(3):
+            started = time.perf_counter()
+            assert not await checker.check(password_hash, "wrong")
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    assert 0.4 < asyncio.run(seconds(None)) / asyncio.run(seconds(known)) < 2.5
+
+
+def test_a_hash_that_is_none_lets_nobody_in() -> None:
+    assert not asyncio.run(PasswordChecker().check("not a hash", PASSWORD))
+
+
+def test_a_flood_of_logins_is_turned_away_and_does_not_queue_up() -> None:
+    async def scenario() -> list[bool | BaseException]:
+        checker = PasswordChecker(concurrency=1, waiting=2)
+        return await asyncio.gather(*(checker.check(None, "wrong") for _ in range(10)), return_exceptions=True)
+
+    outcomes = asyncio.run(scenario())
+    assert [outcome for outcome in outcomes if not isinstance(outcome, Busy)] == [False] * 3
+    assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 7
+
+
+def test_a_secret_of_less_than_32_bytes_stops_the_service_from_starting(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"x" * 31 + b"\n")
+    with pytest.raises(ImproperlyConfiguredException, match="31 bytes; it needs at least 32"):
+        create_app(Settings("postgresql://127.0.0.1/nowhere", path))
+
+
+def forged(secret_file: Path) -> Iterator[tuple[str, str]]:
+    """What an attacker might try: a name and a token, none of which may pass."""
+    secret = secret_file.read_bytes()
+    now = datetime.now(UTC)
+    good = {
+        "iss": "football-live",
+        "aud": "football-api",
+        "sub": "1",
+        "role": "operator",
+        "jti": "1",
+        "iat": now,
+        "exp": now + timedelta(minutes=5),
+    }
+
+    def sign(key: bytes = secret, algorithm: str = "HS256", typ: str | None = "at+jwt", **changes: Any) -> str:
+        claims = {name: value for name, value in (good | changes).items() if value is not None}
+        return jwt.encode(claims, key, algorithm, headers={"typ": typ})
+
+    token = sign()
+    header, payload, signature = token.split(".")
+    none = urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
+    yield "algorithm none", f"{none}.{payload}."
+    yield "algorithm none with a signature", f"{none}.{payload}.{signature}"
+    yield "another algorithm", sign(secret * 2, "HS512")
+    yield "another key", sign(b"k" * 32)
+    yield "another edition", sign(iss="football-demo")
+    yield "another audience", sign(aud="somebody-else")
+    yield "one audience of several", sign(aud=["football-api", "somebody-else"])
+    yield "an identity token", sign(typ="JWT")
+    yield "no type", sign(typ=None)
+    yield "expired", sign(exp=now - timedelta(seconds=1))
+    yield "not yet valid", sign(nbf=now + timedelta(minutes=1))
+    yield "issued in the future", sign(iat=now + timedelta(minutes=1))
+    yield "an unknown role", sign(role="admin")
+    yield "a role that is no text", sign(role=["operator"])
+    yield "a subject that is no text", sign(sub=1)
+    for claim in good:
+        yield f"without {claim}", sign(**{claim: None})
+    yield "without a signature", f"{header}.{payload}."
+    yield "garbage", "garbage"
+    yield "too many parts", f"{token}.x"
+    yield "not ASCII", "é.é.é"
+    for position in range(0, len(token) - 1, 7):  # the last character holds bits that mean nothing
+        other = "A" if token[position] != "A" else "B"
+        yield f"character {position}", token[:position] + other + token[position + 1 :]
+
+
+def test_no_forged_token_is_accepted(client: Client, secret_file: Path, bearer: Callable[..., dict[str, str]]) -> None:
+    assert client.get("/v1/competitions", headers=bearer()).status_code == 200
+    for name, token in forged(secret_file):
+        answer = client.get("/v1/competitions", headers=[(b"authorization", f"Bearer {token}".encode())])
+        assert answer.status_code == 401, name
+        assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"', name
+        assert token not in answer.text, name
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic cmVhZGVyOng=", "bearer\t"])
+def test_a_header_without_a_bearer_token_is_answered_by_a_challenge(client: Client, value: str) -> None:
+    answer = client.get("/v1/competitions", headers={"Authorization": value})
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def test_a_token_of_another_edition_is_refused_though_the_secret_is_the_same(
+    client: Client, bearer: Callable[..., dict[str, str]]
+) -> None:
+    assert client.get("/v1/competitions", headers=bearer(edition="demo")).status_code == 401
+
+
+def test_neither_passwords_nor_tokens_nor_addresses_are_logged(service: Any) -> None:
+    client, login = service
+    with structlog.testing.capture_logs() as lines:
+        token = login("reader", PASSWORD).json()["access_token"]
+        login("reader", "a wrong password")
+        client.get("/v1/predictions?team=canary", headers={"Authorization": f"Bearer {token}"})
+    assert [line["event"] for line in lines] == ["request"] * 3
+    text = repr(lines)
+    for canary in (PASSWORD, "a wrong password", token, "canary", "testclient"):
+        assert canary not in text
+
+
+def test_tokens_name_their_bearer() -> None:
+    tokens = Tokens(SECRET, "live")
+    principal = tokens.verify(tokens.issue("42", Role.OPERATOR))
+    assert (principal.subject, principal.role) == ("42", Role.OPERATOR)

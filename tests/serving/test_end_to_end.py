@@ -1,0 +1,183 @@
+"""The service as it runs: granian in a process of its own, the command line beside it."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from deploy.database import Urls
+from serving.cli import commands
+from tests.serving.conftest import prediction, publish
+
+FOOTBALL = click.Group(commands={each.name or "": each for each in commands})
+PASSWORD = "correct horse battery staple"
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def environment(database: Urls, secret_file: Path, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    """What a process of the service is given."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    return {
+        "API_DATABASE_URL": database.api,
+        "JWT_SECRET_FILE": str(secret_file),
+        "REDIS_URL": redis_url,
+        "EDITION": "demo",
+        "IS_SIMULATED": "1",
+        "API_PORT": str(port),
+        "API_URL": f"http://127.0.0.1:{port}",
+        "DEMO_LOGIN_FILE": str(tmp_path / "secrets" / "login.json"),
+    }
+
+
+@pytest.fixture
+def football(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command of this half: its output, and its exit code 0 unless told otherwise."""
+    for name in ("API_DATABASE_URL", "API_URL", "DEMO_LOGIN_FILE"):
+        monkeypatch.setenv(name, environment[name])
+
+    def run(*arguments: str, fails: bool = False, text: str | None = None) -> str:
+        result = CliRunner().invoke(FOOTBALL, arguments, input=text)
+        assert (result.exit_code != 0) == fails, result.output
+        assert "Traceback" not in result.output
+        return result.output.strip()
+
+    return run
+
+
+@pytest.fixture
+def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The running service, and the file of what it prints."""
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving"], env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
+        )
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            httpx.get(f"{environment['API_URL']}/health/live", timeout=1)
+            break
+        except httpx.HTTPError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+    yield process, log
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def test_from_an_empty_database_to_a_prediction_over_http(
+    server: tuple[subprocess.Popen[bytes], Path], football: Run, environment: dict[str, str], database: Urls
+) -> None:
+    process, log = server
+    publish(database.model, [prediction(1)], is_simulated=True)
+    football("account", "demo")
+    token = football("token")
+    with httpx.Client(base_url=environment["API_URL"], headers={"Authorization": f"Bearer {token}"}) as client:
+        answer = client.get("/v1/predictions", params={"from": "2026-01-01"})
+        assert answer.status_code == 200
+        assert [each["home_team"] for each in answer.json()["predictions"]] == ["Home 1"]
+        assert answer.headers["Is-Simulated"] == "true"
+        assert answer.headers.get_list("Server") == ["football"]  # not which server, nor its version
+        assert client.get("/health/ready").json()["redis"] == "up"
+        assert 'route="/v1/predictions",status="200"' in client.get("/metrics").text
+        assert client.post("/v1/auth/token", content=b"x" * 20_000).status_code == 413
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=15) == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    requests = [line for line in lines if line["event"] == "request"]
+    listed = next(line for line in requests if line["route"] == "/v1/predictions")
+    assert {"method", "route", "path", "status", "milliseconds", "request_id", "level", "timestamp"} <= set(listed)
+    assert token not in log.read_text()
+
+
+def test_the_service_says_what_is_missing_in_its_environment() -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "serving"], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 1
+    assert process.stderr.strip().startswith("API_DATABASE_URL is not set")
+
+
+def test_the_demo_account_is_made_once_and_repaired_afterwards(
+    football: Run, environment: dict[str, str], database: Urls
+) -> None:
+    file = Path(environment["DEMO_LOGIN_FILE"])
+    assert football("account", "demo") == f"The account demo is ready; its password is in {file}."
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_text()
+    football("account", "disable", "demo")
+    football("account", "demo")
+    assert file.read_text() == before
+    assert football("account", "list") == "demo\treader\tenabled"
+
+
+def test_accounts_are_made_listed_changed_and_disabled(football: Run, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD + "\n")
+    assert football("account", "create", "ann", "--password-file", str(file)) == "Created the reader ann."
+    assert "Created the operator bob." in football("account", "create", "bob", "--role", "operator", text=f"{PASSWORD}\n" * 2)
+    assert football("account", "create", "ann", "--password-file", str(file), fails=True).endswith("an account ann already.")
+    assert football("account", "set-password", "ann", "--password-file", "-", text=PASSWORD * 2) == "ann has a new password."
+    assert football("account", "disable", "ann") == "ann can no longer log in."
+    assert football("account", "disable", "ann", fails=True).endswith("no enabled account ann.")
+    assert football("account", "set-password", "eve", "--password-file", str(file), fails=True).endswith("no account eve.")
+    lines = football("account", "list").splitlines()
+    assert lines[0].startswith("ann\treader\tdisabled ")
+    assert lines[1] == "bob\toperator\tenabled"
+
+
+def test_a_password_that_is_too_short_is_refused(football: Run) -> None:
+    message = football("account", "create", "ann", "--password-file", "-", text="too short", fails=True)
+    assert message == "Error: A password has 12 to 1024 characters; this one has 9."
+
+
+def test_the_commands_say_what_is_wrong_and_what_to_do(football: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "login.json"
+    monkeypatch.setenv("DEMO_LOGIN_FILE", str(file))
+    assert football("token", fails=True).endswith("`football account demo` makes it.")
+    file.write_text("[]")
+    assert "should hold" in football("token", fails=True)
+    file.write_text(json.dumps({"username": "demo", "password": PASSWORD}))
+    assert "does not answer" in football("token", fails=True)
+    monkeypatch.delenv("DEMO_LOGIN_FILE")
+    assert "DEMO_LOGIN_FILE is not set" in football("token", fails=True)
+    monkeypatch.setenv("API_DATABASE_URL", "postgresql://football_api:x@127.0.0.1:9/nowhere")
+    assert football("account", "list", fails=True) == "Error: The database cannot be reached. Is it running?"
+    monkeypatch.delenv("API_DATABASE_URL")
+    assert "API_DATABASE_URL is not set" in football("account", "list", fails=True)
+
+
+def test_a_login_that_is_refused_is_explained(
+    server: tuple[subprocess.Popen[bytes], Path], football: Run, environment: dict[str, str]
+) -> None:
+    file = Path(environment["DEMO_LOGIN_FILE"])
+    football("account", "demo")
+    file.write_text(json.dumps({"username": "demo", "password": "another password"}))
+    assert "refused the login (401)" in football("token", fails=True)
+
+
+def test_importing_the_commands_loads_nothing_heavy() -> None:
+    """`football --help` imports the commands of all parts."""
+    code = (
+        "import sys, serving.cli; print([m for m in ('litestar', 'sqlalchemy', 'httpx', 'argon2', 'redis') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
