@@ -149,7 +149,6 @@ def _build_and_serve(here: "Installation", edition: "Edition") -> None:
     was_up = operate.start(here, edition, step)
     with contextlib.ExitStack() as waiting:
         _ensure_demo_account(here, edition, waiting)
-        operate.wait_until_answering(here, ["mlflow"] if here.is_mlflow_ours else [], step)
         command = "predictions" if was_up and _is_built_today(here, edition) else "build"
         exit_code = subprocess.call(
             [sys.executable, "-m", "pipelines", command], env=pipelines_environment(here, edition), cwd=PROJECT_DIR

@@ -28,6 +28,9 @@ WRITERS = ("ingest", "transform", "model")
 
 READERS = ("api", "reader")
 
+TOOLS = ("dagster", "mlflow")
+"""They keep their tables in databases of their own."""
+
 
 class DatabaseError(Exception):
     """The database refused, or cannot be reached; the message is for a person."""
@@ -35,7 +38,11 @@ class DatabaseError(Exception):
 
 @dataclass(frozen=True)
 class Urls:
-    """libpq URLs of one edition, one per role; `dagster` and `mlflow` name those tools' own databases."""
+    """The URLs of one edition, one per role, in libpq's form.
+
+    `dagster` and `mlflow` name those tools' own databases in SQLAlchemy's form: both tools are written for psycopg2, while
+    SQLAlchemy 2.1 takes `postgresql://` for psycopg 3, on which Dagster's event log fails.
+    """
 
     owner: str
     ingest: str
@@ -54,7 +61,7 @@ def role_name(role: str) -> str:
 
 def database_of(role: str, name: str) -> str:
     """The database that a role works in, for an edition whose warehouse is called `name`."""
-    return f"{name}_{role}" if role in ("dagster", "mlflow") else name
+    return f"{name}_{role}" if role in TOOLS else name
 
 
 def urls(admin_url: str, name: str, secrets: Secrets) -> Urls:
@@ -65,6 +72,7 @@ def urls(admin_url: str, name: str, secrets: Secrets) -> Urls:
         **{
             role: urlunsplit(
                 server._replace(
+                    scheme="postgresql+psycopg2" if role in TOOLS else "postgresql",
                     netloc=f"{role_name(role)}:{quote(secrets.get(f'database-{role}'), safe='')}@{address}",
                     path=f"/{database_of(role, name)}",
                 )
@@ -86,7 +94,7 @@ def create(admin_url: str, name: str, secrets: Secrets) -> Urls:
         admin.execute("select pg_advisory_lock(hashtext('football roles and databases'))")
         for role in ROLES:
             _create_role(admin, role, secrets.get(f"database-{role}"))
-        for role in ("owner", "dagster", "mlflow"):
+        for role in ("owner", *TOOLS):
             _create_database(admin, role, database_of(role, name))
         with psycopg.connect(_with_database(admin_url, name), autocommit=True, connect_timeout=10) as warehouse:
             _create_schemas(warehouse, name)
@@ -106,7 +114,7 @@ def copy(admin_url: str, template: str, name: str, secrets: Secrets) -> Urls:
         )
         admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
         _grant_connections(admin, name)
-        for role in ("dagster", "mlflow"):
+        for role in TOOLS:
             _create_database(admin, role, database_of(role, name))
     return urls(admin_url, name, secrets)
 
@@ -114,7 +122,7 @@ def copy(admin_url: str, template: str, name: str, secrets: Secrets) -> Urls:
 def drop(admin_url: str, name: str) -> None:
     """Drop the databases of one edition, whoever is connected; the roles stay."""
     with _explained(admin_url), psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as admin:
-        for role in ("owner", "dagster", "mlflow"):
+        for role in ("owner", *TOOLS):
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database_of(role, name))))
 
 

@@ -33,7 +33,7 @@ HEALTH_PATHS = {"mlflow": "/health", "api": "/health/live", "dagster-webserver":
 LISTENING = ("mlflow", "api", "dagster-code", "dagster-webserver", "docs")
 """The applications that something talks to."""
 
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 ANSWER_WITHIN = 120.0
 
 

@@ -76,7 +76,7 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
         program(
             *("mlflow", "mlflow", "server", "--host", mlflow_host, "--port", mlflow_port, "--workers", "1", "--serve-artifacts"),
             environment={
-                "MLFLOW_BACKEND_STORE_URI": "postgresql+psycopg2" + everything["MLFLOW_DATABASE_URL"].removeprefix("postgresql"),
+                "MLFLOW_BACKEND_STORE_URI": everything["MLFLOW_DATABASE_URL"],
                 "MLFLOW_ARTIFACTS_DESTINATION": str(state / "artifacts"),
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             },

@@ -3,9 +3,9 @@
 Belongs here: building the pages from results that `run.Outcome.save` kept. Does not belong here: judging anything.
 """
 
-import json
 import shutil
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from expectations.run import to_great_expectations
@@ -21,10 +21,7 @@ def build_data_docs(results: Path, folder: Path) -> Path:
     """
     import great_expectations as gx
     from great_expectations.core import RunIdentifier
-    from great_expectations.core.expectation_validation_result import (
-        ExpectationSuiteValidationResult,
-        expectationSuiteValidationResultSchema,
-    )
+    from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
     from great_expectations.data_context.types.resource_identifiers import ExpectationSuiteIdentifier, ValidationResultIdentifier
 
     shutil.rmtree(folder, ignore_errors=True)
@@ -35,10 +32,9 @@ def build_data_docs(results: Path, folder: Path) -> Path:
         for suite in SUITES.values():
             context.suites.add(to_great_expectations(suite, suite.rules))
         for path in sorted(results.glob("*.json")):
-            result = ExpectationSuiteValidationResult(
-                **expectationSuiteValidationResultSchema.load(json.loads(path.read_text("utf-8")))
-            )
-            run = RunIdentifier(**result.meta["run_id"]) if "run_id" in result.meta else RunIdentifier()
+            result = expectationSuiteValidationResultSchema.loads(path.read_text("utf-8"))
+            judged_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            run = RunIdentifier(run_name=path.stem, run_time=judged_at)
             key = ValidationResultIdentifier(ExpectationSuiteIdentifier(result.suite_name), run, "frame")
             context.validation_results_store.set(key, result)
         context.add_data_docs_site(

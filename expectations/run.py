@@ -6,7 +6,7 @@ only ones that know Great Expectations' API, which takes seconds to import: func
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -53,10 +53,15 @@ def validate(suite_name: str, frame: pd.DataFrame) -> Outcome:
     """
     suite = find(suite_name)
     import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
 
-    context = gx.get_context(mode="ephemeral")
-    context.enable_analytics(False)
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}  # type: ignore[assignment]  # as documented
+    # The default configuration of an ephemeral context leaves a folder behind in the system's temporary one each time.
+    configuration = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(),
+        progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=configuration)
     whole = (
         context.data_sources.add_pandas("frames").add_dataframe_asset(suite.name).add_batch_definition_whole_dataframe("whole")
     )
@@ -83,7 +88,7 @@ def validate(suite_name: str, frame: pd.DataFrame) -> Outcome:
     )
 
 
-def to_great_expectations(suite: Suite, rules: "tuple[Rule, ...] | list[Rule]") -> "gx.ExpectationSuite":
+def to_great_expectations(suite: Suite, rules: Sequence[Rule]) -> "gx.ExpectationSuite":
     """These rules of a suite as Great Expectations' own object."""
     import great_expectations as gx
 
@@ -94,7 +99,10 @@ def to_great_expectations(suite: Suite, rules: "tuple[Rule, ...] | list[Rule]") 
 def _with_derived(suite: Suite, frame: pd.DataFrame) -> pd.DataFrame:
     if not suite.derived or not set(suite.columns) <= set(frame.columns):
         return frame
-    return frame.assign(**{name: frame.eval(expression) for name, expression in suite.derived.items()})
+    judged = frame.copy(deep=False)
+    for name, expression in suite.derived.items():
+        judged[name] = frame.eval(expression)
+    return judged
 
 
 def _failure(one: Mapping[str, Any]) -> dict[str, Any]:

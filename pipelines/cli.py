@@ -67,7 +67,9 @@ def models(action: str) -> None:
     table = Table("model", "version", "recipe", "promoted", "champion", title="Registered models")
     for model in registry.versions(MODEL_NAME):
         is_champion = champion is not None and champion.version == model.version
-        table.add_row(model.name, str(model.version), model.tags.get("recipe", ""), model.tags.get("promoted_at", ""), "yes" * is_champion)
+        table.add_row(
+            model.name, str(model.version), model.tags.get("recipe", ""), model.tags.get("promoted_at", ""), "yes" * is_champion
+        )
     Console().print(table)
 
 
@@ -149,7 +151,10 @@ def show_predictions(limit: int) -> None:
         console.print("Nothing was published yet.")
         return
     simulated = " · SIMULATED, not real matches" if publication.is_simulated else ""
-    table = Table(title=f"Coming fixtures{simulated}", caption=f"publication {publication.publication_id}, {publication.n_predictions} forecasts")
+    table = Table(
+        title=f"Coming fixtures{simulated}",
+        caption=f"publication {publication.publication_id}, {publication.n_predictions} forecasts",
+    )
     for column in ("kick-off (UTC)", "competition", "home", "away"):
         table.add_column(column)
     for column in ("home", "draw", "away", "goals"):

@@ -37,7 +37,8 @@ class ProgressHandler(logging.Handler):
             self.console.print(f"  [dim]·[/] {_readable(step)} …", highlight=False)
         elif kind == "STEP_SUCCESS" and "check" not in step:
             self.console.print(
-                f"  [green]✓[/] {_readable(step)} [dim]{time.monotonic() - self.started.get(step, time.monotonic()):.1f} s[/]", highlight=False
+                f"  [green]✓[/] {_readable(step)} [dim]{time.monotonic() - self.started.get(step, time.monotonic()):.1f} s[/]",
+                highlight=False,
             )
         elif kind == "STEP_FAILURE":
             self.console.print(f"  [red]✗[/] {_readable(step)} failed", highlight=False)

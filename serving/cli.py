@@ -6,7 +6,6 @@ stays quick.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
@@ -117,6 +116,8 @@ commands: list[click.Command] = [token, account]
 
 
 def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
+    import asyncio
+
     from serving.store import Store, StoreUnavailable
 
     url = ClientSettings.read().database_url

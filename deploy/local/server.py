@@ -50,7 +50,7 @@ class Server(ABC):
     def is_ready(self) -> bool:
         """Whether it answers a client that knows the password."""
 
-    def start(self, timeout: float = 30) -> None:
+    def start(self, timeout: float = 60) -> None:
         """Run the server in the background, as a child of this process, and wait until it answers.
 
         Raises ServerError with the end of its log if it ends, or is not ready after `timeout` seconds.

@@ -82,7 +82,7 @@ autorestart = true
 startsecs = 1
 startretries = 20
 stopsignal = {stop_signal}
-stopwaitsecs = 30
+stopwaitsecs = {patience}
 stopasgroup = {stops_children}
 killasgroup = {kills_children}
 priority = {priority}
@@ -232,12 +232,14 @@ class Supervisor:
         for name, stopping in self.programs.items():
             command = shlex.join([sys.executable, "-m", "deploy.local.launch", str(self._description(name))])
             daemon += PROGRAM.format(
-                **{key: paths[key] for key in ("logs", "project")},
+                project=paths["project"],
+                logs=paths["logs"].replace("%", "%%"),  # this one is expanded twice
                 name=name,
                 command=command.replace("%", "%%"),
                 stop_signal=stopping.signal.name.removeprefix("SIG"),
                 stops_children=str(stopping.with_children).lower(),
                 kills_children=str(not stopping.is_last).lower(),
                 priority=1 if stopping.is_last else 10,
+                patience=60 if stopping.is_last else 10,  # a database that writes its last pages is let finish
             )
         return daemon

@@ -33,10 +33,18 @@ week = dg.define_asset_job(
 )
 
 day_schedule = dg.ScheduleDefinition(
-    name="every_morning", job=day, cron_schedule="0 6 * * *", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+    name="every_morning",
+    job=day,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 week_schedule = dg.ScheduleDefinition(
-    name="every_monday", job=week, cron_schedule="0 8 * * 1", execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING
+    name="every_monday",
+    job=week,
+    cron_schedule="0 8 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 
 

@@ -32,7 +32,7 @@ _START_PAGE = """<!doctype html>
     owners=["team:data"],
     description="Static pages: the warehouse's documentation, Data Docs and a start page.",
 )
-def site(settings: Settings, dbt: DbtCliResource) -> dg.MaterializeResult[None]:
+def site(settings: dg.ResourceParam[Settings], dbt: DbtCliResource) -> dg.MaterializeResult[None]:
     """Generate the pages anew."""
     from expectations.docs import build_data_docs
 

@@ -5,16 +5,16 @@ and taken apart is `pipelines.sources`, how it is kept `pipelines.store`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 import dagster as dg
 import pandas as pd
 
 from pipelines.settings import Settings
-from pipelines.sources.protocol import Delivery, Fetched, Missing, NotModified, ParsedFile, Scope, Source, SourceUnreachable
+from pipelines.sources.protocol import Delivery, Fetched, Missing, NotModified, ParsedFile, Scope, Source, SourceError
 from pipelines.sources.registry import open_sources
 from pipelines.store import bronze as store
 from pipelines.store.landing import Landing
@@ -31,7 +31,9 @@ N_FETCHERS = 4
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(SOURCE_FILE, description="Every version of every file that was ever delivered, with its digest and its counts."),
+        dg.AssetSpec(
+            SOURCE_FILE, description="Every version of every file that was ever delivered, with its digest and its counts."
+        ),
         dg.AssetSpec(FOOTBALL_DATA, description="Lines of files in football-data.co.uk's formats, as delivered."),
         dg.AssetSpec(OPENFOOTBALL, description="Matches of openfootball's JSON files, as delivered."),
         dg.AssetSpec(QUARANTINE, description="Lines that cannot be a match, each with its reason."),
@@ -42,13 +44,16 @@ N_FETCHERS = 4
     retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
 )
 def ingestion(
-    context: dg.AssetExecutionContext, settings: Settings, bronze: Warehouse, landing: Landing
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    bronze: dg.ResourceParam[Warehouse],
+    landing: dg.ResourceParam[Landing],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Ask for every wanted file, keep new bytes, load new versions."""
     outcome = Ingestion(settings, bronze, landing)
     try:
         outcome.run()
-    except SourceUnreachable as error:
+    except SourceError as error:
         raise dg.Failure(
             f"{error} What was loaded before stays, and so does the last publication. Is FOOTBALL_DATA_URL right, and the network up?",
             allow_retries=False,
@@ -58,7 +63,8 @@ def ingestion(
     metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}
     yield dg.MaterializeResult(asset_key=SOURCE_FILE, metadata={**metadata, "dagster/row_count": outcome.n_new})
     yield dg.MaterializeResult(
-        asset_key=FOOTBALL_DATA, metadata={"n_inserted": outcome.n_inserted, "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids}
+        asset_key=FOOTBALL_DATA,
+        metadata={"n_inserted": outcome.n_inserted, "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids},
     )
     yield dg.MaterializeResult(asset_key=OPENFOOTBALL, metadata={"n_files": outcome.n_openfootball})
     yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
@@ -80,17 +86,18 @@ class Ingestion:
         """Go through all sources.
 
         Raises:
-            SourceUnreachable: a source does not answer; what came before stays.
+            SourceError: a source does not answer; what came before stays.
         """
         scope = Scope.read(self.settings.competitions, self.settings.seasons, self.settings.now().date())
         for name, source in open_sources(self.settings).items():
             keys = source.list(scope)
             if not keys:
-                self.notes.append(f"{name} has no file for COMPETITIONS={self.settings.competitions} SEASONS={self.settings.seasons}")
+                self.notes.append(
+                    f"{name} has no file for COMPETITIONS={self.settings.competitions} SEASONS={self.settings.seasons}"
+                )
+            known = store.latest(self.bronze, name)
             with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
-                connection.autocommit = True
-                validators = store.latest(connection, name)
-                fetched = fetchers.map(lambda key, s=source, v=validators: _fetch(s, key, v.get(key)), keys)
+                fetched = fetchers.map(partial(_fetch, source, known), keys)
                 for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
                     self._count(result)
         if self._has_no_fixtures:
@@ -121,8 +128,9 @@ class Ingestion:
             self.file_ids.append(result.file_id)
 
 
-def _fetch(source: Source, key: str, known: store.Validators | None) -> Fetched:
-    return source.fetch(key, known.etag, known.last_modified) if known else source.fetch(key)
+def _fetch(source: Source, known: Mapping[str, store.Latest], key: str) -> Fetched:
+    latest = known.get(key)
+    return source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
 
 
 def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValue:
@@ -133,22 +141,22 @@ def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValu
 
 
 @dg.asset_check(asset=SOURCE_FILE, blocking=True, description="Per file: lines = header + loaded + quarantined + blank.")
-def every_line_is_accounted_for(bronze: Warehouse) -> dg.AssetCheckResult:
+def every_line_is_accounted_for(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Reconcile every file version that was ever loaded; the failing ones as a table."""
-    with bronze.connect() as connection:
-        failing = store.reconciliation(connection)
+    failing = store.reconciliation(bronze)
     return dg.AssetCheckResult(
         passed=failing.empty,
-        description="every line of every file is accounted for" if failing.empty else f"{len(failing)} file versions do not add up",
+        description="every line of every file is accounted for"
+        if failing.empty
+        else f"{len(failing)} file versions do not add up",
         metadata={"n_failing": len(failing), "failing": table_metadata(failing)},
     )
 
 
 @dg.asset_check(asset=QUARANTINE, description="Lines set aside in the versions in force, by file and reason.")
-def nothing_waits_in_quarantine(bronze: Warehouse) -> dg.AssetCheckResult:
+def nothing_waits_in_quarantine(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning, not an error: the rest of those files is in use."""
-    with bronze.connect() as connection:
-        waiting = store.in_quarantine(connection)
+    waiting = store.in_quarantine(bronze)
     n = int(waiting["n_lines"].sum())
     return dg.AssetCheckResult(
         passed=waiting.empty,
@@ -158,18 +166,20 @@ def nothing_waits_in_quarantine(bronze: Warehouse) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset=SOURCE_FILE, description="Versions that were cut short or lost rows withdraw nothing: the last good one stands.")
-def latest_versions_are_intact(bronze: Warehouse) -> dg.AssetCheckResult:
+@dg.asset_check(
+    asset=SOURCE_FILE, description="Versions that were cut short or lost rows withdraw nothing: the last good one stands."
+)
+def latest_versions_are_intact(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning with the files concerned; blocking only where more than a tenth of all files is refused."""
-    with bronze.connect() as connection:
-        damaged, n_files = store.damaged(connection)
+    files = store.latest_versions(bronze)
+    damaged, n_files = files[files["state"] != "intact"], len(files)
     n_refused = int((damaged["state"] == "refused").sum())
     too_many = n_refused > 0.1 * n_files
     return dg.AssetCheckResult(
         passed=damaged.empty,
         severity=dg.AssetCheckSeverity.ERROR if too_many else dg.AssetCheckSeverity.WARN,
-        description="all files are intact" if damaged.empty else f"{len(damaged)} of {n_files} files are not intact, {n_refused} unusable",
+        description="all files are intact"
+        if damaged.empty
+        else f"{len(damaged)} of {n_files} files are not intact, {n_refused} unusable",
         metadata={"n_files": n_files, "damaged": table_metadata(damaged)},
     )
-
-

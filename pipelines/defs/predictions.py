@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import dagster as dg
 
+from pipelines.defs.quality import verdict
 from pipelines.settings import Settings
 from pipelines.store import gold, ledger
 from pipelines.store.registry import MODEL_NAME, Registry
@@ -26,9 +27,14 @@ LEDGER = dg.AssetKey(["forecast", "prediction"])
     owners=["team:forecasting"],
     description="The append-only ledger: home, draw, away and expected goals of every coming match, with model, as_of and issued_at.",
 )
-def prediction(context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse, registry: Registry) -> dg.MaterializeResult[None]:
+def prediction(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[None]:
     """Forecast the coming matches with the champion; append what differs from what was said before."""
-    from pipelines.forecast import models
+    from pipelines.forecast.models import MODELS
     from pipelines.forecast.predict import forecast
 
     champion = registry.champion(MODEL_NAME)
@@ -39,19 +45,25 @@ def prediction(context: dg.AssetExecutionContext, settings: Settings, warehouse:
     if coming.empty:
         context.log.warning("no coming match is known; the publication will be empty and say so")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
-    model = models.from_files(registry.fetch(champion, settings.state_dir / "models").folder)
+    model = MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
     forecasts = forecast(model, coming).assign(
         information_set="results", model_name=champion.name, model_version=champion.version, issued_at=now
     )
     in_force = ledger.issue(warehouse, forecasts)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": len(in_force), "n_new": int((in_force["issued_at"] == now).sum()), "model_version": champion.version}
+        metadata={
+            "dagster/row_count": len(in_force),
+            "n_new": int((in_force["issued_at"] == now).sum()),
+            "model_version": champion.version,
+        }
     )
 
 
 @dg.asset_check(asset=LEDGER, blocking=True, description="What is about to be published is complete, possible and unique.")
-def predictions_meet_expectations(settings: Settings, warehouse: Warehouse) -> dg.AssetCheckResult:
+def predictions_meet_expectations(
+    settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
+) -> dg.AssetCheckResult:
     """Great Expectations' suite over the forecasts in force of coming matches."""
     from pipelines.defs.quality import check_result
 
-    return check_result(settings, "predictions", ledger.in_force(warehouse, after=settings.now()))
+    return verdict(settings, "predictions", ledger.in_force(warehouse, after=settings.now()))

@@ -29,11 +29,13 @@ _NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_
     name="publication",
     group_name="published",
 )
-def publication(context: dg.AssetExecutionContext, settings: Settings, warehouse: Warehouse):  # type: ignore[no-untyped-def]
+def publication(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]):  # type: ignore[no-untyped-def]
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
-    forecasts = ledger.in_force(warehouse, after=now).drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
+    forecasts = (
+        ledger.in_force(warehouse, after=now).drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
+    )
     predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
     competitions = gold.competitions(warehouse)
     counts = predictions.groupby("competition_id").size()

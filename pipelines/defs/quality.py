@@ -55,7 +55,7 @@ def _check(judged: _Judged) -> dg.AssetChecksDefinition:
         blocking=True,
         description=f"Great Expectations' suite {judged.suite} on the files that changed since it was last met.",
     )
-    def check(settings: Settings, bronze: Warehouse) -> dg.AssetCheckResult:
+    def check(settings: dg.ResourceParam[Settings], bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
         from expectations.suites import find
 
         # Files that were stopped once are judged again until they are accepted: no second run slips them through.

@@ -17,7 +17,7 @@ from pipelines.store.warehouse import Warehouse
     owners=["team:forecasting"],
     description="What Elo, pi-ratings and the score-driven goals and shots ratings said before each match.",
 )
-def match_rating(warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def match_rating(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
     """Replay every rating over all matches: a full recompute, no hidden state."""
     from pipelines.forecast.features import rate
 

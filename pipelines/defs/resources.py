@@ -5,10 +5,13 @@ nothing below `defs` knows Dagster. Nothing is opened before a run needs it.
 """
 
 import os
+import sys
+from pathlib import Path
 
 import dagster as dg
 from dagster_dbt import DbtCliResource, DbtProject
 
+from pipelines.progress import terminal_logger
 from pipelines.settings import PROJECT_DIR, Settings
 from pipelines.store.landing import Landing
 from pipelines.store.registry import Registry
@@ -76,7 +79,9 @@ def resources() -> dg.Definitions:
             "warehouse": ModelWarehouse(),
             "landing": LandingResource(),
             "registry": RegistryResource(),
-            "dbt": Dbt(project_dir=DBT_PROJECT),
+            # Beside this interpreter: a PATH may lead to another dbt, or to none.
+            "dbt": Dbt(project_dir=DBT_PROJECT, dbt_executable=str(Path(sys.executable).with_name("dbt"))),
         },
         executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},
     )

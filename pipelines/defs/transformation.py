@@ -29,7 +29,7 @@ class Translator(DagsterDbtTranslator):
 
 
 @dbt_assets(manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="transformation")
-def transformation(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: Settings) -> Iterator[Any]:
+def transformation(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
     """Build every model and run its data tests; unit tests run in continuous integration, not here."""
     variables = {"data_cutoff": settings.now().isoformat()}
     yield from dbt.cli(

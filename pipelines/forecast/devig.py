@@ -41,7 +41,7 @@ def devig(odds: npt.ArrayLike, method: str = "power", max_overround: float = MAX
         inverse = 1.0 / odds
         overround = inverse.sum(axis=1)
         # Odds of fair coins and the like add up to 1 only within rounding.
-        valid = (odds > 1.0).all(axis=1) & (overround >= 1.0 - 1e-12) & (overround <= max_overround)
+        valid = ((odds > 1.0) & np.isfinite(odds)).all(axis=1) & (overround >= 1.0 - 1e-12) & (overround <= max_overround)
     result = np.full(odds.shape, np.nan)
     if valid.any():
         probabilities = METHODS[method](inverse[valid])

@@ -5,6 +5,7 @@ what follows from a score (`promotion`). Probabilities are (n, 3) in the order o
 with 0, 1, 2 in the same order; logarithms are natural.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +58,13 @@ def skill_share(model: float, base: float, market: float) -> float:
     return (base - model) / (base - market) if base != market else float("nan")
 
 
+def equal_count_bins(values: Array, n_bins: int) -> npt.NDArray[np.int64]:
+    """(n,) number of the bin of each value. By rank, since equal values would otherwise leave bins empty."""
+    bins = np.empty(len(values), dtype=np.int64)
+    bins[np.argsort(values, kind="stable")] = np.arange(len(values)) * n_bins // max(len(values), 1)
+    return bins
+
+
 def calibration_table(probabilities: Array, outcomes: Outcomes, n_bins: int = 15) -> pd.DataFrame:
     """Forecast against frequency in bins of equal count, for each outcome.
 
@@ -68,10 +76,7 @@ def calibration_table(probabilities: Array, outcomes: Outcomes, n_bins: int = 15
     parts = []
     for k, name in enumerate(OUTCOMES):
         p = probabilities[:, k]
-        # By rank: forecasts that are equal and many would otherwise leave bins empty.
-        bins = np.empty(len(p), dtype=np.int64)
-        bins[np.argsort(p, kind="stable")] = np.arange(len(p)) * n_bins // max(len(p), 1)
-        frame = pd.DataFrame({"bin": bins, "p_mean": p, "frequency": (outcomes == k).astype(np.float64)})
+        frame = pd.DataFrame({"bin": equal_count_bins(p, n_bins), "p_mean": p, "frequency": (outcomes == k).astype(np.float64)})
         grouped = frame.groupby("bin", sort=True)
         part = grouped[["p_mean", "frequency"]].mean().assign(n=grouped.size(), outcome=name).reset_index()
         parts.append(part[["outcome", "bin", "n", "p_mean", "frequency"]])
@@ -80,8 +85,27 @@ def calibration_table(probabilities: Array, outcomes: Outcomes, n_bins: int = 15
 
 def calibration_error(probabilities: Array, outcomes: Outcomes, n_bins: int = 15) -> float:
     """Classwise expected calibration error: Σ weight·|mean p − frequency| in equal-count bins, mean of the outcomes."""
-    table = calibration_table(probabilities, outcomes, n_bins)
-    return float((table["n"] * (table["p_mean"] - table["frequency"]).abs()).sum() / table["n"].sum())
+    return float(_calibration_errors(probabilities, [outcomes], n_bins)[0])
+
+
+def calibration_error_by_chance(probabilities: Array, n_draws: int = 200, n_bins: int = 15, seed: int = 0) -> Array:
+    """(n_draws,) calibration errors of a perfect forecast: outcomes are drawn from the probabilities themselves."""
+    random = np.random.default_rng(seed)
+    edges = probabilities.cumsum(axis=1)[:, :2]
+    draws = ((random.random((len(probabilities), 1)) >= edges).sum(axis=1) for _ in range(n_draws))
+    return _calibration_errors(probabilities, draws, n_bins)
+
+
+def _calibration_errors(probabilities: Array, draws: Iterable[Outcomes], n_bins: int) -> Array:
+    bins = [equal_count_bins(probabilities[:, k], n_bins) for k in range(len(OUTCOMES))]
+    expected = [np.bincount(bins[k], weights=probabilities[:, k], minlength=n_bins) for k in range(len(OUTCOMES))]
+    scale = len(probabilities) * len(OUTCOMES)
+    return np.array(
+        [
+            sum(np.abs(expected[k] - np.bincount(bins[k][outcomes == k], minlength=n_bins)).sum() for k in range(len(OUTCOMES))) / scale
+            for outcomes in draws
+        ]
+    )
 
 
 def reliability(probabilities: Array, outcomes: Outcomes) -> pd.DataFrame:

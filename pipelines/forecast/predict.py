@@ -10,12 +10,12 @@ import pandas as pd
 
 from pipelines.forecast import contract
 from pipelines.forecast.features import assemble
-from pipelines.forecast.models import MatchModel
+from pipelines.forecast.models import Model
 
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
 
 
-def forecast(model: MatchModel, coming: pd.DataFrame) -> pd.DataFrame:
+def forecast(model: Model, coming: pd.DataFrame) -> pd.DataFrame:
     """Forecast coming matches.
 
     Parameters

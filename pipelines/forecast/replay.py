@@ -58,8 +58,11 @@ class Rating(Protocol):
     country_start: tuple[float, ...]
 
     @staticmethod
-    def arrive(club: Any, match: Any) -> None:
-        """Bring a club's row forward to this match: first appearance, summer, change of division."""
+    def arrive(club: Any, competition: Any, match: Any) -> None:
+        """Bring a club's row forward to this match: first appearance, summer, change of division.
+
+        It may read the competition's row, and must leave it as it is.
+        """
 
     @staticmethod
     def before(home: Any, away: Any, competition: Any, country: Any, match: Any, said: Any) -> None:
@@ -198,18 +201,19 @@ def _loop(
         while learnt < len(results) and known_at[results[learnt]] < as_of[i]:
             match = matches[results[learnt]]
             competition, country = competitions[match.competition], countries[match.country]
-            arrive(clubs[match.home], match)
-            arrive(clubs[match.away], match)
+            arrive(clubs[match.home], competition, match)
+            arrive(clubs[match.away], competition, match)
             before(clubs[match.home], clubs[match.away], competition, country, match, now)
             after(clubs[match.home], clubs[match.away], competition, country, match, now)
             learnt += 1
         match = matches[i]
+        competition, country = competitions[match.competition], countries[match.country]
         # Asking must not change what is remembered: the clubs arrive as copies.
         home[:] = clubs[match.home]
         away[:] = clubs[match.away]
-        arrive(home, match)
-        arrive(away, match)
-        before(home, away, competitions[match.competition], countries[match.country], match, said[i])
+        arrive(home, competition, match)
+        arrive(away, competition, match)
+        before(home, away, competition, country, match, said[i])
 
 
 @cache
@@ -225,7 +229,7 @@ def _compiled(rating: type[Rating]) -> tuple[Callable[..., None], ...]:
     record = numba.from_dtype(MATCH)
     row, table = types.Array(types.float64, 1, "C"), types.Array(types.float64, 2, "C")
     moments = types.Array(types.int64, 1, "C")
-    arrive = types.void(row, record)
+    arrive = types.void(row, row, record)
     speak = types.void(row, row, row, row, record, row)
     loop = types.void(
         *(types.FunctionType(signature) for signature in (arrive, speak, speak)),

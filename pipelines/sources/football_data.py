@@ -30,6 +30,7 @@ from pipelines.sources.protocol import (
     QuarantinedLine,
     Row,
     Scope,
+    Unfit,
     bounded,
     is_score,
     refuse,
@@ -236,37 +237,22 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
     match has a score.
     """
     lines = read_lines(content)
-    layout: Layout = expected.layout or "main"
-    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
-        return refuse(layout, lines.n_lines, "empty")
-    opening = content[:1024].lower()
-    if opening.lstrip().startswith((b"<!doctype", b"<html", b"<?xml")) or b"<html" in opening:
-        return refuse(layout, lines.n_lines, "html", content=content[:2000].decode("latin-1"))
-    n_above = next((n for n, line in enumerate(lines.complete) if not _is_blank(line)), None)
-    if n_above is None:
-        return refuse(layout, lines.n_lines, "no_header", content=lines.cut)
-    first = lines.complete[n_above]
+    n_above = next((n for n, line in enumerate(lines.complete) if not _is_blank(line)), len(lines.complete))
+    first = lines.complete[n_above] if n_above < len(lines.complete) else lines.cut or ""
     try:
-        header = [cell.replace("\0", "") for cell in split_cells(first)]
-    except ValueError as error:
-        return refuse(layout, lines.n_lines, "unreadable_quotes", str(error), first)
-    if len(header) > MAX_COLUMNS:
-        return refuse(layout, lines.n_lines, "too_many_columns", f"{len(header)}", first)
-    columns = _find_columns(column_names(header), expected.layout)
-    if columns is None:
-        return refuse(layout, lines.n_lines, "no_header", first[:100], first)
-
-    sorter = _Sorter(columns, expected, first)
-    for number, line in enumerate(lines.complete[n_above + 1 :], start=n_above + 2):
-        sorter.take(number, line)
+        _reject_other_content(content)
+        if n_above == len(lines.complete):
+            raise Unfit("no_header")
+        columns = _read_header(first, expected.layout)
+        sorter = _Sorter(columns, expected, first)
+        for number, line in enumerate(lines.complete[n_above + 1 :], start=n_above + 2):
+            sorter.take(number, line)
+        sorter.reject_foreign()
+    except Unfit as fault:
+        return refuse(expected.layout or "main", lines.n_lines, fault, first)
+    quarantined = sorter.quarantined
     if lines.cut is not None:
-        sorter.quarantined.append(set_aside(lines.n_lines, "broken_off", content=lines.cut))
-
-    foreign = Counter(line.reason for line in sorter.quarantined if line.reason in ("other_competition", "other_season"))
-    if foreign and foreign.total() > len(sorter.rows):
-        reason, _ = foreign.most_common(1)[0]
-        example = next(line for line in sorter.quarantined if line.reason == reason)
-        return refuse(columns.layout, lines.n_lines, reason, "most lines do", example.content)
+        quarantined.append(set_aside(lines.n_lines, Unfit("broken_off"), content=lines.cut))
     are_fixtures = expected.layout is None and columns.layout == "main" and not sorter.n_scored
     return ParsedFile(
         layout="fixtures" if are_fixtures else columns.layout,
@@ -274,11 +260,34 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
         encoding=lines.encoding,
         header=columns.names,
         rows=sorter.rows,
-        quarantined=bounded(sorter.quarantined),
+        quarantined=bounded(quarantined),
         n_lines=lines.n_lines,
         n_header=1,
         n_blank=n_above + sorter.n_blank,
     )
+
+
+def _reject_other_content(content: bytes) -> None:
+    """Raises Unfit for what is no table at all."""
+    if not content.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise Unfit("empty")
+    opening = content[:1024].lower()
+    if opening.lstrip().startswith((b"<!doctype", b"<html", b"<?xml")) or b"<html" in opening:
+        raise Unfit("html")
+
+
+def _read_header(line: str, expected: Layout | None) -> _Columns:
+    """Raises Unfit where the line is not the header of a file with matches."""
+    try:
+        header = [cell.replace("\0", "") for cell in split_cells(line)]
+    except ValueError as error:
+        raise Unfit("unreadable_quotes", str(error)) from error
+    if len(header) > MAX_COLUMNS:
+        raise Unfit("too_many_columns", f"{len(header)}")
+    columns = _find_columns(column_names(header), expected)
+    if columns is None:
+        raise Unfit("no_header", line[:100])
+    return columns
 
 
 class _Sorter:
@@ -295,72 +304,89 @@ class _Sorter:
         self._seen: dict[tuple[int, str, str], list[dict[str, str]]] = {}
 
     def take(self, number: int, line: str) -> None:
-        columns, expected = self._columns, self._expected
-        if "\0" in line:
-            return self._reject(number, line, "nul_bytes")
+        """Put one line where it belongs."""
         if _is_blank(line):
             self.n_blank += 1
-            return None
+            return
+        teams = None
+        try:
+            cells = self._split(line)
+            n_cells = len(cells)
+            cells += [""] * (len(self._columns.names) - n_cells)
+            home, away = cells[self._columns.home].strip(), cells[self._columns.away].strip()
+            teams = (home, away) if home and away else None
+            day = self._judge(cells, n_cells, home, away)
+            named = self._name(cells)
+            # Compared by what they say: one of two equal lines may have more commas at its end.
+            same_match = self._seen.setdefault((day, home, away), [])
+            if named in same_match:
+                raise Unfit("duplicate_line")
+        except Unfit as fault:
+            self.quarantined.append(set_aside(number, fault, content=line, teams=teams))
+        else:
+            same_match.append(named)
+            self.rows.append(Row(number, named))
+
+    def reject_foreign(self) -> None:
+        """Raises Unfit if the file is about another competition or season than its name says."""
+        foreign = Counter(line.reason for line in self.quarantined if line.reason in ("other_competition", "other_season"))
+        if foreign.total() > len(self.rows):
+            raise Unfit(foreign.most_common(1)[0][0], "most of the file does")
+
+    def _split(self, line: str) -> list[str]:
+        if "\0" in line:
+            raise Unfit("nul_bytes")
+        if line == self._header_line:
+            raise Unfit("not_a_match", "it repeats the header")
         try:
             cells = split_cells(line)
         except ValueError as error:
-            return self._reject(number, line, "unreadable_quotes", str(error))
-        n_cells = len(cells)
-        if n_cells > MAX_COLUMNS:
-            return self._reject(number, line, "too_many_columns", f"{n_cells}")
-        if line == self._header_line:
-            return self._reject(number, line, "not_a_match", "it repeats the header")
-        if n_cells < len(columns.names):
-            cells += [""] * (len(columns.names) - n_cells)
+            raise Unfit("unreadable_quotes", str(error)) from error
+        if len(cells) > MAX_COLUMNS:
+            raise Unfit("too_many_columns", f"{len(cells)}")
+        return cells
 
-        home, away = cells[columns.home].strip(), cells[columns.away].strip()
-        teams = (home, away) if home and away else None
+    def _judge(self, cells: list[str], n_cells: int, home: str, away: str) -> int:
+        """The day, as yyyymmdd, of what is a match of this file. Raises Unfit."""
+        columns = self._columns
         day_text = cells[columns.date].strip()
         if not day_text:
-            return self._reject(number, line, "no_date", teams=teams)
-        if teams is None:
-            return self._reject(number, line, "no_teams")
+            raise Unfit("no_date")
+        if not home or not away:
+            raise Unfit("no_teams")
         if n_cells <= columns.last_needed:
-            return self._reject(number, line, "broken_off", f"it ends after {n_cells} of {len(columns.names)} columns", teams)
+            raise Unfit("broken_off", f"it ends after {n_cells} of {len(columns.names)} columns")
         day = _day(day_text)
         if day is None:
-            return self._reject(number, line, "bad_date", day_text, teams)
-        competition = cells[columns.competition].strip()
-        if expected.competition is not None and competition != expected.competition:
-            found = f"{competition or 'none'} instead of {expected.competition}"
-            return self._reject(number, line, "other_competition", found, teams)
-        if expected.days is not None and not expected.days[0] <= day <= expected.days[1]:
-            return self._reject(number, line, "other_season", day_text, teams)
+            raise Unfit("bad_date", day_text)
         if home == away:
-            return self._reject(number, line, "team_against_itself", home)
+            raise Unfit("team_against_itself", home)
+        self._judge_belonging(cells[columns.competition].strip(), day, day_text)
         if columns.score is not None:
-            goals = cells[columns.score[0]].strip(), cells[columns.score[1]].strip()
-            if goals != ("", ""):
-                if not is_score(*goals):
-                    found = " to ".join(side or "nothing" for side in goals)
-                    return self._reject(number, line, "impossible_score", found, teams)
-                self.n_scored += 1
-        named = self._name(cells)
-        # Compared by what they say: one of two equal lines may have more commas at its end.
-        same_match = self._seen.setdefault((day, home, away), [])
-        if named in same_match:
-            return self._reject(number, line, "duplicate_line", teams=teams)
-        same_match.append(named)
-        self.rows.append(Row(number, named))
-        return None
+            self._judge_score(cells[columns.score[0]].strip(), cells[columns.score[1]].strip())
+        return day
+
+    def _judge_belonging(self, competition: str, day: int, day_text: str) -> None:
+        expected = self._expected
+        if expected.competition is not None and competition != expected.competition:
+            raise Unfit("other_competition", f"{competition or 'none'} instead of {expected.competition}")
+        if expected.days is not None and not expected.days[0] <= day <= expected.days[1]:
+            raise Unfit("other_season", day_text)
+
+    def _judge_score(self, home_goals: str, away_goals: str) -> None:
+        if is_score(home_goals, away_goals):
+            self.n_scored += 1
+        elif home_goals or away_goals:
+            raise Unfit("impossible_score", f"{home_goals or 'nothing'} to {away_goals or 'nothing'}")
 
     def _name(self, cells: list[str]) -> dict[str, str]:
         columns = self._columns
-        named = {
-            name: cell for name, cell in zip(columns.in_order, columns.pick(cells), strict=True) if cell and not cell.isspace()
-        }
+        values = columns.pick(cells)
+        named = {name: cell for name, cell in zip(columns.in_order, values, strict=True) if cell and not cell.isspace()}
         if len(cells) == len(columns.names):
             return named
         beyond = {f"#{place}": cell for place, cell in enumerate(cells, start=1) if place > len(columns.names) and cell.strip()}
         return dict(sorted({**named, **beyond}.items())) if beyond else named
-
-    def _reject(self, number: int, line: str, reason: str, detail: str = "", teams: tuple[str, str] | None = None) -> None:
-        self.quarantined.append(set_aside(number, reason, detail, line, teams))
 
 
 def _is_blank(line: str) -> bool:

@@ -15,7 +15,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from pipelines.sources.http import Web
-from pipelines.sources.protocol import Fetched, ParsedFile, QuarantinedLine, Row, Scope, bounded, is_score, refuse, set_aside
+from pipelines.sources.protocol import (
+    Fetched,
+    ParsedFile,
+    QuarantinedLine,
+    Row,
+    Scope,
+    Unfit,
+    bounded,
+    is_score,
+    refuse,
+    set_aside,
+)
 
 COMPETITIONS: Final = MappingProxyType(
     {
@@ -90,35 +101,44 @@ def _season_folder(season: int, code: str) -> str:
 
 def parse(content: bytes) -> ParsedFile:
     """Take a file apart. Whatever the bytes are, every match is accounted for and nothing is raised."""
-    if not content.strip():
-        return refuse("json", 0, "empty")
-    if content[:1024].lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return refuse("json", 0, "html", content=content[:2000].decode("latin-1"))
     try:
-        document = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        return refuse("json", 0, "unreadable_json", str(error), content[:2000].decode("utf-8", errors="replace"))
-    matches = document.get("matches") if isinstance(document, dict) else None
-    if not isinstance(matches, list):
-        return refuse("json", 0, "no_header", "there is no list called matches")
+        document = _read_document(content)
+    except Unfit as fault:
+        return refuse("json", 0, fault, content[:2000].decode("utf-8", errors="replace"))
     name = str(document.get("name", ""))
     rows: list[Row] = []
     quarantined: list[QuarantinedLine] = []
     seen: set[tuple[tuple[str, str], ...]] = set()
-    for number, match in enumerate(matches, start=1):
+    for number, match in enumerate(document["matches"], start=1):
         cells = _cells(name, match) if isinstance(match, dict) else {}
-        fault = _fault(cells)
         identity = tuple(cells.items())
-        if fault is None and identity in seen:
-            fault = ("duplicate_line", "")
-        if fault is None:
-            seen.add(identity)
-            rows.append(Row(number, cells))
-        else:
+        try:
+            _judge(cells)
+            if identity in seen:
+                raise Unfit("duplicate_line")
+        except Unfit as fault:
             home, away = cells.get("team1", "").strip(), cells.get("team2", "").strip()
             teams = (home, away) if home and away else None
-            quarantined.append(set_aside(number, *fault, content=json.dumps(match, ensure_ascii=False), teams=teams))
-    return ParsedFile("json", "intact", "utf-8", None, rows, bounded(quarantined), len(matches), 0, 0)
+            quarantined.append(set_aside(number, fault, content=json.dumps(match, ensure_ascii=False), teams=teams))
+        else:
+            seen.add(identity)
+            rows.append(Row(number, cells))
+    return ParsedFile("json", "intact", "utf-8", None, rows, bounded(quarantined), len(document["matches"]), 0, 0)
+
+
+def _read_document(content: bytes) -> dict[str, Any]:
+    """The file's object, which has a list of matches. Raises Unfit."""
+    if not content.strip():
+        raise Unfit("empty")
+    if content[:1024].lstrip().lower().startswith((b"<!doctype", b"<html")):
+        raise Unfit("html")
+    try:
+        document = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise Unfit("unreadable_json", str(error)) from error
+    if not isinstance(document, dict) or not isinstance(document.get("matches"), list):
+        raise Unfit("no_header", "there is no list called matches")
+    return document
 
 
 def _cells(name: str, match: dict[str, Any]) -> dict[str, str]:
@@ -139,25 +159,24 @@ def _cells(name: str, match: dict[str, Any]) -> dict[str, str]:
     return dict(sorted((key, value) for key, value in pairs() if value.strip()))
 
 
-def _fault(cells: dict[str, str]) -> tuple[str, str] | None:
-    """Reason and detail, if this is not a match."""
+def _judge(cells: dict[str, str]) -> None:
+    """Raises Unfit if this is not a match."""
     if not cells:
-        return "not_a_match", ""
+        raise Unfit("not_a_match")
     if any("\0" in value for value in cells.values()):
-        return "nul_bytes", ""
+        raise Unfit("nul_bytes")
     home, away, day = (cells.get(key, "").strip() for key in ("team1", "team2", "date"))
     if not day:
-        return "no_date", ""
+        raise Unfit("no_date")
     if not home or not away:
-        return "no_teams", ""
+        raise Unfit("no_teams")
     if not _DAY.fullmatch(day) or not _exists(day):
-        return "bad_date", day
+        raise Unfit("bad_date", day)
     if home == away:
-        return "team_against_itself", home
+        raise Unfit("team_against_itself", home)
     goals = cells.get("ft_home", ""), cells.get("ft_away", "")
     if goals != ("", "") and not is_score(*goals):
-        return "impossible_score", " to ".join(goals)
-    return None
+        raise Unfit("impossible_score", " to ".join(goals))
 
 
 def _exists(day: str) -> bool:

@@ -66,6 +66,15 @@ def is_score(home: str, away: str) -> bool:
     return home in _GOALS and away in _GOALS
 
 
+class Unfit(Exception):
+    """Raised within a parser for a line or a file that cannot be used; `reason` is a key of REASONS."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
 class SourceError(Exception):
     """A source could not give what was asked; the message is a sentence for a person."""
 
@@ -242,23 +251,18 @@ class Source(Protocol):
 
 
 def set_aside(
-    line_number: int | None,
-    reason: str,
-    detail: str = "",
-    content: str | None = None,
-    teams: tuple[str, str] | None = None,
-    n_lines: int = 1,
+    line_number: int | None, fault: Unfit, *, content: str | None = None, teams: tuple[str, str] | None = None, n_lines: int = 1
 ) -> QuarantinedLine:
     """A quarantine entry whose explanation is the reason's sentence and, after a colon, what was found."""
-    explanation = REASONS[reason] + (f": {detail[:200]}." if detail else ".")
+    explanation = REASONS[fault.reason] + (f": {fault.detail[:200]}." if fault.detail else ".")
     # PostgreSQL text cannot hold NUL; the symbol for it keeps the line legible.
     shown = None if content is None else content[:MAX_CONTENT].replace("\0", "\N{SYMBOL FOR NULL}")
-    return QuarantinedLine(line_number, n_lines, reason, explanation.replace("\0", "\N{SYMBOL FOR NULL}"), shown, teams)
+    return QuarantinedLine(line_number, n_lines, fault.reason, explanation.replace("\0", "\N{SYMBOL FOR NULL}"), shown, teams)
 
 
-def refuse(layout: Layout, n_lines: int, reason: str, detail: str = "", content: str | None = None) -> ParsedFile:
+def refuse(layout: Layout, n_lines: int, fault: Unfit, content: str | None = None) -> ParsedFile:
     """A file of which nothing can be used: one entry stands for all its lines."""
-    entry = set_aside(None, reason, detail, content, n_lines=n_lines)
+    entry = set_aside(None, fault, content=content, n_lines=n_lines)
     return ParsedFile(layout, "refused", None, None, (), (entry,), n_lines, 0, 0)
 
 
@@ -271,4 +275,6 @@ def bounded(lines: Iterable[QuarantinedLine]) -> list[QuarantinedLine]:
         if seen[line.reason] <= MAX_ENTRIES_PER_REASON:
             kept.append(line)
     surplus = {reason: n - MAX_ENTRIES_PER_REASON for reason, n in seen.items() if n > MAX_ENTRIES_PER_REASON}
-    return kept + [set_aside(None, reason, "further lines with the same fault", n_lines=n) for reason, n in surplus.items()]
+    return kept + [
+        set_aside(None, Unfit(reason, "further lines with the same fault"), n_lines=n) for reason, n in surplus.items()
+    ]

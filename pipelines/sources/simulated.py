@@ -156,18 +156,21 @@ def write_site(folder: Path, today: date, seed: int, size: Size = Size()) -> lis
         ValueError: `today` lies before the first simulated season, or a league has an odd number of clubs.
     """
     matches = simulate(today, seed, size)
+    cells = {name: _texts(matches[name]) for name in (*_MAIN, "Country", "League", "Season")}
     is_played, is_new = matches["is_played"], matches["Country"].notna()
+    main = {name: name for name in _MAIN}
     files = {
-        "fixtures.csv": _csv(matches[~is_played & ~is_new], {name: name for name in _MAIN}, only=frozenset(_PRE_MATCH)),
-        "new_league_fixtures.csv": _csv(matches[~is_played & is_new], _NEW_FIXTURES),
+        "fixtures.csv": _csv({n: c for n, c in cells.items() if n in _PRE_MATCH}, np.flatnonzero(~is_played & ~is_new), main),
+        "new_league_fixtures.csv": _csv(cells, np.flatnonzero(~is_played & is_new), _NEW_FIXTURES),
     }
-    for division, group in matches[is_played & is_new].groupby("Div"):
-        # The site's "new" files open with a byte-order mark, the others do not.
-        files[f"new/{division}.csv"] = b"\xef\xbb\xbf" + _csv(group, _NEW)
-    for folder_name, group in matches[is_played & ~is_new].groupby("folder"):
-        for division, season_matches in group.groupby("Div"):
-            columns = {name: name for name in _MAIN if season_matches[name].notna().any()}
-            files[f"mmz4281/{folder_name}/{division}.csv"] = _csv(season_matches, columns)
+    home = np.where(is_new, "new/" + matches["Div"] + ".csv", "mmz4281/" + matches["folder"] + "/" + matches["Div"] + ".csv")
+    for name in sorted(set(home[is_played])):
+        rows = np.flatnonzero(is_played & (home == name))
+        if is_new[rows[0]]:
+            # The site's "new" files open with a byte-order mark, the others do not.
+            files[name] = b"\xef\xbb\xbf" + _csv(cells, rows, _NEW)
+        else:
+            files[name] = _csv(cells, rows, {column: column for column in _MAIN if (cells[column][rows] != "").any()})
     paths = []
     for name, content in sorted(files.items()):
         path = folder / name
@@ -228,7 +231,7 @@ def _simulate_country(country: _Country, seed: int, size: Size, last: int) -> li
             memory = _WEEKLY_MEMORY
         tables = []
         for tier, division in enumerate(country.divisions):
-            played, log_rates, points = _play(rng, country, season, tier, tiers[tier], path)
+            played, log_rates, points = _play(rng, country, season, tier, clubs=tiers[tier], path=path)
             tables.append(tiers[tier][np.argsort(-points, kind="stable")])
             if season > last - size.n_seasons:
                 # A stream of its own: what is observed of a season must not depend on whether the one before was shown.
@@ -241,7 +244,7 @@ def _simulate_country(country: _Country, seed: int, size: Size, last: int) -> li
 
 
 def _play(
-    rng: np.random.Generator, country: _Country, season: int, tier: int, clubs: Integers, path: Floats
+    rng: np.random.Generator, country: _Country, season: int, tier: int, *, clubs: Integers, path: Floats
 ) -> tuple[dict[str, Any], Floats, Floats]:
     """One division's season: its matches as columns, their log rates, and the clubs' points (goal difference as the fraction)."""
     rounds = _double_round_robin(len(clubs), rng)
@@ -446,15 +449,15 @@ def _price_texts() -> NDArray[np.object_]:
     return np.array(["", *(f"{hundredths / 100:g}" for hundredths in range(1, 10_001))], dtype=object)
 
 
-def _texts(values: "pd.Series[Any]") -> list[str]:
+def _texts(values: "pd.Series[Any]") -> NDArray[np.object_]:
     if values.dtype.kind == "f":
-        return list(_price_texts()[(values.fillna(0.0).to_numpy() * 100).round().astype(int)])
-    return values.astype(object).where(values.notna(), "").astype(str).tolist()
+        return np.asarray(_price_texts()[(values.fillna(0.0).to_numpy() * 100).round().astype(int)])
+    return values.astype(object).where(values.notna(), "").astype(str).to_numpy(dtype=object)
 
 
-def _csv(matches: pd.DataFrame, columns: dict[str, str], only: frozenset[str] | None = None) -> bytes:
-    """The file of these matches: its columns to ours, CRLF, a final newline; columns outside `only` stay empty."""
-    empty = [""] * len(matches)
-    cells = [_texts(matches[name]) if only is None or name in only else empty for name in columns.values()]
-    lines = [",".join(columns), *(",".join(row) for row in zip(*cells, strict=True))]
+def _csv(cells: dict[str, NDArray[np.object_]], rows: Integers, columns: dict[str, str]) -> bytes:
+    """The file of these rows: its columns to ours, CRLF, a final newline; a column without cells stays empty."""
+    empty = [""] * len(rows)
+    chosen = [cells[name][rows].tolist() if name in cells else empty for name in columns.values()]
+    lines = [",".join(columns), *(",".join(row) for row in zip(*chosen, strict=True))]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")

@@ -1,7 +1,7 @@
 """Delivered files in bronze: which versions there were, and each of their lines once.
 
 Belongs here: writing file versions, and the questions that are asked about them. Does not belong here: fetching,
-taking files apart (`pipelines.sources` does, and what it hands over is described by the protocols below), casting.
+taking files apart (`pipelines.sources` does; `delivered` says what is expected of it), casting.
 """
 
 import hashlib
@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 import pandas as pd
@@ -18,6 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
+from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row
 from pipelines.store.warehouse import Warehouse
 
 ROWS_PER_TRANSACTION: Final = 20_000
@@ -41,72 +41,6 @@ _ROW_COLUMNS: Final = (
 )
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
-
-
-class Row(Protocol):
-    @property
-    def line_number(self) -> int: ...
-    @property
-    def cells(self) -> dict[str, str]: ...
-
-
-class QuarantinedLine(Protocol):
-    @property
-    def line_number(self) -> int | None: ...
-    @property
-    def n_lines(self) -> int: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def explanation(self) -> str: ...
-    @property
-    def content(self) -> str | None: ...
-    @property
-    def teams(self) -> tuple[str, str] | None: ...
-
-
-class Delivery(Protocol):
-    """The bytes of one file as they came."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def content(self) -> bytes: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def etag(self) -> str | None: ...
-    @property
-    def last_modified(self) -> str | None: ...
-    @property
-    def fetched_at(self) -> datetime: ...
-
-
-class ParsedFile(Protocol):
-    """One file taken apart."""
-
-    @property
-    def layout(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def encoding(self) -> str | None: ...
-    @property
-    def header(self) -> tuple[str, ...] | None: ...
-    @property
-    def rows(self) -> Sequence[Row]: ...
-    @property
-    def quarantined(self) -> Sequence[QuarantinedLine]: ...
-    @property
-    def n_lines(self) -> int: ...
-    @property
-    def n_header(self) -> int: ...
-    @property
-    def n_blank(self) -> int: ...
-    @property
-    def n_quarantined(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -163,7 +97,7 @@ def load_many(
     batches = _batches(files)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="bronze") as ahead:
         coming = ahead.submit(next, batches, None)
-        while batch := coming.result():
+        while (batch := coming.result()) is not None:
             coming = ahead.submit(next, batches, None)
             with connection.transaction(), connection.cursor() as cursor:
                 results = _write(cursor, batch, now)
@@ -189,17 +123,21 @@ class _Encoded:
 
 def _batches(files: Iterable[tuple[Delivery, ParsedFile]]) -> Iterator[list[_Encoded]]:
     batch: list[_Encoded] = []
-    for delivery, parsed in files:
-        # A file given twice is two versions, and those must not meet in one batch.
-        if any((each.delivery.source, each.delivery.key) == (delivery.source, delivery.key) for each in batch):
-            yield batch
-            batch = []
-        batch.append(_encoded(delivery, parsed))
-        if len(batch) >= FILES_PER_TRANSACTION or sum(each.n_loaded for each in batch) >= ROWS_PER_TRANSACTION:
-            yield batch
-            batch = []
-    if batch:
+    try:
+        for delivery, parsed in files:
+            # A file given twice is two versions, and those must not meet in one batch.
+            if any((each.delivery.source, each.delivery.key) == (delivery.source, delivery.key) for each in batch):
+                yield batch
+                batch = []
+            batch.append(_encoded(delivery, parsed))
+            if len(batch) >= FILES_PER_TRANSACTION or sum(each.n_loaded for each in batch) >= ROWS_PER_TRANSACTION:
+                yield batch
+                batch = []
+    except Exception:
+        # A source that fails half-way takes nothing with it that it already gave.
         yield batch
+        raise
+    yield batch
 
 
 def _encoded(delivery: Delivery, parsed: ParsedFile) -> _Encoded:
@@ -499,36 +437,74 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
     )
 
 
-def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
-    """What the latest version of each file left in quarantine, one row per entry."""
-    return warehouse.read(
-        """
-        with latest as (
-            select distinct on (source, key) file_id, source, key, version, state
-            from bronze.source_file order by source, key, version desc
-        )
-        select source, key, version, state, line_number, n_lines, reason, explanation, content
-        from latest join bronze.quarantine using (file_id)
-        order by source, key, line_number nulls first, quarantine_id
-        """
-    )
+def unaccepted_rows(
+    warehouse: Warehouse, layouts: Sequence[str], columns: Mapping[str, Sequence[str]]
+) -> tuple[pd.DataFrame, list[int]]:
+    """The standing rows of all files of these layouts whose latest usable version no expectation has accepted yet.
 
-
-def loaded_rows(warehouse: Warehouse, file_ids: Sequence[int], columns: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """The rows that these file versions brought, with some of their cells as text columns.
-
-    `columns` maps the name of a column of the frame to the names it may have in a file, the first present counts:
-    `{"home": ["HomeTeam", "HT", "Home"]}`. Besides those: file_id, source, key, layout, line_number.
+    Returns the frame (`columns` as for a suite: its column to the names that column may have in a file) and the file
+    versions to `accept` where the verdict is good.
     """
-    cells = [
+    with warehouse.connect() as connection:
+        found = connection.execute(
+            """
+            select latest.file_id, latest.source, latest.key
+            from (
+                select distinct on (source, key) file_id, source, key, accepted_at
+                from bronze.source_file where state <> 'refused' order by source, key, version desc
+            ) as latest
+            where latest.accepted_at is null
+            and exists (
+                select from bronze.football_data_match as rows
+                where (rows.source, rows.key) = (latest.source, latest.key) and rows.layout = any(%(layouts)s)
+                union all
+                select from bronze.openfootball_match as rows
+                where (rows.source, rows.key) = (latest.source, latest.key) and rows.layout = any(%(layouts)s)
+            )
+            """,
+            {"layouts": list(layouts)},
+        ).fetchall()
+    table = _table(layouts[0])
+    picked = sql.SQL(", ").join(
         sql.SQL("coalesce({}) as {}").format(
             sql.SQL(", ").join(sql.SQL("cells ->> {}").format(name) for name in names), sql.Identifier(column)
         )
         for column, names in columns.items()
-    ]
-    picked = sql.SQL(", ").join(chain(map(sql.Identifier, ("file_id", "source", "key", "layout", "line_number")), cells))
-    one = "select {} from bronze.{} where file_id = any(%(file_ids)s)"
-    query = sql.SQL(" union all ").join(
-        sql.SQL(one).format(picked, sql.Identifier(table)) for table in ("football_data_match", "openfootball_match")
     )
-    return warehouse.read(query, {"file_ids": list(file_ids)})
+    query = sql.SQL(
+        """
+        select {} from {}
+        where until_version is null and (source, key) in (select * from unnest(%(sources)s::text[], %(keys)s::text[]))
+        """
+    ).format(picked, sql.Identifier("bronze", table))
+    parameters = {"sources": [source for _, source, _ in found], "keys": [key for _, _, key in found]}
+    return warehouse.read(query, parameters), [file_id for file_id, _, _ in found]
+
+
+def accept(warehouse: Warehouse, file_ids: Sequence[int], now: datetime) -> None:
+    """Note that the expectations were met with these versions in force."""
+    with warehouse.connect() as connection:
+        connection.execute("update bronze.source_file set accepted_at = %s where file_id = any(%s)", (now, list(file_ids)))
+
+
+def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
+    """What is set aside of the latest versions: `source, key, reason, n_lines, explanation`, most lines first."""
+    return warehouse.read(
+        """
+        select f.source, f.key, q.reason, sum(q.n_lines)::int as n_lines, min(q.explanation) as explanation
+        from bronze.quarantine as q
+        join (select distinct on (source, key) * from bronze.source_file order by source, key, version desc) as f using (file_id)
+        group by f.source, f.key, q.reason
+        order by n_lines desc, f.source, f.key, q.reason
+        """
+    )
+
+
+def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
+    """The latest version of each file: `source, key, version, state, n_loaded, n_quarantined`."""
+    return warehouse.read(
+        """
+        select distinct on (source, key) source, key, version, state, n_loaded, n_quarantined
+        from bronze.source_file order by source, key, version desc
+        """
+    )

@@ -23,7 +23,7 @@ class RegisteredModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
         # By name: `store` must not depend on `forecast` when the registry itself is imported.
         models = importlib.import_module("pipelines.forecast.models")
-        self.model = models.from_files(Path(context.artifacts["files"]))
+        self.model = models.MODELS[context.model_config["recipe"]].read(Path(context.artifacts["files"]))
 
     def predict(self, context: Any, model_input: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
         """Probabilities in the order home, draw, away; one row per row of `model_input`."""

@@ -29,12 +29,11 @@ class RegistryUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered model version; `folder` holds its files once they were fetched."""
+    """One registered model version."""
 
     name: str
     version: int
     tags: Mapping[str, str]
-    folder: Path | None = None
 
 
 class Registry:
@@ -83,6 +82,7 @@ class Registry:
                 name="model",
                 python_model=str(Path(__file__).with_name("registered_model.py")),
                 artifacts={"files": str(folder)},
+                model_config={"recipe": tags["recipe"]},
                 signature=mlflow.models.infer_signature(features, probabilities),
                 # Named by hand: inference would start a process and guess.
                 pip_requirements=["lightgbm", "numpy", "pandas"],
@@ -95,7 +95,7 @@ class Registry:
         for key, value in tags.items():
             client.set_model_version_tag(name, str(version), key, value)
         client.set_registered_model_alias(name, CHALLENGER, str(version))
-        return ModelVersion(name, version, dict(tags), folder)
+        return ModelVersion(name, version, dict(tags))
 
     def promote(self, name: str, version: int, at: str) -> None:
         """Make `version` the champion; `at` is the moment, kept as a tag so that a rollback finds its way."""
@@ -140,8 +140,8 @@ class Registry:
         found = self._client().search_model_versions(f"name = '{name}'")
         return sorted((ModelVersion(name, int(v.version), dict(v.tags)) for v in found), key=lambda v: -v.version)
 
-    def fetch(self, model: ModelVersion, cache: Path) -> ModelVersion:
-        """The same version with its files, downloaded into `cache` unless they are there already."""
+    def fetch(self, model: ModelVersion, cache: Path) -> Path:
+        """The folder of a version's files, downloaded into `cache` unless they are there already."""
         import mlflow.artifacts
 
         folder = cache / model.name / str(model.version)
@@ -152,7 +152,7 @@ class Registry:
             path = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model.name}/{model.version}", dst_path=str(partial))
             (files,) = [p for p in (Path(path) / "artifacts").iterdir() if p.is_dir()]
             files.rename(folder)
-        return ModelVersion(model.name, model.version, model.tags, folder)
+        return folder
 
     def _client(self) -> "MlflowClient":
         import mlflow

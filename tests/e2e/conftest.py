@@ -43,13 +43,14 @@ class Platform:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """What `football` would set for this edition's processes."""
-        roles = {f"{role.upper()}_DATABASE_URL": getattr(self.urls, role) for role in ("ingest", "transform", "model", "dagster")}
+        roles = {f"{role.upper()}_DATABASE_URL": getattr(self.urls, role) for role in ("ingest", "transform", "model")}
         return {
             **os.environ,
             **roles,
             "EDITION": "test",
             "STATE_DIR": str(self.folder),
             "DAGSTER_HOME": str(self.folder / "dagster"),
+            "DAGSTER_DATABASE_URL": self.urls.dagster.replace("postgresql:", "postgresql+psycopg2:", 1),
             "MLFLOW_TRACKING_URI": self.mlflow,
             "DO_NOT_TRACK": "1",
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",

@@ -1,5 +1,6 @@
 """What holds for every answer: labels, headers, problems, health, metrics, documentation."""
 
+import asyncio
 import json
 import re
 import time
@@ -17,7 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.database import Urls
 from serving.app import create_app
 from serving.auth import Permission, allow
+from serving.current import CurrentPublication
 from serving.settings import Settings
+from serving.store import Store, StoreUnavailable
 from tests.serving.conftest import NOW, Client, prediction, publish
 
 NOWHERE = "postgresql://football_api:x@127.0.0.1:9/nowhere"  # the discard port: nothing listens
@@ -212,6 +215,25 @@ def test_reads_go_on_without_redis(urls: Urls, settings_for: SettingsFor, bearer
         assert client.get("/v1/predictions", headers=bearer()).status_code == 200
         login = client.post("/v1/auth/token", json={"username": "nobody", "password": "x"})
         assert login.status_code == 401
+
+
+def test_requests_of_the_same_moment_share_one_question_to_the_database() -> None:
+    """And its failure too: otherwise each would wait in turn for a database that does not answer."""
+    asked = 0
+
+    class Silent(Store):
+        async def latest_publication(self) -> None:
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0.01)
+            raise StoreUnavailable
+
+    async def scenario() -> list[Any]:
+        current = CurrentPublication(Silent(NOWHERE), is_simulated=False)
+        return await asyncio.gather(*(current.get() for _ in range(50)), return_exceptions=True)
+
+    assert [type(outcome) for outcome in asyncio.run(scenario())] == [StoreUnavailable] * 50
+    assert asked == 1
 
 
 def test_without_a_database_the_process_lives_and_says_that_it_is_not_ready(settings_for: SettingsFor, bearer: Bearer) -> None:

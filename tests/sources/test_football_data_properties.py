@@ -63,7 +63,9 @@ def test_changed_bytes_never_crash_and_every_line_stays_accounted_for(form: str,
 
 
 @settings(max_examples=200, deadline=None)
-@given(content=st.binary(max_size=300), key=st.sampled_from([KEY, "new/ARG.csv", "fixtures.csv", "new_league_fixtures.csv", "x.csv"]))
+@given(
+    content=st.binary(max_size=300), key=st.sampled_from([KEY, "new/ARG.csv", "fixtures.csv", "new_league_fixtures.csv", "x.csv"])
+)
 def test_any_bytes_at_all_are_accounted_for(content: bytes, key: str) -> None:
     parsed = parse(content, expectation_of(key))
     assert parsed.is_reconciled

@@ -17,7 +17,13 @@ from pipelines.sources.protocol import Delivery, DownloadTooLarge, Fetched, Miss
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 IMPATIENT = Patience(
-    connect_seconds=1, read_seconds=0.3, download_seconds=1, attempts=3, first_wait_seconds=0.01, longest_wait_seconds=2, max_bytes=10_000
+    connect_seconds=1,
+    read_seconds=0.3,
+    download_seconds=1,
+    attempts=3,
+    first_wait_seconds=0.01,
+    longest_wait_seconds=2,
+    max_bytes=10_000,
 )
 
 

@@ -13,7 +13,11 @@ EVERYTHING = Scope.read("all", "all", date(2024, 6, 30))
 FILES = {
     "my league.csv": (b"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\nE0,12/08/2023,A,B,1,0,H\nD1,12/08/2019,C,D,1,0,H\n", "main", 2),
     "next week.csv": (b"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H\nE0,12/08/2023,A,B,,,,2\n", "fixtures", 1),
-    "south.csv": (b"\xef\xbb\xbfCountry,League,Season,Date,Home,Away,HG,AG,Res\nChile,Primera,2023,12/08/2023,A,B,1,0,H\n", "new", 1),
+    "south.csv": (
+        b"\xef\xbb\xbfCountry,League,Season,Date,Home,Away,HG,AG,Res\nChile,Primera,2023,12/08/2023,A,B,1,0,H\n",
+        "new",
+        1,
+    ),
     "south next.csv": (b"Country,League,Date,Home,Away,PH\nChile,Primera,12/08/2023,A,B,2\n", "new_fixtures", 1),
     "cup.json": (b'{"name": "Cup", "matches": [{"date": "2023-08-12", "team1": "A", "team2": "B"}]}', "json", 1),
 }

@@ -14,7 +14,7 @@ KOLN = "Köln,Nürnberg"
         pytest.param(f"a\n{KOLN}\n".encode("cp1252"), "cp1252", id="line ends normalised"),
         pytest.param(f"a\r\n{KOLN}\r\n".encode(), "utf-8", id="utf-8"),
         pytest.param(f"\ufeffa\r\n{KOLN}\r\n".encode(), "utf-8-sig", id="byte-order mark"),
-        pytest.param(f"\ufeffa\r\n{KOLN}\r\n".encode("utf-8").decode("latin-1").encode(), "utf-8-sig", id="mark encoded twice"),
+        pytest.param(f"\ufeffa\r\r\n{KOLN}\r\r\n".encode().decode("latin-1").encode(), "utf-8-sig", id="mark encoded twice"),
         pytest.param(
             f"a\r\r\n{KOLN}\r\r\n".encode("cp1252").decode("latin-1").encode("utf-8"),
             "cp1252 read as latin-1 and written as utf-8",
@@ -24,16 +24,12 @@ KOLN = "Köln,Nürnberg"
 )
 def test_the_same_text_comes_out_however_it_was_encoded(content: bytes, encoding: str) -> None:
     lines = read_lines(content)
-    if "mark encoded twice" in encoding or content.startswith(b"\xc3\xaf"):
-        # Only the mark was doubled in the one file seen; text behind it is read as it stands.
-        assert lines.complete[0] == "a"
-    else:
-        assert lines.complete == ["a", KOLN]
+    assert lines.complete == ["a", KOLN]
     assert (lines.cut, lines.n_lines, lines.encoding) == (None, 2, encoding)
 
 
 def test_a_cp1252_apostrophe_that_became_a_control_character_becomes_an_apostrophe_again() -> None:
-    assert read_lines("King\x92s Lynn\n".encode("utf-8")).complete == ["King’s Lynn"]
+    assert read_lines("King\x92s Lynn\n".encode()).complete == ["King’s Lynn"]
     assert read_lines(b"King\x92s Lynn\n").complete == ["King’s Lynn"]
 
 

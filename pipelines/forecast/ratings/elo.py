@@ -14,31 +14,38 @@ START: Final = 1500.0
 """First rating of a club in a top division."""
 TIER_STEP: Final = 110.0
 """How much lower a club begins for each division down."""
-K: Final = 15.0
+NEWCOMER_DEFICIT: Final = 100.0
+"""How much lower than its division a club begins that joins a competition already known: it comes from below."""
+K: Final = 16.0
 """Points at stake in a match decided by one goal between clubs long known (ClubElo: 20 for all)."""
 NEWCOMER_GAIN: Final = 1.0
 """By how much K is larger, as a share of it, in a club's first match."""
 NEWCOMER_MATCHES: Final = 10.0
 """After how many matches half of that is left."""
 HOME_ADVANTAGE: Final = 65.0
-HOME_ADVANTAGE_STEP: Final = 0.25
+HOME_ADVANTAGE_STEP: Final = 0.4
 """Points by which a country's home advantage follows result − expectation: empty stadiums show within a season."""
 
 
 class Elo:
-    """Club row: rating in Elo points, NaN before the first match, and matches learnt. Country row: home advantage."""
+    """Club row: rating in Elo points, NaN before the first match, and matches learnt.
+
+    Competition row: its first season known, NaN before. Country row: home advantage.
+    """
 
     columns = RATINGS["elo"]
     learns_from = ("home_goals", "away_goals")
     club_start = (math.nan, 0.0)
-    competition_start = (0.0,)
+    competition_start = (math.nan,)
     country_start = (HOME_ADVANTAGE,)
 
     @staticmethod
-    def arrive(club: Any, match: Any) -> None:
-        """A new club begins at the level of its division."""
+    def arrive(club: Any, competition: Any, match: Any) -> None:
+        """A new club begins at the level of its division, or below it if the others are known already."""
         if math.isnan(club[0]):
             club[0] = START - TIER_STEP * (match.tier - 1.0)
+            if match.season > competition[0]:
+                club[0] -= NEWCOMER_DEFICIT
 
     @staticmethod
     def before(home: Any, away: Any, competition: Any, country: Any, match: Any, said: Any) -> None:
@@ -57,4 +64,6 @@ class Elo:
         away[0] -= points * (1.0 + NEWCOMER_GAIN / (1.0 + away[1] / NEWCOMER_MATCHES))
         home[1] += 1.0
         away[1] += 1.0
+        if math.isnan(competition[0]):
+            competition[0] = match.season
         country[0] += HOME_ADVANTAGE_STEP * surprise

@@ -15,7 +15,7 @@ class Experience:
     country_start = (0.0,)
 
     @staticmethod
-    def arrive(club: Any, match: Any) -> None:
+    def arrive(club: Any, competition: Any, match: Any) -> None:
         """Nothing happens to a count."""
 
     @staticmethod

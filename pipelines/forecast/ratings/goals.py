@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipelines.forecast.contract import RATINGS
 
-CLUB_STEP: Final = 0.015
+CLUB_STEP: Final = 0.0175
 """Step of attack and defence of a club long known."""
 NEWCOMER_GAIN: Final = 2.0
 """By how much that step is larger, as a multiple of it, in a club's first match."""
@@ -24,9 +24,9 @@ HOME_ADVANTAGE_STEP: Final = 0.0008
 """Step of h on the difference of the two residuals."""
 LEVEL: Final = 0.1
 HOME_ADVANTAGE: Final = 0.25
-NEW_CLUB: Final = -0.12
+NEW_CLUB: Final = -0.15
 """Attack and defence of a club not seen before: newcomers are weaker than the division they enter."""
-SUMMER: Final = 0.9
+SUMMER: Final = 0.87
 """What is left of attack and defence after a summer: clubs move back to the middle of their division."""
 DIVISION_SHIFT: Final = 0.22
 """Both ratings are relative to the division: a relegated club is that much stronger in the one below."""
@@ -45,7 +45,7 @@ class Goals:
     country_start = (HOME_ADVANTAGE,)
 
     @staticmethod
-    def arrive(club: Any, match: Any) -> None:
+    def arrive(club: Any, competition: Any, match: Any) -> None:
         """New club, summer, change of division."""
         if math.isnan(club[0]):
             club[0] = club[1] = NEW_CLUB

@@ -21,22 +21,27 @@ SCALE: Final = 3.0
 """c of the paper."""
 TIER_STEP: Final = 0.25
 """How much lower both ratings begin for each division down; the paper knows one division and begins at 0."""
+NEWCOMER_DEFICIT: Final = 0.23
+"""How much lower than its division a club begins that joins a competition already known: it comes from below."""
 
 
 class Pi:
-    """Club row: rating at home, rating away; NaN before the first match."""
+    """Club row: rating at home, rating away; NaN before the first match. Competition row: first season known."""
 
     columns = RATINGS["pi"]
     learns_from = ("home_goals", "away_goals")
     club_start = (math.nan, math.nan)
-    competition_start = (0.0,)
+    competition_start = (math.nan,)
     country_start = (0.0,)
 
     @staticmethod
-    def arrive(club: Any, match: Any) -> None:
-        """A new club begins at the level of its division."""
+    def arrive(club: Any, competition: Any, match: Any) -> None:
+        """A new club begins at the level of its division, or below it if the others are known already."""
         if math.isnan(club[0]):
-            club[0] = club[1] = -TIER_STEP * (match.tier - 1.0)
+            club[0] = -TIER_STEP * (match.tier - 1.0)
+            if match.season > competition[0]:
+                club[0] -= NEWCOMER_DEFICIT
+            club[1] = club[0]
 
     @staticmethod
     def before(home: Any, away: Any, competition: Any, country: Any, match: Any, said: Any) -> None:
@@ -55,6 +60,8 @@ class Pi:
         home[1] += CATCH_UP * LEARNING_RATE * surprise
         away[1] -= LEARNING_RATE * surprise
         away[0] -= CATCH_UP * LEARNING_RATE * surprise
+        if math.isnan(competition[0]):
+            competition[0] = match.season
 
 
 def expected_goals(rating: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -46,7 +46,7 @@ class Shots:
     country_start = (HOME_ADVANTAGE,)
 
     @staticmethod
-    def arrive(club: Any, match: Any) -> None:
+    def arrive(club: Any, competition: Any, match: Any) -> None:
         """New club, summer, change of division."""
         if math.isnan(club[0]):
             club[0] = club[1] = NEW_CLUB

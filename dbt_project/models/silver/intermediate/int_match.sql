@@ -3,7 +3,26 @@
 -- A match is a pairing at one ground in one season of one competition, and which of several such it is. Two dates on which
 -- goals were scored are two matches. An unplayed sighting may move: it belongs to the first match played from two days
 -- before its date on; if there is none it is a match still to come, and what different files announce is one match.
-with sighting as (
+--
+-- What is known at or after the run's cut-off has not happened yet: its match is still to come.
+with fixture_season as (
+    -- The files of coming matches do not name the season. If the results have the very match, they do.
+    select
+        fixture.sighting_id,
+        min(result.season) as season
+    from {{ ref('int_sighting') }} as fixture
+    inner join {{ ref('int_sighting') }} as result
+        on
+            fixture.competition_id = result.competition_id
+            and fixture.home_team = result.home_team
+            and fixture.away_team = result.away_team
+            and not result.is_season_assumed
+            and result.match_on between fixture.match_on - 3 and fixture.match_on + 3
+    where fixture.is_season_assumed
+    group by fixture.sighting_id
+),
+
+sighting as (
     select
         sighting.sighting_id,
         sighting.source,
@@ -13,12 +32,14 @@ with sighting as (
         sighting.line_number,
         sighting.ingested_at,
         sighting.competition_id,
-        sighting.season,
+        coalesce(fixture_season.season, sighting.season) as season,
         sighting.match_on,
         sighting.is_played,
         home.team_id as home_team_id,
         away.team_id as away_team_id,
-        lower(sighting.competition_id) || '-' || sighting.season || '-' || home.club_slug || '-' || away.club_slug as pairing_id,
+        home.team_number as home_team_number,
+        away.team_number as away_team_number,
+        lower(sighting.competition_id) || '-' || coalesce(fixture_season.season, sighting.season) || '-' || home.club_slug || '-' || away.club_slug as pairing_id,
         -- Whom to believe where several say the same: the provider's results, its fixtures, hand-dropped files, openfootball.
         case
             when sighting.layout = 'json' then 4
@@ -31,6 +52,7 @@ with sighting as (
         on sighting.country = home.country and sighting.home_team = home.source_name
     inner join {{ ref('int_team_name') }} as away
         on sighting.country = away.country and sighting.away_team = away.source_name
+    left join fixture_season on sighting.sighting_id = fixture_season.sighting_id
 ),
 
 -- openfootball's day is the league's own, the others' is the UK's, and one of them may hold a match under its first date.
@@ -82,6 +104,7 @@ unplayed as (
             max(occurrence) as n_played,
             max(played_on) as last_played_on
         from numbered
+        where pairing_id in (select pairing_id from sighting where not is_played)
         group by pairing_id
     ) as numbered on sighting.pairing_id = numbered.pairing_id
     where
@@ -110,6 +133,8 @@ chosen as (
         season,
         home_team_id,
         away_team_id,
+        home_team_number,
+        away_team_number,
         true as is_played,
         true as is_in_results
     from numbered
@@ -125,20 +150,73 @@ chosen as (
         season,
         home_team_id,
         away_team_id,
+        home_team_number,
+        away_team_number,
         false as is_played,
         is_in_results
     from announced
     where preference = 1
+),
+
+timed as (
+    select
+        chosen.*,
+        chosen.pairing_id || '-' || chosen.occurrence as match_id,
+        sighting.match_on,
+        sighting.kickoff_at,
+        sighting.is_time_known,
+        case
+            when sighting.is_time_known then sighting.kickoff_at - interval '1 hour' else sighting.kickoff_at
+        end as latest_as_of,
+        case
+            when sighting.is_time_known then sighting.kickoff_at + interval '3 hours'
+            else {{ uk_instant('sighting.match_on + 1') }}
+        end as result_known_at,
+        sighting.ingested_at,
+        sighting.home_goals,
+        sighting.away_goals,
+        sighting.home_shots_on_target - sighting.away_shots_on_target as shots_on_target_difference
+    from chosen
+    inner join {{ ref('int_sighting') }} as sighting on chosen.sighting_id = sighting.sighting_id
+),
+
+judged as (
+    select
+        *,
+        is_played and result_known_at < {{ data_cutoff() }} as is_known,
+        latest_as_of at time zone 'Europe/London' - interval '15 hours 1 microsecond' as fifteen_hours_before
+    from timed
 )
 
 select
-    pairing_id || '-' || occurrence as match_id,
+    match_id,
+    -- Short to sort and join by.
+    row_number() over (order by match_id)::int as match_number,
     sighting_id,
     competition_id,
     season,
+    match_on,
+    kickoff_at,
+    is_time_known,
+    least(latest_as_of, {{ data_cutoff() }}) as as_of,
+    case when is_known then result_known_at end as known_at,
+    case
+        when is_known then 'played'
+        when result_known_at >= {{ data_cutoff() }} then 'scheduled'
+        when is_in_results then 'void'
+        else 'unknown'
+    end as status,
+    -- On the UK's clock, the last Tuesday or Friday, 15:00, before the latest moment at which a forecast may be made.
+    least(
+        ingested_at,
+        {{ uk_instant("date_trunc('day', fifteen_hours_before) + interval '15 hours'
+            - interval '1 day' * (array[3, 0, 1, 2, 0, 1, 2])[extract(isodow from fifteen_hours_before)::int]") }}
+    ) as quotes_known_at,
     home_team_id,
     away_team_id,
-    occurrence::int as occurrence,
-    is_played,
-    is_in_results
-from chosen
+    home_team_number,
+    away_team_number,
+    case when is_known then home_goals end as home_goals,
+    case when is_known then away_goals end as away_goals,
+    case when is_known then shots_on_target_difference end as shots_on_target_difference
+from judged

@@ -44,21 +44,6 @@ fixture as (
         on alias.source = 'football_data' and fixture.country || '/' || fixture.league = alias.source_name
 ),
 
--- The files of coming matches do not name the season. If the results have the very match they do.
-fixture_season as (
-    select
-        fixture.row_id,
-        min(match.season) as season
-    from fixture
-    inner join match
-        on
-            fixture.competition_id = match.competition_id
-            and fixture.home_team = match.home_team
-            and fixture.away_team = match.away_team
-            and match.match_on between fixture.match_on - 3 and fixture.match_on + 3
-    group by fixture.row_id
-),
-
 sighting as (
     select
         row_id as sighting_id,
@@ -106,7 +91,7 @@ sighting as (
         fixture.line_number,
         fixture.ingested_at,
         fixture.competition_id,
-        fixture_season.season,
+        null as season,
         fixture.match_on,
         fixture.kickoff_time,
         fixture.home_team,
@@ -114,7 +99,6 @@ sighting as (
         null,
         null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
     from fixture
-    left join fixture_season on fixture.row_id = fixture_season.row_id
 
     union all
 
@@ -160,6 +144,7 @@ select
         extract(year from sighting.match_on)::int
         - (competition.season_kind = 'autumn' and extract(month from sighting.match_on) < 7)::int
     ) as season,
+    sighting.season is null as is_season_assumed,
     sighting.match_on,
     {{ uk_instant("sighting.match_on + coalesce(sighting.kickoff_time, '00:00')") }} as kickoff_at,
     sighting.kickoff_time is not null as is_time_known,

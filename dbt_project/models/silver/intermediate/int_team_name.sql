@@ -30,11 +30,18 @@ named as (
     group by sighted.country, sighted.source_name
 ),
 
-identified as (
+slugged as (
     select
         *,
         {{ slug('club_name') }} as club_slug
     from named
+),
+
+identified as (
+    select
+        *,
+        {{ slug('country') }} || '-' || club_slug as team_id
+    from slugged
 )
 
 select
@@ -43,5 +50,7 @@ select
     n_sightings::int as n_sightings,
     club_name,
     club_slug,
-    {{ slug('country') }} || '-' || club_slug as team_id
+    team_id,
+    -- Short to sort by: ids of one country begin alike.
+    dense_rank() over (order by team_id)::int as team_number
 from identified

@@ -4,6 +4,7 @@
 with quoted as (
     select
         line.row_id,
+        line.cells ?| array['AvgA', 'BbAvA'] as has_average,
         quote_column.bookmaker,
         quote_column.moment,
         quote_column.market,
@@ -24,6 +25,7 @@ with quoted as (
 priced as (
     select
         row_id,
+        has_average,
         bookmaker,
         moment,
         market,
@@ -36,6 +38,7 @@ priced as (
 
 select
     row_id,
+    has_average,
     bookmaker,
     moment,
     market,

@@ -1,0 +1,156 @@
+"""Training: a challenger fitted, compared walk-forward with the champion's recipe, and promoted or not.
+
+Belongs here: putting the steps together and keeping their evidence. How models learn, are judged and are promoted is
+`pipelines.forecast`; where they are kept is `pipelines.store.registry`.
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pandas as pd
+
+from pipelines.forecast import contract
+from pipelines.settings import Settings
+from pipelines.store import gold
+from pipelines.store.registry import MODEL_NAME, ModelVersion, Registry
+from pipelines.store.revision import git_revision
+from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.forecast.models import Recipe
+    from pipelines.forecast.promotion import Decision
+
+N_EVIDENCE_SEASONS = 2
+"""Seasons on which recipes are compared, each forecast by models that have seen only earlier ones."""
+
+_RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
+
+
+class TrainingConfig(dg.Config):
+    """Which recipe to train; by default the first of `MODELS`."""
+
+    recipe: str = ""
+
+
+@dg.asset(
+    key=["forecast", "model_evidence"],
+    deps=[["forecast", "match_rating"], ["gold", "feat_match"]],
+    group_name="forecast",
+    kinds={"python", "lightgbm", "mlflow"},
+    owners=["team:forecasting"],
+    description="Each trained model with its walk-forward scores beside the market's, and why it became champion or did not.",
+)
+def model_evidence(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+    registry: dg.ResourceParam[Registry],
+) -> dg.MaterializeResult[None]:
+    """Fit the recipe on everything known, compare it with the champion's on the same matches, decide."""
+    from pipelines.forecast.backtest import backtest, summarise
+    from pipelines.forecast.features import assemble
+    from pipelines.forecast.models import MODELS
+    from pipelines.forecast.plots import distance_to_market, reliability_diagram
+    from pipelines.forecast.promotion import decide
+    from pipelines.forecast.splits import is_played
+
+    rows = gold.training_rows(warehouse)
+    matches = rows[list(contract.MATCH_COLUMNS)]
+    features = assemble(matches, rows.set_index("match_id")[_RATING_COLUMNS], rows.set_index("match_id"))
+    matches = matches.set_index("match_id").loc[features.index].reset_index()
+    market = rows.set_index("match_id")[list(contract.MARKET_COLUMNS)]
+    played = is_played(matches)
+    seasons = sorted(matches.loc[played, "season"].unique())[-N_EVIDENCE_SEASONS:]
+
+    recipe = MODELS[config.recipe or next(iter(MODELS))]
+    context.log.info(f"walk-forward comparison of {recipe.name} over the seasons {seasons}")
+    challenger = backtest(matches, features, market, recipe, seasons)
+    champion = registry.champion(MODEL_NAME)
+    champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
+    rival = None
+    if champion_recipe is not None:
+        rival = challenger if champion_recipe is recipe else backtest(matches, features, market, champion_recipe, seasons)
+    decision = decide(challenger, rival, is_refit=champion_recipe is recipe)
+
+    goals = matches.set_index("match_id")[["home_goals", "away_goals"]].astype("float64")
+    known = played & (matches["season"] > matches["season"].max() - (recipe.n_seasons or len(matches))).to_numpy()
+    model = recipe.make().fit(features[known], goals[known])
+    with tempfile.TemporaryDirectory() as folder:
+        files, evidence = Path(folder) / "model", Path(folder) / "evidence"
+        model.to_files(files)
+        evidence.mkdir()
+        plots = {"reliability": reliability_diagram(challenger), "distance_to_market": distance_to_market(challenger)}
+        for name, png in plots.items():
+            (evidence / f"{name}.png").write_bytes(png)
+        scores = summarise(challenger)
+        scores.to_csv(evidence / "scores.csv")
+        (evidence / "decision.json").write_text(json.dumps(asdict(decision), indent=1, default=str))
+        version = registry.log_challenger(
+            name=MODEL_NAME,
+            folder=files,
+            features=features.tail(5),
+            probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
+            params={"recipe": recipe.name, "n_matches": int(known.sum()), "evidence_seasons": str([int(s) for s in seasons])},
+            metrics={name: value for name, value in scores.loc[("all", "all")].items() if value == value},  # noqa: PLR0124 - not NaN
+            tags=_tags(recipe, features, matches),
+            evidence=evidence,
+        )
+    now = datetime.now(UTC)
+    if decision.promote:
+        registry.promote(MODEL_NAME, version.version, now.isoformat())
+    _keep(warehouse, version, decision, now)
+    context.log.info("promoted" if decision.promote else "the champion stays")
+    return dg.MaterializeResult(
+        metadata={
+            "decision": "promoted" if decision.promote else "champion kept",
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in decision.reasons)),
+            "model_version": version.version,
+            "scores": _scores_table(scores),
+            **{name: _picture(name, png) for name, png in plots.items()},
+        }
+    )
+
+
+def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> dict[str, str]:
+    """What makes a model reproducible: recipe, code, data and feature list."""
+    data = hashlib.sha256(pd.util.hash_pandas_object(features, index=True).to_numpy().tobytes())
+    data.update(pd.util.hash_pandas_object(matches[["match_id", "home_goals", "away_goals"]], index=False).to_numpy().tobytes())
+    return {
+        "recipe": recipe.name,
+        "information_set": recipe.information_set,
+        "git_revision": git_revision() or "unknown",
+        "data_sha256": data.hexdigest(),
+        "features_sha256": hashlib.sha256("\n".join(contract.FEATURES).encode()).hexdigest(),
+    }
+
+
+def _keep(warehouse: Warehouse, version: ModelVersion, decision: "Decision", now: datetime) -> None:
+    row = {
+        "model_name": version.name,
+        "model_version": version.version,
+        "decided_at": now,
+        "decision": "promoted" if decision.promote else "kept_champion",
+        "reasons": [decision.reasons],
+        "figures": [decision.figures],
+    }
+    warehouse.append("forecast.model_evidence", pd.DataFrame(row))
+
+
+def _scores_table(scores: pd.DataFrame) -> dg.TableMetadataValue:
+    from pipelines.defs.ingestion import table_metadata
+
+    columns = ["n", "log_loss", "market_log_loss", "difference", "difference_low", "difference_high", "rps", "brier", "ece"]
+    return table_metadata(scores[columns].round(4).reset_index())
+
+
+def _picture(name: str, png: bytes) -> dg.MarkdownMetadataValue:
+    import base64
+
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,174 @@
+"""Whether a challenger may be served in place of the champion, and why.
+
+Belongs here: the rules, applied to walk-forward forecasts of the same matches, with reasons for a person. Does not
+belong here: making the forecasts (`backtest`), or moving the alias (the registry).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from pipelines.forecast.backtest import CLOSING_ODDS, MARKET_PROBABILITIES, match_day, score
+from pipelines.forecast.contract import PROBABILITIES
+from pipelines.forecast.devig import devig
+from pipelines.forecast.metrics import calibration_error, calibration_error_by_chance, log_loss, paired_bootstrap, reliability
+
+NON_INFERIORITY: Final = 0.001
+"""Nats by which a refit of the champion's own recipe may at worst be behind: about a week of tuning."""
+LEAGUE_MATCHES: Final = 300
+"""Below this a league's own figures are noise."""
+LEAGUE_ERROR: Final = 0.05
+"""Chance that any league at all is wrongly called worse, shared out among the leagues."""
+CALIBRATION_TOLERANCE: Final = 0.01
+"""Calibration error allowed beyond what a perfectly calibrated forecast of as many matches shows by chance."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was decided. `reasons` are sentences, the decisive ones first; `figures` can be written as JSON."""
+
+    promote: bool
+    reasons: list[str]
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def decide(
+    challenger: pd.DataFrame,
+    champion: pd.DataFrame | None,
+    market: pd.DataFrame | None = None,
+    *,
+    is_refit: bool = False,
+    is_odds_free: bool = True,
+) -> Decision:
+    """Compare two recipes by their walk-forward forecasts.
+
+    Parameters
+    ----------
+    challenger, champion
+        What `backtest.backtest` returns, for the same seasons; matches that only one of them has are left out.
+        No champion: the challenger is the first and is held to the sanity checks alone.
+    market
+        Closing odds by column or index `match_id`, to be used in place of those the challenger's frame carries.
+    is_refit
+        The challenger is the champion's own recipe on fresher data: it need not be better, only not worse.
+    is_odds_free
+        The challenger's information set has no odds: then to beat the closing price is a sign of leakage.
+
+    Returns
+    -------
+    Decision
+        Promotes only if every check passes.
+
+    Raises
+    ------
+    ValueError
+        If there is no match to compare on.
+    """
+    if market is not None:
+        challenger = _with_market(challenger, market)
+    if champion is not None:
+        shared = challenger.index.intersection(champion.index, sort=False)
+        challenger, champion = challenger.loc[shared], champion.loc[shared]
+    if challenger.empty:
+        raise ValueError("there is no match that both were judged on" if champion is not None else "there is no match to judge by")
+
+    figures: dict[str, Any] = {"challenger": score(challenger)}
+    checks = [_has_skill(challenger), _leak_alarm(challenger, is_odds_free, figures), _calibration(challenger, figures)]
+    if champion is None:
+        checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
+    else:
+        figures["champion"] = score(champion)
+        checks.append(_improvement(challenger, champion, is_refit, figures))
+        checks.append(_leagues(challenger, champion, figures))
+    promote = all(passed for passed, _ in checks)
+    # What stops a promotion is read first; among equals the order of the checks stays.
+    reasons = [reason for passed, reason in checks if not passed] + [reason for passed, reason in checks if passed]
+    return Decision(promote, reasons, _as_json(figures))
+
+
+def _has_skill(forecasts: pd.DataFrame) -> tuple[bool, str]:
+    outcomes = forecasts["outcome"].to_numpy(dtype=np.int64)
+    rates = np.bincount(outcomes, minlength=3) / len(outcomes)
+    loss = float(_loss(forecasts).mean())
+    base = float(-(rates[rates > 0] * np.log(rates[rates > 0])).sum())
+    return loss < base, f"Log loss {loss:.4f} against {base:.4f} of the plain frequencies of home, draw and away, on {len(outcomes):,} matches."
+
+
+def _leak_alarm(forecasts: pd.DataFrame, is_odds_free: bool, figures: dict[str, Any]) -> tuple[bool, str]:
+    judged = forecasts.dropna(subset=list(MARKET_PROBABILITIES))
+    if judged.empty:
+        return True, "No closing odds: the distance to the market is not known, and the leak alarm could not listen."
+    market = log_loss(judged[list(MARKET_PROBABILITIES)].to_numpy(dtype=np.float64), judged["outcome"].to_numpy(dtype=np.int64))
+    difference = paired_bootstrap(_loss(judged) - market, match_day(judged))
+    figures["distance_to_market"] = vars(difference)
+    if is_odds_free and difference.high < 0.0:
+        return False, f"Leak alarm: without odds it beats the closing price, {difference}. It must have seen what it should not."
+    return True, f"Distance to the closing odds in log loss: {difference}."
+
+
+def _calibration(forecasts: pd.DataFrame, figures: dict[str, Any]) -> tuple[bool, str]:
+    """Against what chance alone would show: outcomes drawn from the forecast itself."""
+    p = forecasts[list(PROBABILITIES)].to_numpy(dtype=np.float64)
+    outcomes = forecasts["outcome"].to_numpy(dtype=np.int64)
+    observed = calibration_error(p, outcomes)
+    allowed = float(np.quantile(calibration_error_by_chance(p), 0.99)) + CALIBRATION_TOLERANCE
+    lines = reliability(p, outcomes).to_dict("index")
+    figures["calibration"] = {"error": observed, "allowed": allowed, "reliability": lines}
+    return observed <= allowed, f"Calibration error {observed:.4f}, allowed {allowed:.4f} on this many matches."
+
+
+def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, is_refit: bool, figures: dict[str, Any]) -> tuple[bool, str]:
+    difference = paired_bootstrap(_loss(challenger) - _loss(champion), match_day(challenger))
+    figures["difference"] = vars(difference)
+    if is_refit:
+        passed = difference.high < NON_INFERIORITY
+        word = "not worse" if passed else "perhaps worse"
+        return passed, f"Refit of the champion's recipe: {word} by the margin of {NON_INFERIORITY} nats, difference in log loss {difference}."
+    passed = difference.high < 0.0
+    word = "better" if passed else "not shown to be better"
+    return passed, f"Challenger {word} than the champion: difference in log loss {difference}."
+
+
+def _leagues(challenger: pd.DataFrame, champion: pd.DataFrame, figures: dict[str, Any]) -> tuple[bool, str]:
+    difference = pd.Series(_loss(challenger) - _loss(champion), index=challenger.index)
+    days = match_day(challenger)
+    leagues = challenger["competition_id"].value_counts()
+    leagues = leagues[leagues >= LEAGUE_MATCHES].sort_index()
+    limit = float(norm.ppf(1.0 - LEAGUE_ERROR / max(len(leagues), 1)))
+    worse, table = [], {}
+    for league, n in leagues.items():
+        own = difference[challenger["competition_id"] == league]
+        # By match-day, as everywhere: the standard error of a ratio of sums over days.
+        sums = (own - own.mean()).groupby(days.loc[own.index]).sum()
+        error = math.sqrt(float((sums**2).sum())) / len(own)
+        table[str(league)] = {"n": int(n), "difference": float(own.mean()), "standard_error": error}
+        if own.mean() > limit * error:
+            worse.append(f"{league} ({own.mean():+.4f} ± {error:.4f})")
+    figures["leagues"] = table
+    if worse:
+        return False, f"Worse beyond its own noise in {', '.join(worse)}."
+    return True, f"No league of at least {LEAGUE_MATCHES} matches ({len(leagues)} of them) gets worse beyond its own noise."
+
+
+def _loss(forecasts: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return log_loss(forecasts[list(PROBABILITIES)].to_numpy(dtype=np.float64), forecasts["outcome"].to_numpy(dtype=np.int64))
+
+
+def _with_market(forecasts: pd.DataFrame, market: pd.DataFrame) -> pd.DataFrame:
+    odds = (market.set_index("match_id") if "match_id" in market else market).reindex(forecasts.index)
+    result = forecasts.copy()
+    result[list(MARKET_PROBABILITIES)] = devig(odds[list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
+    return result
+
+
+def _as_json(value: Any) -> Any:
+    """JSON has no NaN: what is not known is null."""
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value

@@ -1,0 +1,146 @@
+"""The command line and the targets in front of it: what they print, and how they fail."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from deploy import cli
+from deploy.local.ports import Ports, is_open
+from deploy.settings import PROJECT_DIR
+
+HEAVY = ("dagster", "mlflow", "great_expectations", "pandas", "sqlalchemy", "lightgbm", "dbt", "litestar", "psycopg")
+
+
+def football(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LOCAL_DIR": str(folder / ".local"), **environ}
+    command = [sys.executable, "-m", "deploy", *arguments]
+    return subprocess.run(command, env=environment, cwd=PROJECT_DIR, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_help_lists_the_commands_of_every_package_and_touches_nothing(tmp_path: Path) -> None:
+    result = football(tmp_path, "--help")
+    assert result.returncode == 0, result.stderr
+    listed = set(re.findall(r"^  ([a-z-]+) ", result.stdout.partition("Commands:")[2], flags=re.MULTILINE))
+    assert {"up", "demo", "run", "stop", "status", "env", "migrate", "doctor", "predictions", "refresh", "train", "token"} <= listed
+    assert not (tmp_path / ".local").exists()
+
+
+def test_help_imports_nothing_heavy_because_it_must_answer_at_once() -> None:
+    code = f"import sys, deploy.cli; deploy.cli.main.all_commands; print([name for name in {HEAVY} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT_DIR)
+    assert result.stdout.strip() == "[]"
+    assert result.stderr == ""
+
+
+def test_env_prints_the_urls_in_force_for_a_shell(tmp_path: Path) -> None:
+    result = football(tmp_path, "env")
+    lines = dict(line.split("=", 1) for line in result.stdout.splitlines())
+    assert list(lines) == ["API_URL", "DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI", "DAGSTER_URL", "DOCS_URL"]
+    assert re.fullmatch(r"postgresql://football_owner:[\w-]{43}@127\.0\.0\.1:\d{5}/football_demo", lines["DATABASE_URL"])
+    assert "nothing is running" in result.stderr
+    script = f'set -eu; . {tmp_path}/env; echo "$API_URL"'
+    (tmp_path / "env").write_text(result.stdout)
+    assert subprocess.check_output(["sh", "-c", script], text=True).strip() == lines["API_URL"]
+    assert football(tmp_path, "env").stdout == result.stdout, "ports and passwords are remembered"
+
+
+def test_env_all_gives_what_the_programs_are_started_with(tmp_path: Path) -> None:
+    names = [line.partition("=")[0] for line in football(tmp_path, "env", "--all", COMPETITIONS="E0", EDITION="live").stdout.splitlines()]
+    assert names == sorted(names)
+    assert {"INGEST_DATABASE_URL", "DAGSTER_HOME", "DEMO_LOGIN_FILE", "COMPETITIONS", "DATA_CUTOFF"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "message"),
+    [
+        (["env"], {"EDITION": "prod"}, "it should be demo, live"),
+        (["run"], {"AS_OF": "2023-05-01"}, "an instant with its zone"),
+        (["migrate"], {"DATABASE_URL": "postgresql://me:pw@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1"}, "PostgreSQL at 127.0.0.1:1"),
+    ],
+)
+def test_a_failure_is_a_sentence_unless_a_traceback_is_asked_for(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], message: str
+) -> None:
+    result = football(tmp_path, *arguments, **environ)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in football(tmp_path, "--debug", *arguments, **environ).stderr
+
+
+def test_nothing_running_is_a_state_and_not_a_failure(tmp_path: Path) -> None:
+    result = football(tmp_path, "status", "--json")
+    assert result.returncode == 0, result.stderr
+    status = json.loads(result.stdout)
+    assert status["edition"] is None
+    assert {program["state"] for program in status["programs"]} == {"stopped"}
+    assert football(tmp_path, "stop").stdout == "Nothing was running.\n"
+
+
+def test_parts_that_are_somebody_elses_are_shown_as_such(tmp_path: Path) -> None:
+    text = football(tmp_path, "status", REDIS_URL="redis://cache.example:6379").stdout
+    assert "set by REDIS_URL" in text
+
+
+def test_one_broken_package_does_not_take_the_other_commands_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        name, module = "broken", "broken.cli"
+
+        def load(self) -> list[click.Command]:
+            raise ModuleNotFoundError("No module named 'broken'")
+
+    monkeypatch.setattr(cli.importlib.metadata, "entry_points", lambda group: [Broken()])
+    result = CliRunner().invoke(cli.Football("football", params=cli.main.params, callback=lambda debug: None), ["stop", "--help"])
+    assert result.exit_code == 0
+    assert "The commands of broken cannot be loaded: No module named 'broken'" in result.stderr
+
+
+def test_servers_come_up_with_the_edition_migrated_and_go_down_again(tmp_path: Path) -> None:
+    try:
+        first = football(tmp_path, "migrate")
+        assert first.returncode == 0, first.stderr
+        assert "PostgreSQL, for the first time" in first.stdout
+        again = football(tmp_path, "migrate")
+        assert again.returncode == 0, again.stderr
+        assert "PostgreSQL" not in again.stdout, "what runs is left alone"
+        status = {p["name"]: p for p in json.loads(football(tmp_path, "status", "--json").stdout)["programs"]}
+        assert [status[name]["is_answering"] for name in ("postgres", "valkey", "api")] == [True, True, False]
+        findings = football(tmp_path, "doctor").stdout
+        assert re.search(r"^ok +postgres: PostgreSQL 18\.\d+, checksums on$", findings, flags=re.MULTILINE)
+        assert re.search(r"^ok +valkey: 9\.", findings, flags=re.MULTILINE)
+        assert re.search(r"^ok +secrets: ", findings, flags=re.MULTILINE)
+    finally:
+        assert football(tmp_path, "stop").stdout == "Stopped.\n"
+        from deploy.local.account import services_home
+        from tests.deploy.test_servers import remove_home
+
+        assert services_home(tmp_path / ".local").exists()
+        remove_home(tmp_path / ".local")
+    assert not is_open(Ports(tmp_path / ".local/ports.json").get("postgres"))
+
+
+def test_make_help_gives_every_target_a_line() -> None:
+    text = (PROJECT_DIR / "Makefile").read_text()
+    targets = set(re.findall(r"^\.PHONY: (.+)$", text, flags=re.MULTILINE))
+    result = subprocess.check_output(["make", "--no-print-directory", "help"], cwd=PROJECT_DIR, text=True)
+    assert {line.split()[0] for line in result.splitlines()} == targets
+    assert {"demo", "run", "stop", "status", "test", "check", "help", "backtest", "bench-pipeline", "docs"} <= targets
+
+
+def test_the_bootstrap_says_what_to_install_where_there_is_no_suitable_python(tmp_path: Path) -> None:
+    (tmp_path / "deploy").mkdir()
+    for tool in ("dirname", "sh"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    script = tmp_path / "deploy/bootstrap"
+    script.write_text((PROJECT_DIR / "deploy/bootstrap").read_text())
+    result = subprocess.run(["/bin/sh", str(script)], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "Python 3.11, 3.12 or 3.13 is needed" in result.stderr
+    assert "apt install python3" in result.stderr

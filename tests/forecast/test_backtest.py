@@ -1,0 +1,103 @@
+"""Forecasts of past seasons beside the market's."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.forecast.backtest import backtest, match_day, score, summarise
+from pipelines.forecast.devig import devig
+from pipelines.forecast.features import assemble, rate
+from pipelines.forecast.models import MODELS, Results
+
+
+class Spy(Results):
+    """Remembers what it was fitted on."""
+
+    fitted_on: list[pd.Index]
+
+    def fit(self, features, goals):
+        self.fitted_on.append(features.index)
+        return super().fit(features, goals)
+
+
+@pytest.fixture(scope="module")
+def frames(world):
+    matches, warehouse = world
+    return matches, assemble(matches, rate(matches), warehouse), warehouse
+
+
+@pytest.fixture(scope="module")
+def forecasts(frames):
+    return backtest(*frames, MODELS["results-logit"], [2017, 2018])
+
+
+def test_every_played_match_of_the_seasons_is_forecast_once(frames, forecasts):
+    matches = frames[0]
+    due = matches.loc[matches["season"].isin([2017, 2018]) & (matches["status"] == "played"), "match_id"]
+    assert sorted(forecasts.index) == sorted(due)
+    assert np.abs(forecasts[["p_home", "p_draw", "p_away"]].sum(axis=1) - 1).max() < 1e-12
+    assert (forecasts[["expected_home_goals", "expected_away_goals"]] > 0).all(axis=None)
+
+
+def test_the_model_of_a_season_has_seen_only_earlier_ones(frames):
+    Spy.fitted_on = []
+    backtest(*frames, replace(MODELS["results-logit"], make=lambda: Spy(use_trees=False)), [2017, 2018])
+    seasons = frames[0].set_index("match_id")["season"]
+    assert [seasons.loc[ids].max() for ids in Spy.fitted_on] == [2016, 2017]
+
+
+def test_outcome_and_market_stand_beside_the_forecast_of_their_match(frames, forecasts):
+    matches, market = frames[0].set_index("match_id"), frames[2].set_index("match_id")
+    one = forecasts.iloc[17]
+    row = matches.loc[one.name]
+    assert one["outcome"] == 1 - np.sign(row["home_goals"] - row["away_goals"])
+    odds = market.loc[[one.name], ["closing_odds_home", "closing_odds_draw", "closing_odds_away"]].to_numpy()
+    assert one[["market_p_home", "market_p_draw", "market_p_away"]].tolist() == pytest.approx(devig(odds)[0].tolist())
+
+
+def test_row_order_of_the_input_does_not_change_a_forecast(frames, forecasts):
+    matches, features, market = frames
+    again = backtest(matches.sample(frac=1, random_state=1), features, market.sample(frac=1, random_state=2), MODELS["results-logit"], [2017, 2018])
+    pd.testing.assert_frame_equal(forecasts, again, check_exact=True)
+
+
+def test_a_match_without_closing_odds_is_forecast_but_not_compared(frames, forecasts):
+    matches, features, market = frames
+    some = backtest(matches, features, market.iloc[::2], MODELS["results-logit"], [2017, 2018])
+    assert len(some) == len(forecasts)
+    assert 0 < score(some)["n"] == some["market_p_home"].notna().sum() < len(some)
+
+
+def test_without_any_odds_the_distance_is_not_known_and_the_rest_is(frames):
+    matches, features, market = frames
+    figures = score(backtest(matches, features, market.iloc[:0], MODELS["results-logit"], [2018]))
+    assert math.isnan(figures["difference"])
+    assert math.isnan(figures["market_log_loss"])
+    assert figures["log_loss"] < figures["base_log_loss"]
+
+
+def test_the_summary_has_everything_each_season_and_each_league(forecasts):
+    table = summarise(forecasts)
+    assert table.index.tolist() == [
+        ("all", "all"),
+        ("season", "2017"),
+        ("season", "2018"),
+        *(("competition_id", name) for name in ("here1", "here2", "there1", "there2")),
+    ]
+    assert table.loc[("all", "all"), "n"] == table.loc["season", "n"].sum() == table.loc["competition_id", "n"].sum()
+    row = table.loc[("all", "all")]
+    assert row["difference"] == pytest.approx(row["log_loss"] - row["market_log_loss"])
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+    assert 0 < row["skill_share"] < 1, "the simulated market knows the true strengths"
+
+
+def test_matches_of_one_day_share_it(forecasts):
+    assert match_day(forecasts).nunique() < forecasts["kickoff_at"].nunique()
+
+
+def test_a_season_without_matches_is_said_so(frames):
+    with pytest.raises(ValueError, match="none of the seasons has a played match"):
+        backtest(*frames, MODELS["results-logit"], [1950])

@@ -1,0 +1,87 @@
+"""The feature matrix: the contract's columns, the same rows for training and prediction, nothing from the future."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.forecast import contract
+from pipelines.forecast.features import RATINGS, assemble, rate
+
+
+def test_features_are_those_of_the_contract_in_order_and_float(world):
+    matches, warehouse = world
+    features = assemble(matches, rate(matches), warehouse)
+    assert tuple(features.columns) == contract.FEATURES
+    assert (features.dtypes == np.float64).all()
+    assert features.index.name == "match_id"
+
+
+def test_every_match_is_a_row_played_or_not(world):
+    matches, warehouse = world
+    features = assemble(matches, rate(matches), warehouse)
+    assert set(features.index) == set(matches["match_id"])
+    coming = matches.loc[matches["status"] == "scheduled", "match_id"]
+    assert len(coming) > 0
+    assert features.loc[coming, "elo_difference"].notna().all()
+
+
+def test_differences_are_what_their_names_say(make_match):
+    matches = pd.DataFrame([make_match(0, "a", "b")])
+    ratings = pd.DataFrame(
+        [[1600.0, 1450.0, 0.3, 0.1, 0.2, -0.6, 0.5, 0.2, 2.0, 1.5, 4.0, 5.0]],
+        columns=[name for names in contract.RATINGS.values() for name in names],
+        index=pd.Index(matches["match_id"]),
+    )
+    warehouse = pd.DataFrame(0, index=ratings.index, columns=list(contract.WAREHOUSE_FEATURES))
+    row = assemble(matches, ratings, warehouse).iloc[0]
+    assert row["elo_difference"] == 150.0
+    assert row["goals_log_rate_difference"] == pytest.approx(0.3)
+    assert row["shots_log_rate_difference"] == 0.5
+    # g(.3) = 10^.1 − 1 = .2589254, g(−.6) = −(10^.2 − 1) = −.5848932
+    assert row["pi_expected_goal_difference"] == pytest.approx(0.2589254118 + 0.5848931925, abs=1e-9)
+
+
+def test_row_order_of_the_input_does_not_matter(world):
+    matches, warehouse = world
+    shuffled, other = matches.sample(frac=1.0, random_state=5), warehouse.sample(frac=1.0, random_state=6)
+    pd.testing.assert_frame_equal(
+        assemble(matches, rate(matches), warehouse), assemble(shuffled, rate(shuffled), other.set_index("match_id")), check_exact=True
+    )
+
+
+def test_nothing_known_after_a_cut_changes_an_earlier_feature(world):
+    matches, warehouse = world
+    cut = matches["as_of"].quantile(0.5)
+    nonsense, noise = matches.copy(), warehouse.set_index("match_id")
+    late = ~(nonsense["known_at"] < cut)
+    goals = np.random.default_rng(1).integers(0, 50, (late.sum(), 2)).astype(float)
+    nonsense.loc[late, ["home_goals", "away_goals"]] = goals
+    nonsense.loc[late, ["home_team_id", "away_team_id"]] = nonsense.loc[late, ["away_team_id", "home_team_id"]].to_numpy()
+    later = matches.loc[matches["as_of"] > cut, "match_id"]
+    noise.loc[later] = -1.0
+    earlier = matches.loc[(matches["as_of"] <= cut) & ~late, "match_id"]
+    ours = assemble(matches, rate(matches), warehouse).loc[earlier]
+    theirs = assemble(nonsense, rate(nonsense), noise).loc[earlier]
+    assert len(earlier) > 500
+    pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
+
+
+@pytest.mark.parametrize("lacking", ["ratings", "warehouse features"])
+def test_a_match_without_its_part_is_named_instead_of_filled_with_nothing(world, lacking):
+    matches, warehouse = world
+    matches = matches.iloc[:5]
+    ratings, features = rate(matches), warehouse.iloc[:5]
+    if lacking == "ratings":
+        ratings = ratings.drop(matches["match_id"].iloc[2])
+    else:
+        features = features.drop(index=2)
+    with pytest.raises(ValueError, match=f"1 matches have no {lacking}, the first is {matches['match_id'].iloc[2]}"):
+        assemble(matches, ratings, features)
+
+
+def test_every_rating_of_the_contract_has_a_class_that_says_its_columns():
+    assert {name: rating.columns for name, rating in RATINGS.items()} == contract.RATINGS
+
+
+def test_no_odds_are_among_the_features():
+    assert not [name for name in contract.FEATURES if "odds" in name or name in contract.MARKET_COLUMNS]

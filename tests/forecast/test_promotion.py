@@ -1,0 +1,175 @@
+"""The gate: each rule stops what it is there for, and says why."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.forecast.promotion import decide
+
+P = ["p_home", "p_draw", "p_away"]
+MARKET = ["market_p_home", "market_p_draw", "market_p_away"]
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def truth() -> tuple[pd.DataFrame, np.ndarray]:
+    """(frame without forecasts, true scores) of 8,000 matches in ten leagues."""
+    random = np.random.default_rng(0)
+    n = 8000
+    scores = random.normal(0, 0.5, (n, 3)) + [0.4, 0.0, 0.0]
+    outcomes = (random.random((n, 1)) > softmax(scores).cumsum(axis=1)[:, :2]).sum(axis=1)
+    frame = pd.DataFrame(
+        {
+            "season": 2022,
+            "competition_id": [f"L{i % 10}" for i in range(n)],
+            "kickoff_at": pd.Timestamp("2022-08-01T15:00Z") + pd.to_timedelta(np.arange(n) // 20, unit="D"),
+            "outcome": outcomes,
+        },
+        index=pd.Index([f"m{i}" for i in range(n)], name="match_id"),
+    )
+    return frame, scores
+
+
+@pytest.fixture
+def forecast(truth):
+    """Forecasts of a stated quality: the truth blurred by noise, beside a market blurred less."""
+
+    def make(noise: float, market_noise: float = 0.05, seed: int = 1, spoil: str | None = None) -> pd.DataFrame:
+        frame, scores = truth[0].copy(), truth[1]
+        random = np.random.default_rng(seed)
+        # Blurred and shrunk, as a fitted model would be: otherwise it were over-confident.
+        share = 0.25 / (0.25 + noise**2)
+        mean = np.array([0.4, 0.0, 0.0])
+        blurred = mean + share * (scores - mean + random.normal(0, noise, scores.shape))
+        if spoil is not None:
+            league = (frame["competition_id"] == spoil).to_numpy()
+            blurred[league] = mean - 0.5 * (blurred[league] - mean)
+        frame[P] = softmax(blurred)
+        frame[MARKET] = softmax(scores + np.random.default_rng(9).normal(0, market_noise, scores.shape))
+        return frame
+
+    return make
+
+
+def test_the_first_model_needs_no_champion(forecast):
+    decision = decide(forecast(0.3), None)
+    assert decision.promote
+    assert any("no champion yet" in reason for reason in decision.reasons)
+    assert decision.figures["challenger"]["n"] == 8000
+
+
+def test_the_first_model_must_beat_the_base_rate(forecast):
+    frame = forecast(0.3)
+    frame[P] = [0.2, 0.2, 0.6]
+    decision = decide(frame, None)
+    assert not decision.promote
+    assert "plain frequencies" in decision.reasons[0]
+
+
+def test_a_better_recipe_replaces_the_champion(forecast):
+    decision = decide(forecast(0.1), forecast(0.6))
+    assert decision.promote, decision.reasons
+    assert decision.figures["difference"]["high"] < 0
+    assert any("Challenger better than the champion" in reason for reason in decision.reasons)
+
+
+def test_a_recipe_whose_gain_could_be_chance_does_not(forecast):
+    champion = forecast(0.3, seed=1)
+    decision = decide(forecast(0.3, seed=2), champion)
+    assert not decision.promote
+    assert "not shown to be better" in decision.reasons[0]
+
+
+def test_a_worse_recipe_does_not(forecast):
+    assert not decide(forecast(0.6), forecast(0.1)).promote
+
+
+def test_a_refit_of_the_same_recipe_need_only_not_be_worse(forecast):
+    champion = forecast(0.3)
+    assert decide(champion, champion, is_refit=True).promote
+    assert not decide(champion, champion).promote
+    worse = decide(forecast(0.6), champion, is_refit=True)
+    assert not worse.promote
+    assert "perhaps worse" in worse.reasons[0]
+
+
+def test_no_league_may_pay_for_the_others(forecast):
+    decision = decide(forecast(0.05, spoil="L3"), forecast(0.6))
+    assert not decision.promote
+    assert decision.figures["difference"]["high"] < 0, "better on the whole, which is the point"
+    assert decision.reasons[0].startswith("Worse beyond its own noise in L3 (")
+
+
+def test_a_league_of_few_matches_cannot_stop_a_promotion(forecast):
+    challenger, champion = forecast(0.05, spoil="L3"), forecast(0.6)
+    few = champion.index[(champion["competition_id"] != "L3") | (np.arange(len(champion)) < 2000)]
+    assert decide(challenger.loc[few], champion).promote
+
+
+def test_an_overconfident_forecast_fails_its_calibration(forecast):
+    challenger = forecast(0.0)
+    sharp = challenger[P].to_numpy() ** 1.6
+    challenger[P] = sharp / sharp.sum(axis=1, keepdims=True)
+    decision = decide(challenger, forecast(0.9))
+    assert not decision.promote
+    assert decision.reasons[0].startswith("Calibration error")
+    assert decision.figures["calibration"]["reliability"]["home"]["slope"] < 0.8
+
+
+def test_beating_the_closing_price_without_odds_is_a_leak_not_a_success(forecast):
+    leaking = forecast(0.0, market_noise=0.5)
+    decision = decide(leaking, forecast(0.6, market_noise=0.5))
+    assert not decision.promote
+    assert decision.reasons[0].startswith("Leak alarm")
+    assert decide(leaking, forecast(0.6, market_noise=0.5), is_odds_free=False).promote
+
+
+def test_a_forecast_that_saw_the_results_sets_off_the_alarm_even_as_the_first(forecast):
+    frame = forecast(0.3)
+    frame[P] = 0.9 * np.eye(3)[frame["outcome"]] + 0.1 / 3
+    decision = decide(frame, None)
+    assert not decision.promote
+    assert decision.reasons[0].startswith("Leak alarm")
+
+
+def test_without_odds_the_alarm_says_that_it_could_not_listen(forecast):
+    frame = forecast(0.3)
+    frame[MARKET] = np.nan
+    decision = decide(frame, None)
+    assert decision.promote
+    assert any("could not listen" in reason for reason in decision.reasons)
+
+
+def test_odds_given_apart_replace_those_of_the_frame(forecast):
+    frame = forecast(0.3)
+    market = pd.DataFrame(0.95 / frame[MARKET].to_numpy(), index=frame.index, columns=[f"closing_odds_{o}" for o in ("home", "draw", "away")])
+    frame[MARKET] = np.nan
+    usable = (market > 1.0).all(axis=1).sum()
+    assert decide(frame, None, market).figures["distance_to_market"]["n"] == usable
+    assert decide(frame, None, market.reset_index()).figures["distance_to_market"]["n"] == usable
+
+
+def test_only_matches_that_both_were_judged_on_count(forecast):
+    decision = decide(forecast(0.1).iloc[:5000], forecast(0.6).iloc[1000:])
+    assert decision.figures["difference"]["n"] == 4000
+    assert decision.figures["challenger"]["n"] == decision.figures["champion"]["n"] == 4000
+
+
+def test_nothing_in_common_is_an_error_not_a_decision(forecast):
+    with pytest.raises(ValueError, match="no match that both were judged on"):
+        decide(forecast(0.1).iloc[:10], forecast(0.6).iloc[10:20])
+    with pytest.raises(ValueError, match="no match to judge by"):
+        decide(forecast(0.1).iloc[:0], None)
+
+
+def test_figures_and_reasons_can_be_stored_as_json(forecast):
+    frame = forecast(0.3)
+    frame[MARKET] = np.nan
+    decision = decide(frame, forecast(0.6))
+    assert json.loads(json.dumps(decision.figures, allow_nan=False))["challenger"]["market_log_loss"] is None
+    assert all(reason.endswith((".", ").")) for reason in decision.reasons)
