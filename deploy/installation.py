@@ -30,6 +30,10 @@ NO_TELEMETRY = {
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     "GX_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A registered model carries what it needs; the checkout's lock file and progress bars are not part of it.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOG_UV_FILES": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
 }
 
 

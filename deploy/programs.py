@@ -118,4 +118,6 @@ def base_environment(installation: Installation) -> dict[str, str]:
     return dict(installation.settings.machine) | {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
+        # Threads that wait for each other must sleep: spinning, they take the core that the other process needs.
+        "OMP_WAIT_POLICY": "PASSIVE",
     }

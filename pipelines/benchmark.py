@@ -4,8 +4,7 @@ Belongs here: running builds of an empty edition as processes, watching their ti
 floor: reading the same files, copying the same rows, one fit. Every figure is measured in this one run.
 """
 
-import csv
-import io
+import json
 import os
 import platform
 import shutil
@@ -13,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,27 +22,34 @@ from typing import Any
 import psutil
 
 from pipelines.settings import PROJECT_DIR, Settings
+from pipelines.store.revision import git_revision
 from pipelines.store.warehouse import Warehouse
 
 N_CHANGED = 22
 """Files that change on a busy day: one for each division of the site."""
 
+Echo = Callable[[str], None]
+
 
 @dataclass
 class Measured:
-    """One process run: wall seconds, and the peak of its own and its children's memory."""
+    """One run as a process: wall seconds of it and of its stages, and peaks of memory in bytes."""
 
     seconds: float = 0.0
-    peak_bytes: int = 0
+    startup_seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)
     peaks: dict[str, int] = field(default_factory=dict)
-    startup_seconds: float = 0.0
+
+    @property
+    def peak_bytes(self) -> int:
+        return max(self.peaks.values(), default=0)
 
 
-def measure_run(*command: str, environment: dict[str, str], echo: Callable[[str], None]) -> Measured:
+def measure_run(*command: str, environment: Mapping[str, str], echo: Echo) -> Measured:
     """Run `python -m pipelines …` and follow its progress lines: a stage lasts from its first line to its last.
 
-    Memory is the sum of the proportional set sizes of the process and its children, looked at five times a second.
+    Memory is the sum of the proportional set sizes of the process and its children, looked at five times a second;
+    PostgreSQL's own is not in it. Start-up is what passes before the first stage begins.
 
     Raises:
         RuntimeError: the run failed; the message holds its last words.
@@ -52,99 +58,123 @@ def measure_run(*command: str, environment: dict[str, str], echo: Callable[[str]
     begin = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-m", "pipelines", *command],
-        env=environment,
+        env=dict(environment),
         cwd=PROJECT_DIR,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     stage = ["start-up"]
-    watcher = threading.Thread(target=_watch, args=(process.pid, stage, result), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(process, stage, result), daemon=True)
     watcher.start()
     lines: list[str] = []
     started: dict[str, float] = {}
-    assert process.stdout is not None
+    assert process.stdout is not None  # noqa: S101 - asked for above
     for line in process.stdout:
         lines.append(line)
         words = line.split()
         if len(words) >= 2 and words[0] == "·":
             stage[0] = words[1]
-            started[words[1]] = time.monotonic()
-            if not result.startup_seconds:
-                result.startup_seconds = time.monotonic() - begin
+            started[stage[0]] = time.monotonic()
+            result.startup_seconds = result.startup_seconds or time.monotonic() - begin
         elif len(words) >= 2 and words[0] == "✓":
             result.stages[words[1]] = time.monotonic() - started.get(words[1], begin)
-            echo(f"  {words[1]:<40} {result.stages[words[1]]:7.1f} s")
+            echo(f"  {words[1]:<28} {result.stages[words[1]]:7.1f} s")
     if process.wait() != 0:
         raise RuntimeError("".join(lines[-20:]))
     result.seconds = time.monotonic() - begin
-    result.peak_bytes = max(result.peaks.values(), default=0)
+    watcher.join(timeout=5)
     return result
 
 
-def _watch(pid: int, stage: list[str], result: Measured) -> None:
-    with_children = psutil.Process(pid)
-    while True:
+def _watch(process: "subprocess.Popen[str]", stage: list[str], result: Measured) -> None:
+    while process.poll() is None:
         try:
-            total = sum(p.memory_full_info().pss for p in [with_children, *with_children.children(recursive=True)])
+            parent = psutil.Process(process.pid)
+            total = sum(each.memory_full_info().pss for each in (parent, *parent.children(recursive=True)))
         except psutil.Error:
-            if not psutil.pid_exists(pid):
-                return
             continue
         result.peaks[stage[0]] = max(result.peaks.get(stage[0], 0), total)
         time.sleep(0.2)
-        if with_children.status() == psutil.STATUS_ZOMBIE:
-            return
 
 
-def measure_floor(settings: Settings, warehouse: Warehouse) -> dict[str, float]:
-    """Seconds of the least that any pipeline must do with the same bytes: read, copy, fit once."""
+def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[str, float]:
+    """Seconds of the least that any pipeline must do with the same bytes: read, copy, fit once.
+
+    The fit learns from the matches that the build has just put into `gold`.
+    """
     import pandas as pd
 
-    from pipelines.forecast.benchmark import fit_once
+    from pipelines.defs.training import matrix
+    from pipelines.forecast.contract import FEATURES
+    from pipelines.forecast.metrics import outcome_of
+    from pipelines.forecast.models import Trees
+    from pipelines.forecast.splits import is_played
+    from pipelines.store.floor import copy_as_text
 
     root = Path(settings.football_data_url.removeprefix("file://"))
-    floor = {}
-    with _timed(floor, "read the files with pandas"):
-        frames = [
+    paths = sorted([*root.glob("mmz4281/*/*.csv"), *root.glob("new/*.csv")])
+    floor: dict[str, float] = {}
+    with _timed(floor, "pandas reads the files", echo):
+        for path in paths:
             pd.read_csv(path, dtype=str, encoding="latin-1", on_bad_lines="skip", index_col=False)
-            for path in sorted([*root.glob("mmz4281/*/*.csv"), *root.glob("new/*.csv")])
-        ]
-    with warehouse.connect() as connection, _timed(floor, "copy the rows as text"):
-        connection.execute("create temporary table line (content text)")
-        with connection.cursor() as cursor, cursor.copy("copy line from stdin (format csv)") as copy:
-            for frame in frames:
-                text = io.StringIO()
-                writer = csv.writer(text)
-                writer.writerows([row] for row in frame.to_csv(index=False, header=False).splitlines())
-                copy.write(text.getvalue())
-    del frames
-    rows = fit_once.prepare(warehouse) if hasattr(fit_once, "prepare") else None
-    with _timed(floor, "fit LightGBM once"):
-        fit_once(rows)
+    lines = [path.read_text(encoding="latin-1").splitlines() for path in paths]
+    with _timed(floor, "COPY of the rows as text", echo):
+        copy_as_text(warehouse, lines)
+    del lines
+    matches, features, _ = matrix(warehouse)
+    played = is_played(matches)
+    outcomes = outcome_of(matches.loc[played, "home_goals"], matches.loc[played, "away_goals"])
+    with _timed(floor, "one LightGBM fit", echo):
+        Trees(FEATURES, seeds=(1,)).fit(features[played], outcomes)
     return floor
 
 
 @contextmanager
-def _timed(into: dict[str, float], name: str) -> Iterator[None]:
+def _timed(into: dict[str, float], name: str, echo: Echo) -> Iterator[None]:
     begin = time.monotonic()
     yield
     into[name] = time.monotonic() - begin
+    echo(f"  {name:<28} {into[name]:7.1f} s")
 
 
 def change_files(site: Path, folder: Path, n: int = N_CHANGED) -> str:
-    """A mirror of `site` in which the `n` newest league files have one result more; its address.
+    """A mirror of `site` in which `n` of the newest league files have one match more; its address.
 
-    Unchanged files are links, so that making the mirror costs nothing.
+    Unchanged files are copies that keep their times, as a mirror's would.
     """
-    shutil.copytree(site, folder, copy_function=os.symlink, ignore=shutil.ignore_patterns("snapshots", "fixtures"))
-    newest = sorted(folder.glob("mmz4281/*/*.csv"), key=lambda path: (int(path.parent.name[:2]) < 90, path.parent.name), reverse=True)
+    for part in ("mmz4281", "new"):
+        shutil.copytree(site / part, folder / part)
+    newest = sorted(folder.glob("mmz4281/*/*.csv"), key=lambda path: (path.parent.name[0] != "9", path.parent.name), reverse=True)
     for path in newest[:n]:
-        content = path.read_bytes()
-        path.unlink()
-        lines = content.rstrip().split(b"\r\n")
-        last = lines[-1].split(b",")
-        # The last match again, a day on, between the same clubs the other way round: a line no file has yet.
-        last[3:5] = last[4:2:-1]
+        path.chmod(0o644)
+        lines = path.read_bytes().rstrip().splitlines()
+        header, last = lines[0].split(b","), lines[-1].split(b",")
+        home, away = (
+            next(i for i, name in enumerate(header) if name in names) for names in ((b"HomeTeam", b"HT"), (b"AwayTeam", b"AT"))
+        )
+        # The last line once more with the sides changed: a match that no file has yet on that day.
+        last[home], last[away] = last[away], last[home]
         path.write_bytes(b"\r\n".join([*lines, b",".join(last)]) + b"\r\n")
     return folder.as_uri()
+
+
+def write_evidence(settings: Settings, name: str, figures: Mapping[str, Any]) -> Path:
+    """Keep figures with what they were measured on, in `.local/evidence/<name>.json`; returns the file."""
+    settings.evidence_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.evidence_dir / f"{name}.json"
+    machine = {
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+    content = {
+        "name": name,
+        "revision": git_revision(),
+        "measured_at": datetime.now(UTC).isoformat(),
+        "machine": machine,
+        **figures,
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path

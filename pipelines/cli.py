@@ -4,8 +4,10 @@ Belongs here: launching Dagster jobs on the instance and following them with pro
 Never a second path beside the assets. Heavy imports happen inside the commands: `football --help` must be quick.
 """
 
+import json
+import math
 import sys
-from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -80,6 +82,12 @@ def refresh() -> None:
 
 
 @click.command()
+def docs() -> None:
+    """Build the documentation site of the edition."""
+    run_job("docs")
+
+
+@click.command()
 def prepare() -> None:
     """Parse the dbt project if it changed, so that the code location can load."""
     from pipelines.defs.manifest import ensure_manifest
@@ -87,8 +95,117 @@ def prepare() -> None:
     ensure_manifest()
 
 
-commands: list[click.Command] = [predictions, train, refresh, models]
-internal_commands: list[click.Command] = [build, prepare]
+@click.command()
+@click.option("--from", "first", default=2019, show_default=True, help="First season (start year).")
+@click.option("--to", "last", default=2023, show_default=True, help="Last season.")
+@click.option("--recipe", default="results", show_default=True, help="Which entry of MODELS.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Also write every forecast to this CSV file."
+)
+def backtest(first: int, last: int, recipe: str, out: Path | None) -> None:
+    """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.benchmark import write_evidence
+    from pipelines.defs.training import matrix
+    from pipelines.forecast.backtest import backtest as walk_forward
+    from pipelines.forecast.backtest import summarise
+    from pipelines.forecast.models import MODELS
+    from pipelines.settings import Settings
+    from pipelines.store.warehouse import Warehouse
+
+    settings = Settings.read()
+    matches, features, market = matrix(Warehouse(settings.model_url))
+    seasons = []
+    for season in range(first, last + 1):
+        click.echo(f"  season {season} …", nl=False)
+        seasons.append(walk_forward(matches, features, market, MODELS[recipe], [season]))
+        click.echo(f" {len(seasons[-1]):,} matches")
+    import pandas as pd
+
+    forecasts = pd.concat(seasons)
+    scores = summarise(forecasts)
+    table = Table(title=f"{recipe}: log loss above the closing odds (power method), same matches")
+    for column in ("", "matches", "log loss", "closing", "difference", "95 % interval", "RPS", "Brier"):
+        table.add_column(column, justify="right" if column else "left")
+    records = scores.reset_index().to_dict("records")
+    for row in records:
+        if math.isnan(row["difference"]):
+            continue  # no closing odds, nothing to compare with
+        numbers = (f"{row[name]:.4f}" for name in ("log_loss", "market_log_loss"))
+        interval = f"{row['difference_low']:+.4f} … {row['difference_high']:+.4f}"
+        table.add_row(
+            row["name"],
+            f"{row['n']:,.0f}",
+            *numbers,
+            f"{row['difference']:+.4f}",
+            interval,
+            f"{row['rps']:.4f}",
+            f"{row['brier']:.4f}",
+        )
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    figures = {
+        "recipe": recipe,
+        "seasons": [first, last],
+        "scores": json.loads(scores.reset_index().to_json(orient="records")),
+    }
+    click.echo(f"figures: {write_evidence(settings, 'backtest', figures)}")
+    if out:
+        from pipelines.forecast.backtest import as_file
+
+        as_file(forecasts, matches, MODELS[recipe]).to_csv(out, index=False)
+        click.echo(f"forecasts: {out}")
+
+
+@click.command()
+def bench() -> None:
+    """Measure a first build and a day's refresh of this empty edition beside the floor."""
+    import os
+    import tempfile
+
+    from pipelines.benchmark import N_CHANGED, change_files, measure_floor, measure_run, write_evidence
+    from pipelines.settings import Settings
+    from pipelines.store.warehouse import Warehouse
+
+    settings = Settings.read()
+    if not settings.football_data_url.startswith("file://"):
+        raise click.ClickException("set FOOTBALL_DATA_URL=file://… to a mirror: a benchmark does not measure the network")
+    click.echo("first build, one training included")
+    build = measure_run("build", "--train", environment=os.environ, echo=click.echo)
+    click.echo("floor")
+    floor = measure_floor(settings, Warehouse(settings.model_url), click.echo)
+    with tempfile.TemporaryDirectory() as folder:
+        site = change_files(Path(settings.football_data_url.removeprefix("file://")), Path(folder) / "mirror")
+        click.echo(f"a day's refresh, {N_CHANGED} changed files")
+        refresh = measure_run("refresh", environment={**os.environ, "FOOTBALL_DATA_URL": site}, echo=click.echo)
+    ratio = build.seconds / sum(floor.values())
+    figures = {
+        "build_seconds": build.seconds, "build_stages": build.stages, "build_startup_seconds": build.startup_seconds,
+        "build_peak_bytes": build.peak_bytes, "build_peaks": build.peaks, "floor": floor, "ratio": ratio,
+        "refresh_seconds": refresh.seconds, "refresh_startup_seconds": refresh.startup_seconds, "refresh_stages": refresh.stages,
+    }  # fmt: skip
+    evidence = write_evidence(settings, "bench-pipeline", figures)
+    click.echo(
+        f"build {build.seconds:.0f} s (start-up {build.startup_seconds:.0f} s) = {ratio:.1f} × the floor of "
+        f"{sum(floor.values()):.0f} s; peak {build.peak_bytes / 2**30:.2f} GiB\n"
+        f"refresh {refresh.seconds:.0f} s, of which start-up {refresh.startup_seconds:.0f} s\n{evidence}"
+    )
+    missed = [
+        what
+        for what, bad in (
+            ("ratio ≤ 6", ratio > 6),
+            ("peak ≤ 3 GB", build.peak_bytes > 3e9),
+            ("refresh ≤ 20 s", refresh.seconds > 20),
+        )
+        if bad
+    ]
+    if missed:
+        raise click.ClickException(f"missed: {', '.join(missed)}")
+
+
+commands: list[click.Command] = [predictions, train, refresh, models, backtest, docs]
+internal_commands: list[click.Command] = [build, prepare, bench]
 
 
 def run_job(name: str) -> None:
@@ -104,7 +221,8 @@ def run_job(name: str) -> None:
     from pipelines.defs.manifest import ensure_manifest
 
     ensure_manifest()
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for talkative in ("alembic", "mlflow"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     with dg.DagsterInstance.get() as instance:
         result = dg.execute_job(
             dg.build_reconstructable_job("pipelines.cli", "job_named", (name,)),
@@ -159,17 +277,12 @@ def show_predictions(limit: int) -> None:
         table.add_column(column)
     for column in ("home", "draw", "away", "goals"):
         table.add_column(column, justify="right")
-    for row in fixtures.head(limit).itertuples():
-        kickoff: datetime = row.kickoff_at
+    for row in fixtures.head(limit).to_dict("records"):
         table.add_row(
-            f"{kickoff:%a %d %b %H:%M}" if row.is_time_known else f"{kickoff:%a %d %b}",
-            str(row.competition),
-            str(row.home_team),
-            str(row.away_team),
-            f"{row.p_home:.0%}",
-            f"{row.p_draw:.0%}",
-            f"{row.p_away:.0%}",
-            f"{row.expected_home_goals:.1f}–{row.expected_away_goals:.1f}",
+            f"{row['kickoff_at']:%a %d %b %H:%M}" if row["is_time_known"] else f"{row['kickoff_at']:%a %d %b}",
+            *(row[name] for name in ("competition", "home_team", "away_team")),
+            *(f"{row[name]:.0%}" for name in ("p_home", "p_draw", "p_away")),
+            f"{row['expected_home_goals']:.1f}–{row['expected_away_goals']:.1f}",
         )
     if publication.n_predictions:
         console.print(table)

@@ -26,6 +26,7 @@ day = dg.define_asset_job(
     selection=_EVERYTHING - _LEARNING - _DOCS,
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
 )
+docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 week = dg.define_asset_job(
     "week",
     selection=_LEARNING | dg.AssetSelection.groups("forecast", "published") | _DOCS,

@@ -13,6 +13,7 @@ from functools import partial
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, Fetched, Missing, NotModified, ParsedFile, Scope, Source, SourceError
 from pipelines.sources.registry import open_sources
@@ -29,14 +30,18 @@ N_FETCHERS = 4
 """Files asked for at the same time; each source keeps its own, smaller limit per host."""
 
 
+def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key, description=description, kinds={"python", "postgres"}, owners=["team:data"], freshness_policy=FRESHNESS
+    )
+
+
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(
-            SOURCE_FILE, description="Every version of every file that was ever delivered, with its digest and its counts."
-        ),
-        dg.AssetSpec(FOOTBALL_DATA, description="Lines of files in football-data.co.uk's formats, as delivered."),
-        dg.AssetSpec(OPENFOOTBALL, description="Matches of openfootball's JSON files, as delivered."),
-        dg.AssetSpec(QUARANTINE, description="Lines that cannot be a match, each with its reason."),
+        dg.AssetSpec(SOURCE_FILE, description="Every version of every delivered file, with its digest and its counts."),
+        _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
+        _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
+        _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
     ],
     name="ingestion",
     group_name="bronze",
@@ -55,7 +60,8 @@ def ingestion(
         outcome.run()
     except SourceError as error:
         raise dg.Failure(
-            f"{error} What was loaded before stays, and so does the last publication. Is FOOTBALL_DATA_URL right, and the network up?",
+            f"{error} What was loaded before stays, and so does the last publication. "
+            "Is FOOTBALL_DATA_URL right, and the network up?",
             allow_retries=False,
         ) from error
     for note in outcome.notes:

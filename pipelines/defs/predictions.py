@@ -8,6 +8,7 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.defs.quality import verdict
+from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store import gold, ledger
 from pipelines.store.registry import MODEL_NAME, Registry
@@ -25,7 +26,8 @@ LEDGER = dg.AssetKey(["forecast", "prediction"])
     group_name="forecast",
     kinds={"python", "lightgbm", "postgres"},
     owners=["team:forecasting"],
-    description="The append-only ledger: home, draw, away and expected goals of every coming match, with model, as_of and issued_at.",
+    freshness_policy=FRESHNESS,
+    description="The append-only ledger: each coming match's probabilities and expected goals, with model, as_of and issued_at.",
 )
 def prediction(
     context: dg.AssetExecutionContext,
@@ -64,6 +66,5 @@ def predictions_meet_expectations(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]
 ) -> dg.AssetCheckResult:
     """Great Expectations' suite over the forecasts in force of coming matches."""
-    from pipelines.defs.quality import check_result
 
     return verdict(settings, "predictions", ledger.in_force(warehouse, after=settings.now()))

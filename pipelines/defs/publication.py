@@ -6,6 +6,7 @@ Belongs here: putting together what a publication says. A failure anywhere befor
 import dagster as dg
 
 from pipelines.defs.predictions import HORIZON
+from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store import bronze, gold, ledger
 from pipelines.store.publication import Content, publish
@@ -19,7 +20,14 @@ _NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(["published", name], deps=[["forecast", "prediction"]], description=text)
+        dg.AssetSpec(
+            ["published", name],
+            deps=[["forecast", "prediction"], ["gold", "fct_match"], ["gold", "dim_competition"]],
+            description=text,
+            kinds={"python", "postgres"},
+            owners=["team:api"],
+            freshness_policy=FRESHNESS,
+        )
         for name, text in (
             ("publication", "One row per publication: what it rests on, what a reader must know."),
             ("prediction", "The forecasts of a publication with names, for the service."),

@@ -5,6 +5,7 @@ Belongs here: reading matches, replaying, writing `forecast.match_rating`. The r
 
 import dagster as dg
 
+from pipelines.defs.resources import FRESHNESS
 from pipelines.store import gold
 from pipelines.store.warehouse import Warehouse
 
@@ -15,6 +16,7 @@ from pipelines.store.warehouse import Warehouse
     group_name="forecast",
     kinds={"python", "postgres"},
     owners=["team:forecasting"],
+    freshness_policy=FRESHNESS,
     description="What Elo, pi-ratings and the score-driven goals and shots ratings said before each match.",
 )
 def match_rating(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:

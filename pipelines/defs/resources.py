@@ -6,6 +6,7 @@ nothing below `defs` knows Dagster. Nothing is opened before a run needs it.
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +17,9 @@ from pipelines.settings import PROJECT_DIR, Settings
 from pipelines.store.landing import Landing
 from pipelines.store.registry import Registry
 from pipelines.store.warehouse import Warehouse
+
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
+"""Of everything that the day's job makes: a morning may be late, two may not be missing."""
 
 DBT_PROJECT = DbtProject(PROJECT_DIR / "dbt_project")
 
@@ -80,7 +84,7 @@ def resources() -> dg.Definitions:
             "landing": LandingResource(),
             "registry": RegistryResource(),
             # Beside this interpreter: a PATH may lead to another dbt, or to none.
-            "dbt": Dbt(project_dir=DBT_PROJECT, dbt_executable=str(Path(sys.executable).with_name("dbt"))),
+            "dbt": Dbt(project_dir=str(DBT_PROJECT.project_dir), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
         },
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},

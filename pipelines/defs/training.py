@@ -55,17 +55,12 @@ def model_evidence(
 ) -> dg.MaterializeResult[None]:
     """Fit the recipe on everything known, compare it with the champion's on the same matches, decide."""
     from pipelines.forecast.backtest import backtest, summarise
-    from pipelines.forecast.features import assemble
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.plots import distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
-    rows = gold.training_rows(warehouse)
-    matches = rows[list(contract.MATCH_COLUMNS)]
-    features = assemble(matches, rows.set_index("match_id")[_RATING_COLUMNS], rows.set_index("match_id"))
-    matches = matches.set_index("match_id").loc[features.index].reset_index()
-    market = rows.set_index("match_id")[list(contract.MARKET_COLUMNS)]
+    matches, features, market = matrix(warehouse)
     played = is_played(matches)
     seasons = sorted(matches.loc[played, "season"].unique())[-N_EVIDENCE_SEASONS:]
 
@@ -98,7 +93,7 @@ def model_evidence(
             features=features.tail(5),
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
             params={"recipe": recipe.name, "n_matches": int(known.sum()), "evidence_seasons": str([int(s) for s in seasons])},
-            metrics={name: value for name, value in scores.loc[("all", "all")].items() if value == value},  # noqa: PLR0124 - not NaN
+            metrics={str(name): value for name, value in scores.iloc[0].dropna().items()},  # the first row is over all matches
             tags=_tags(recipe, features, matches),
             evidence=evidence,
         )
@@ -116,6 +111,20 @@ def model_evidence(
             **{name: _picture(name, png) for name, png in plots.items()},
         }
     )
+
+
+def matrix(warehouse: Warehouse) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All matches (`contract.MATCH_COLUMNS` and the source's spelling), their features and their average quotes.
+
+    One row per match in the same order in all three; features and quotes have the index `match_id`.
+    """
+    from pipelines.forecast.features import assemble
+
+    rows = gold.training_rows(warehouse).set_index("match_id")
+    features = assemble(rows.reset_index(), rows[_RATING_COLUMNS], rows)
+    rows = rows.loc[features.index]
+    names = [name for name in (*contract.MATCH_COLUMNS, *gold.SOURCE_COLUMNS) if name != "match_id"]
+    return rows[names].reset_index(), features, rows[list(contract.MARKET_COLUMNS)]
 
 
 def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
-from pipelines.defs.resources import DBT_PROJECT
+from pipelines.defs.resources import DBT_PROJECT, FRESHNESS
 from pipelines.settings import Settings
 
 
@@ -24,7 +24,11 @@ class Translator(DagsterDbtTranslator):
         layer = node["schema"]
         key = dg.AssetKey([layer, node.get("alias") or node["name"]]) if node["resource_type"] != "source" else spec.key
         return spec.replace_attributes(
-            key=key, group_name=layer, owners=["team:data"], kinds={"dbt", "postgres", *({"seed"} & {node["resource_type"]})}
+            key=key,
+            group_name=layer,
+            owners=["team:data"],
+            freshness_policy=FRESHNESS,
+            kinds={"dbt", "postgres", *({"seed"} & {node["resource_type"]})},
         )
 
 

@@ -29,7 +29,9 @@ MARKET_PROBABILITIES = ("market_p_home", "market_p_draw", "market_p_away")
 CLOSING_ODDS = ("closing_odds_home", "closing_odds_draw", "closing_odds_away")
 
 
-def backtest(matches: pd.DataFrame, features: pd.DataFrame, market: pd.DataFrame, recipe: Recipe, seasons: Iterable[int]) -> pd.DataFrame:
+def backtest(
+    matches: pd.DataFrame, features: pd.DataFrame, market: pd.DataFrame, recipe: Recipe, seasons: Iterable[int]
+) -> pd.DataFrame:
     """Forecast every played match of the seasons by models that have seen only earlier seasons.
 
     Parameters
@@ -70,9 +72,10 @@ def backtest(matches: pd.DataFrame, features: pd.DataFrame, market: pd.DataFrame
     return pd.concat(parts)
 
 
-def match_day(forecasts: pd.DataFrame) -> pd.Series:
+def match_day(forecasts: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     """The UTC day of each kick-off: matches of one day share their surprises."""
-    return forecasts["kickoff_at"].dt.floor("D")
+    days: pd.Series[pd.Timestamp] = forecasts["kickoff_at"].dt.floor("D")
+    return days
 
 
 def score(forecasts: pd.DataFrame) -> dict[str, float]:
@@ -132,3 +135,29 @@ def summarise(forecasts: pd.DataFrame) -> pd.DataFrame:
         groups += [((column, str(name)), part) for name, part in forecasts.groupby(column, sort=True)]
     index = pd.MultiIndex.from_tuples([key for key, _ in groups], names=["group", "name"])
     return pd.DataFrame([score(part) for _, part in groups], index=index)
+
+
+def as_file(forecasts: pd.DataFrame, matches: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
+    """A backtest as others read it: each match as its source spells it.
+
+    Returns
+    -------
+    DataFrame
+        `source_division, match_date` (ISO), `source_home, source_away, p_home, p_draw, p_away, information_set, model,
+        as_of`, ordered by date, division and home team.
+    """
+    spelling = matches.set_index("match_id").loc[
+        forecasts.index, ["source_division", "source_date", "source_home", "source_away"]
+    ]
+    return (
+        forecasts[[*PROBABILITIES, "as_of"]]
+        .join(spelling)
+        .assign(
+            match_date=lambda f: pd.to_datetime(f["source_date"]).dt.strftime("%Y-%m-%d"),
+            information_set=recipe.information_set,
+            model=recipe.name,
+        )
+        .sort_values(["match_date", "source_division", "source_home"], kind="stable")[
+            ["source_division", "match_date", "source_home", "source_away", *PROBABILITIES, "information_set", "model", "as_of"]
+        ]
+    )

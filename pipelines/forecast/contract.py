@@ -42,6 +42,7 @@ RATINGS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Rating to the columns it gives for each match, all as they stood before the match.
 
+`elo_home` has the home advantage of its country in it, `shots_*` are about the mean of shots and shots on target,
 `pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far.
 """
 
@@ -75,7 +76,12 @@ MARKET_COLUMNS: Final = (
 )
 """Average quotes carried by `gold.feat_market`, raw: closing ones are the benchmark, never a feature."""
 
-DERIVED_FEATURES: Final = ("elo_difference", "pi_expected_goal_difference", "goals_log_rate_difference", "shots_log_rate_difference")
+DERIVED_FEATURES: Final = (
+    "elo_difference",
+    "pi_expected_goal_difference",
+    "goals_log_rate_difference",
+    "shots_log_rate_difference",
+)
 """What `assemble` computes from the ratings."""
 
 FEATURES: Final = (

@@ -51,7 +51,7 @@ def devig(odds: npt.ArrayLike, method: str = "power", max_overround: float = MAX
 
 def _multiplicative(inverse: Array) -> Array:
     """q/Σq."""
-    return inverse / inverse.sum(axis=1, keepdims=True)
+    return np.asarray(inverse / inverse.sum(axis=1, keepdims=True))
 
 
 def _power(inverse: Array) -> Array:

@@ -65,7 +65,9 @@ def assemble(matches: pd.DataFrame, ratings: pd.DataFrame, warehouse_features: p
     columns = ratings.loc[order].to_dict("series")
     columns |= warehouse.loc[order, list(contract.WAREHOUSE_FEATURES)].astype("float64").to_dict("series")
     columns["elo_difference"] = columns["elo_home"] - columns["elo_away"]
-    columns["pi_expected_goal_difference"] = pi.expected_goals(columns["pi_home_at_home"]) - pi.expected_goals(columns["pi_away_away"])
+    columns["pi_expected_goal_difference"] = pi.expected_goals(columns["pi_home_at_home"]) - pi.expected_goals(
+        columns["pi_away_away"]
+    )
     columns["goals_log_rate_difference"] = columns["goals_log_rate_home"] - columns["goals_log_rate_away"]
     columns["shots_log_rate_difference"] = columns["shots_log_rate_home"] - columns["shots_log_rate_away"]
     features = pd.DataFrame({name: columns[name] for name in contract.FEATURES}, index=order, dtype="float64")

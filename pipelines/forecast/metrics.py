@@ -24,7 +24,9 @@ LEAST: Final = 1e-12
 
 def outcome_of(home_goals: npt.ArrayLike, away_goals: npt.ArrayLike) -> Outcomes:
     """0 for a home win, 1 for a draw, 2 for an away win."""
-    return np.asarray(1 - np.sign(np.asarray(home_goals, dtype=np.float64) - np.asarray(away_goals, dtype=np.float64)), dtype=np.int64)
+    return np.asarray(
+        1 - np.sign(np.asarray(home_goals, dtype=np.float64) - np.asarray(away_goals, dtype=np.float64)), dtype=np.int64
+    )
 
 
 def log_loss(probabilities: Array, outcomes: Outcomes) -> Array:
@@ -102,7 +104,8 @@ def _calibration_errors(probabilities: Array, draws: Iterable[Outcomes], n_bins:
     scale = len(probabilities) * len(OUTCOMES)
     return np.array(
         [
-            sum(np.abs(expected[k] - np.bincount(bins[k][outcomes == k], minlength=n_bins)).sum() for k in range(len(OUTCOMES))) / scale
+            sum(np.abs(expected[k] - np.bincount(bins[k][outcomes == k], minlength=n_bins)).sum() for k in range(len(OUTCOMES)))
+            / scale
             for outcomes in draws
         ]
     )

@@ -59,7 +59,8 @@ class Logit(BaseEstimator):  # type: ignore[misc]
     columns
         Names of the features used.
     strength
-        Inverse of the ridge penalty, scikit-learn's C.
+        Inverse of the ridge penalty, scikit-learn's C. On a hundred thousand matches it does not matter; on a few
+        thousand a large one lets noise in.
     cut
         Largest distance from the middle, in standard deviations.
 
@@ -70,7 +71,7 @@ class Logit(BaseEstimator):  # type: ignore[misc]
     intercepts_ : (3,)
     """
 
-    def __init__(self, columns: Sequence[str], strength: float = 1.0, cut: float = 4.0) -> None:
+    def __init__(self, columns: Sequence[str], strength: float = 0.02, cut: float = 4.0) -> None:
         self.columns = columns
         self.strength = strength
         self.cut = cut
@@ -139,6 +140,7 @@ class Trees(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         columns: Sequence[str],
+        *,
         n_trees: int = 260,
         learning_rate: float = 0.025,
         n_leaves: int = 12,
@@ -185,7 +187,10 @@ class Trees(BaseEstimator):  # type: ignore[misc]
         """(n, 3) probabilities."""
         check_is_fitted(self)
         values = features[list(self.columns)].to_numpy(dtype=np.float64)
-        members = [np.asarray(booster.predict(values, num_threads=_threads(len(features))), dtype=np.float64) for booster in self.boosters_]
+        members = [
+            np.asarray(booster.predict(values, num_threads=_threads(len(features))), dtype=np.float64)
+            for booster in self.boosters_
+        ]
         return np.asarray(np.mean(members, axis=0))
 
 
@@ -228,7 +233,7 @@ class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         design = np.nan_to_num(self._inputs(features, probabilities) - self.centre_, nan=0.0)
         # Far outside of anything seen a log-linear rate would run away: nobody expects more than ten goals of a side.
-        return np.clip(np.exp(np.minimum(design @ self.coefficients_.T + self.intercepts_, 10.0)), 0.05, 10.0)
+        return np.asarray(np.clip(np.exp(np.minimum(design @ self.coefficients_.T + self.intercepts_, 10.0)), 0.05, 10.0))
 
     def to_dict(self) -> dict[str, Any]:
         """What was learnt, as JSON can hold it exactly."""
@@ -285,7 +290,9 @@ class Results(BaseEstimator):  # type: ignore[misc]
     expected_goals_ : ExpectedGoals
     """
 
-    def __init__(self, use_logit: bool = True, use_trees: bool = True, trees: dict[str, Any] | None = None, least_played: int = 5) -> None:
+    def __init__(
+        self, use_logit: bool = True, use_trees: bool = True, trees: dict[str, Any] | None = None, least_played: int = 5
+    ) -> None:
         self.use_logit = use_logit
         self.use_trees = use_trees
         self.trees = trees
@@ -306,7 +313,9 @@ class Results(BaseEstimator):  # type: ignore[misc]
         counted = _has_shots(features)
         # Below this a logit of sixty weights is noise; the one without shots speaks for all.
         enough = counted.sum() >= 1000
-        self.logit_ = Logit(RATING_COLUMNS + SHOT_COLUMNS + CONTEXT_COLUMNS).fit(features[counted], outcomes[counted]) if enough else None
+        self.logit_ = (
+            Logit(RATING_COLUMNS + SHOT_COLUMNS + CONTEXT_COLUMNS).fit(features[counted], outcomes[counted]) if enough else None
+        )
         self.trees_ = Trees(FEATURES, **(self.trees or {})).fit(features, outcomes) if self.use_trees else None
         self.expected_goals_ = ExpectedGoals().fit(features, self._logit(features), goals)
         return self

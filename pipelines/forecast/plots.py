@@ -66,7 +66,8 @@ def distance_to_market(forecasts: pd.DataFrame) -> bytes:
     figure = Figure(figsize=(7.5, 3.9), layout="constrained")
     axes = figure.subplots()
     _calm(axes)
-    table = summarise(forecasts).loc["season"].dropna(subset=["difference"])
+    table = summarise(forecasts).xs("season", level="group")
+    table = table[table["difference"].notna()]
     if table.empty:
         axes.text(0.5, 0.5, "no closing odds for these matches", ha="center", va="center", transform=axes.transAxes, color=INK)
         axes.set(xticks=[], yticks=[])

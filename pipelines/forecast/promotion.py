@@ -50,9 +50,10 @@ def decide(
     ----------
     challenger, champion
         What `backtest.backtest` returns, for the same seasons; matches that only one of them has are left out.
-        No champion: the challenger is the first and is held to the sanity checks alone.
+        No champion: the challenger is the first and must only have skill without a sign of leakage; its calibration
+        is reported.
     market
-        Closing odds by column or index `match_id`, to be used in place of those the challenger's frame carries.
+        Closing odds by column or index `match_id`, to be used in place of those the frames carry.
     is_refit
         The challenger is the champion's own recipe on fresher data: it need not be better, only not worse.
     is_odds_free
@@ -70,18 +71,24 @@ def decide(
     """
     if market is not None:
         challenger = _with_market(challenger, market)
+        champion = _with_market(champion, market) if champion is not None else None
     if champion is not None:
         shared = challenger.index.intersection(champion.index, sort=False)
         challenger, champion = challenger.loc[shared], champion.loc[shared]
     if challenger.empty:
-        raise ValueError("there is no match that both were judged on" if champion is not None else "there is no match to judge by")
+        raise ValueError(
+            "there is no match that both were judged on" if champion is not None else "there is no match to judge by"
+        )
 
     figures: dict[str, Any] = {"challenger": score(challenger)}
-    checks = [_has_skill(challenger), _leak_alarm(challenger, is_odds_free, figures), _calibration(challenger, figures)]
+    calibration = _calibration(challenger, figures)
+    checks = [_has_skill(challenger), _leak_alarm(challenger, is_odds_free, figures)]
     if champion is None:
+        checks.append((True, calibration[1]))
         checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
     else:
         figures["champion"] = score(champion)
+        checks.append(calibration)
         checks.append(_improvement(challenger, champion, is_refit, figures))
         checks.append(_leagues(challenger, champion, figures))
     promote = all(passed for passed, _ in checks)
@@ -95,7 +102,10 @@ def _has_skill(forecasts: pd.DataFrame) -> tuple[bool, str]:
     rates = np.bincount(outcomes, minlength=3) / len(outcomes)
     loss = float(_loss(forecasts).mean())
     base = float(-(rates[rates > 0] * np.log(rates[rates > 0])).sum())
-    return loss < base, f"Log loss {loss:.4f} against {base:.4f} of the plain frequencies of home, draw and away, on {len(outcomes):,} matches."
+    return (
+        loss < base,
+        f"Log loss {loss:.4f} against {base:.4f} of the plain frequencies of home, draw and away, on {len(outcomes):,} matches.",
+    )
 
 
 def _leak_alarm(forecasts: pd.DataFrame, is_odds_free: bool, figures: dict[str, Any]) -> tuple[bool, str]:
@@ -127,7 +137,11 @@ def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, is_refit: boo
     if is_refit:
         passed = difference.high < NON_INFERIORITY
         word = "not worse" if passed else "perhaps worse"
-        return passed, f"Refit of the champion's recipe: {word} by the margin of {NON_INFERIORITY} nats, difference in log loss {difference}."
+        margin = f"the margin of {NON_INFERIORITY} nats"
+        return (
+            passed,
+            f"Refit of the champion's recipe: {word} by {margin}, difference in log loss {difference}.",
+        )
     passed = difference.high < 0.0
     word = "better" if passed else "not shown to be better"
     return passed, f"Challenger {word} than the champion: difference in log loss {difference}."

@@ -301,30 +301,27 @@ class _Sorter:
         self._columns = columns
         self._expected = expected
         self._header_line = header_line
-        self._seen: dict[tuple[int, str, str], list[dict[str, str]]] = {}
+        self._first_states: dict[tuple[int, str, str], dict[str, str]] = {}
+        self._further_states: set[tuple[tuple[str, str], ...]] = set()
 
     def take(self, number: int, line: str) -> None:
         """Put one line where it belongs."""
         if _is_blank(line):
             self.n_blank += 1
             return
-        teams = None
+        home = away = ""
         try:
             cells = self._split(line)
             n_cells = len(cells)
             cells += [""] * (len(self._columns.names) - n_cells)
             home, away = cells[self._columns.home].strip(), cells[self._columns.away].strip()
-            teams = (home, away) if home and away else None
-            day = self._judge(cells, n_cells, home, away)
+            match = (self._judge(cells, n_cells, home, away), home, away)
             named = self._name(cells)
-            # Compared by what they say: one of two equal lines may have more commas at its end.
-            same_match = self._seen.setdefault((day, home, away), [])
-            if named in same_match:
-                raise Unfit("duplicate_line")
+            self._reject_duplicate(match, named)
         except Unfit as fault:
+            teams = (home, away) if home and away else None
             self.quarantined.append(set_aside(number, fault, content=line, teams=teams))
         else:
-            same_match.append(named)
             self.rows.append(Row(number, named))
 
     def reject_foreign(self) -> None:
@@ -378,6 +375,16 @@ class _Sorter:
             self.n_scored += 1
         elif home_goals or away_goals:
             raise Unfit("impossible_score", f"{home_goals or 'nothing'} to {away_goals or 'nothing'}")
+
+    def _reject_duplicate(self, match: tuple[int, str, str], named: dict[str, str]) -> None:
+        """Lines are compared by what they say: one of two equal ones may have more commas at its end."""
+        first = self._first_states.setdefault(match, named)
+        if first is named:
+            return
+        state = tuple(named.items())
+        if named == first or state in self._further_states:
+            raise Unfit("duplicate_line")
+        self._further_states.add(state)
 
     def _name(self, cells: list[str]) -> dict[str, str]:
         columns = self._columns

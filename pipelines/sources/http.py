@@ -126,12 +126,12 @@ class Web:
                 if not response.is_success:
                     raise SourceUnreachable(f"{host} refuses to give {key} (HTTP {response.status_code}).")
                 content = self._download(url, response)
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+            raise SourceUnreachable(f"{url} leads nowhere ({error}).") from error
         except httpx.TimeoutException as error:
             raise _Transient(f"{host} did not answer in time.") from error
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _Transient(f"{host} cannot be reached or broke off the connection ({error}).") from error
-        except (httpx.InvalidURL, httpx.TooManyRedirects) as error:
-            raise SourceUnreachable(f"{url} leads nowhere ({error}).") from error
         etag, last_modified = response.headers.get("ETag"), response.headers.get("Last-Modified")
         return Delivery(source, key, content, etag, last_modified, datetime.now(UTC))
 

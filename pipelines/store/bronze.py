@@ -40,7 +40,7 @@ _ROW_COLUMNS: Final = (
     "cells",
 )
 
-_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
@@ -192,49 +192,74 @@ class _Known:
     n_intact: int | None
 
 
+@dataclass(frozen=True)
+class _Version:
+    """A file that is new to bronze, and what it will be known as."""
+
+    file: _Encoded
+    before: _Known | None
+    version: int
+    state: str
+
+
 def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime) -> list[LoadResult]:
     # One writer at a time: the next version number is read before it is written.
     cursor.execute("select pg_advisory_xact_lock(hashtext('bronze.source_file'))")
     known = _known(cursor, [(each.delivery.source, each.delivery.key) for each in batch])
     results: list[LoadResult] = []
-    inserts: dict[str, list[bytes]] = {}
+    versions: list[_Version] = []
     for each in batch:
-        delivery = each.delivery
-        before = known.get((delivery.source, delivery.key))
-        if before is not None and before.sha256 == delivery.sha256:
-            _renew_validators(cursor, before.file_id, delivery)
-            results.append(_unchanged(delivery, before))
-            continue
-        version = 1 if before is None else before.version + 1
-        state = _state(each, before)
-        file_id = _insert_file(cursor, each.facts | {"version": version, "state": state})
-        _insert_quarantine(cursor, file_id, each.quarantined, now)
-        table = _table(each.layout)
-        standing = {} if before is None else _standing(cursor, table, delivery)
-        fresh = each.lines if not standing else {digest: line for digest, line in each.lines.items() if digest not in standing}
-        gone = [row_id for digest, row_id in standing.items() if digest not in each.lines] if state == "intact" else []
-        n_withdrawn = _withdraw(cursor, table, gone, version, each.quarantined) if gone else 0
-        constants = (str(file_id), delivery.source, delivery.key, each.layout, str(version), now.isoformat())
-        prefix = "".join(f"{_escape(value)}\t" for value in constants).encode()
-        inserts.setdefault(table, []).extend(prefix + line for line in fresh.values())
-        results.append(
-            LoadResult(
-                source=delivery.source,
-                key=delivery.key,
-                file_id=file_id,
-                version=version,
-                state=state,
-                is_new=True,
-                n_loaded=each.n_loaded,
-                n_quarantined=each.n_quarantined,
-                n_inserted=len(fresh),
-                n_withdrawn=n_withdrawn,
-            )
-        )
-    for table, lines in inserts.items():
-        if lines:
-            _copy(cursor, table, lines)
+        before = known.get((each.delivery.source, each.delivery.key))
+        if before is not None and before.sha256 == each.delivery.sha256:
+            _renew_validators(cursor, before.file_id, each.delivery)
+            results.append(_unchanged(each.delivery, before))
+        else:
+            versions.append(_Version(each, before, 1 if before is None else before.version + 1, _state(each, before)))
+    file_ids = _insert_files(cursor, versions)
+    _insert_quarantine(cursor, file_ids, versions, now)
+    fresh: dict[str, list[bytes]] = {}
+    for file_id, version in zip(file_ids, versions, strict=True):
+        table = _table(version.file.layout)
+        lines, n_withdrawn = _compare(cursor, table, version)
+        fresh.setdefault(table, []).extend(_prefixed(lines, file_id, version, now))
+        results.append(_changed(file_id, version, len(lines), n_withdrawn))
+    for table, lines in fresh.items():
+        _copy(cursor, table, lines)
     return results
+
+
+def _compare(cursor: psycopg.Cursor[Any], table: str, new: _Version) -> tuple[list[bytes], int]:
+    """The lines that no earlier version brought, and how many rows were withdrawn that this one lacks."""
+    if new.before is None:
+        return list(new.file.lines.values()), 0
+    standing = _standing(cursor, table, new.file.delivery)
+    lines = [line for digest, line in new.file.lines.items() if digest not in standing]
+    gone = [row_id for digest, row_id in standing.items() if digest not in new.file.lines]
+    if new.state != "intact" or not gone:
+        return lines, 0
+    return lines, _withdraw(cursor, table, gone, new.version, new.file.quarantined)
+
+
+def _prefixed(lines: Iterable[bytes], file_id: int, new: _Version, now: datetime) -> Iterator[bytes]:
+    delivery = new.file.delivery
+    constants = (str(file_id), delivery.source, delivery.key, new.file.layout, str(new.version), now.isoformat())
+    prefix = "".join(f"{_escape(value)}\t" for value in constants).encode()
+    return (prefix + line for line in lines)
+
+
+def _changed(file_id: int, new: _Version, n_inserted: int, n_withdrawn: int) -> LoadResult:
+    return LoadResult(
+        source=new.file.delivery.source,
+        key=new.file.delivery.key,
+        file_id=file_id,
+        version=new.version,
+        state=new.state,
+        is_new=True,
+        n_loaded=new.file.n_loaded,
+        n_quarantined=new.file.n_quarantined,
+        n_inserted=n_inserted,
+        n_withdrawn=n_withdrawn,
+    )
 
 
 def _state(file: _Encoded, before: _Known | None) -> str:
@@ -288,23 +313,32 @@ def _renew_validators(cursor: psycopg.Cursor[Any], file_id: int, delivery: Deliv
     )
 
 
-def _insert_file(cursor: psycopg.Cursor[Any], values: Mapping[str, Any]) -> int:
+def _insert_files(cursor: psycopg.Cursor[Any], versions: Sequence[_Version]) -> list[int]:
+    """The ids of the new versions, in their order. All go in one message: a round trip each would take longer."""
+    if not versions:
+        return []
+    values = [new.file.facts | {"version": new.version, "state": new.state} for new in versions]
     statement = sql.SQL("insert into bronze.source_file ({}) values ({}) returning file_id").format(
-        sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join(map(sql.Placeholder, values))
+        sql.SQL(", ").join(map(sql.Identifier, values[0])), sql.SQL(", ").join(map(sql.Placeholder, values[0]))
     )
-    row = cursor.execute(statement, values).fetchone()
-    assert row is not None  # noqa: S101 - what `returning` promises, said to the type checker
-    return int(row[0])
+    cursor.executemany(statement, values, returning=True)
+    return [int(row[0]) for result in cursor.results() for row in result]
 
 
-def _insert_quarantine(cursor: psycopg.Cursor[Any], file_id: int, lines: Sequence[QuarantinedLine], now: datetime) -> None:
-    cursor.executemany(
-        """
-        insert into bronze.quarantine (file_id, line_number, n_lines, reason, explanation, content, quarantined_at)
-        values (%s, %s, %s, %s, %s, %s, %s)
-        """,
-        [(file_id, line.line_number, line.n_lines, line.reason, line.explanation, line.content, now) for line in lines],
-    )
+def _insert_quarantine(cursor: psycopg.Cursor[Any], file_ids: Sequence[int], versions: Sequence[_Version], now: datetime) -> None:
+    entries = [
+        (file_id, line.line_number, line.n_lines, line.reason, line.explanation, line.content, now)
+        for file_id, new in zip(file_ids, versions, strict=True)
+        for line in new.file.quarantined
+    ]
+    if entries:
+        cursor.executemany(
+            """
+            insert into bronze.quarantine (file_id, line_number, n_lines, reason, explanation, content, quarantined_at)
+            values (%s, %s, %s, %s, %s, %s, %s)
+            """,
+            entries,
+        )
 
 
 def _standing(cursor: psycopg.Cursor[Any], table: str, delivery: Delivery) -> dict[bytes, int]:
@@ -342,6 +376,8 @@ def _withdraw(
 
 
 def _copy(cursor: psycopg.Cursor[Any], table: str, lines: Sequence[bytes]) -> None:
+    if not lines:
+        return
     columns = sql.SQL(", ").join(map(sql.Identifier, _ROW_COLUMNS))
     statement = sql.SQL("copy {} ({}) from stdin").format(sql.Identifier("bronze", table), columns)
     with cursor.copy(statement) as copy:

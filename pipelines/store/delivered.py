@@ -10,6 +10,8 @@ from typing import Protocol
 
 
 class Row(Protocol):
+    """A line; `cells` must come in ascending order of names, for equal lines are recognised by equal text."""
+
     @property
     def line_number(self) -> int: ...
     @property

@@ -13,6 +13,9 @@ from pipelines.store.warehouse import Warehouse
 if TYPE_CHECKING:
     import pandas as pd
 
+SOURCE_COLUMNS = ("source_division", "source_date", "source_home", "source_away")
+"""How the source spells a match."""
+
 _RATING_COLUMNS = tuple(name for names in RATINGS.values() for name in names)
 
 
@@ -25,7 +28,7 @@ def training_rows(warehouse: Warehouse) -> "pd.DataFrame":
     """Every match with ratings, features, average quotes and how the source spells it; same order as `matches`."""
     columns = ", ".join(
         [
-            *(f"m.{name}" for name in (*MATCH_COLUMNS, "source_division", "source_date", "source_home", "source_away")),
+            *(f"m.{name}" for name in (*MATCH_COLUMNS, *SOURCE_COLUMNS)),
             *(f"r.{name}" for name in _RATING_COLUMNS),
             *(f"f.{name}" for name in (*WAREHOUSE_FEATURES, *MARKET_COLUMNS) if name not in MATCH_COLUMNS),
         ]

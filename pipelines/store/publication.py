@@ -68,7 +68,10 @@ def latest(warehouse: Warehouse) -> "tuple[Publication | None, pd.DataFrame]":
     )
     with warehouse.connect() as connection:
         row = connection.execute(
-            "select publication_id, n_predictions, is_simulated, note from published.publication order by publication_id desc limit 1"
+            """
+            select publication_id, n_predictions, is_simulated, note
+            from published.publication order by publication_id desc limit 1
+            """
         ).fetchone()
     return (Publication(*row) if row else None), predictions
 
@@ -104,7 +107,7 @@ def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: 
                 content.git_revision,
             ),
         ).fetchone()
-        assert row is not None
+        assert row is not None  # noqa: S101 - what `returning` promises, said to the type checker
         publication_id = int(row[0])
         with connection.cursor() as cursor:
             for table, frame in (("published.competition", content.competitions), ("published.prediction", content.predictions)):

@@ -149,7 +149,9 @@ class Registry:
             self._client()
             partial = folder.with_name(f".{model.version}.{os.getpid()}")
             partial.mkdir(parents=True, exist_ok=True)
-            path = mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{model.name}/{model.version}", dst_path=str(partial))
+            path = mlflow.artifacts.download_artifacts(
+                artifact_uri=f"models:/{model.name}/{model.version}", dst_path=str(partial)
+            )
             (files,) = [p for p in (Path(path) / "artifacts").iterdir() if p.is_dir()]
             files.rename(folder)
         return folder

@@ -35,7 +35,9 @@ source_file = sa.Table(
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
     sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),
-    sa.Column("state", sa.Text, nullable=False, comment="intact, truncated, shrunk or refused; only intact versions withdraw rows"),
+    sa.Column(
+        "state", sa.Text, nullable=False, comment="intact, truncated, shrunk or refused; only intact versions withdraw rows"
+    ),
     sa.Column("n_lines", sa.Integer, nullable=False, comment="lines in the file = n_header + n_loaded + n_quarantined + n_blank"),
     sa.Column("n_header", sa.Integer, nullable=False),
     sa.Column("n_loaded", sa.Integer, nullable=False),
@@ -71,7 +73,9 @@ def _row_table(name: str, comment: str) -> sa.Table:
         sa.Column("cells", JSONB, nullable=False, comment="column name to text as delivered; empty cells left out"),
         sa.Column("ingested_at", Moment, nullable=False),
         # A line that leaves a file and comes back is a new row.
-        sa.Index(f"{name}_standing_key", "source", "key", "row_digest", unique=True, postgresql_where=sa.text("until_version is null")),
+        sa.Index(
+            f"{name}_standing_key", "source", "key", "row_digest", unique=True, postgresql_where=sa.text("until_version is null")
+        ),
         sa.Index(f"{name}_file_id_idx", "file_id"),
         schema="bronze",
         comment=comment,

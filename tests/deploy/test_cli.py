@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -12,23 +15,39 @@ import pytest
 from click.testing import CliRunner
 
 from deploy import cli
+from deploy.installation import APPLICATIONS, SERVERS
 from deploy.local.ports import Ports, is_open
 from deploy.settings import PROJECT_DIR
+from tests.deploy.test_servers import remove_home
 
 HEAVY = ("dagster", "mlflow", "great_expectations", "pandas", "sqlalchemy", "lightgbm", "dbt", "litestar", "psycopg")
 
 
 def football(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LOCAL_DIR": str(folder / ".local"), **environ}
+    measuring = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "LOCAL_DIR": str(folder / ".local"), **measuring, **environ}
     command = [sys.executable, "-m", "deploy", *arguments]
-    return subprocess.run(command, env=environment, cwd=PROJECT_DIR, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(command, env=environment, cwd=PROJECT_DIR, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_help_lists_the_commands_of_every_package_and_touches_nothing(tmp_path: Path) -> None:
     result = football(tmp_path, "--help")
     assert result.returncode == 0, result.stderr
     listed = set(re.findall(r"^  ([a-z-]+) ", result.stdout.partition("Commands:")[2], flags=re.MULTILINE))
-    assert {"up", "demo", "run", "stop", "status", "env", "migrate", "doctor", "predictions", "refresh", "train", "token"} <= listed
+    assert {
+        "up",
+        "demo",
+        "run",
+        "stop",
+        "status",
+        "env",
+        "migrate",
+        "doctor",
+        "predictions",
+        "refresh",
+        "train",
+        "token",
+    } <= listed
     assert not (tmp_path / ".local").exists()
 
 
@@ -52,7 +71,10 @@ def test_env_prints_the_urls_in_force_for_a_shell(tmp_path: Path) -> None:
 
 
 def test_env_all_gives_what_the_programs_are_started_with(tmp_path: Path) -> None:
-    names = [line.partition("=")[0] for line in football(tmp_path, "env", "--all", COMPETITIONS="E0", EDITION="live").stdout.splitlines()]
+    names = [
+        line.partition("=")[0]
+        for line in football(tmp_path, "env", "--all", COMPETITIONS="E0", EDITION="live").stdout.splitlines()
+    ]
     assert names == sorted(names)
     assert {"INGEST_DATABASE_URL", "DAGSTER_HOME", "DEMO_LOGIN_FILE", "COMPETITIONS", "DATA_CUTOFF"} <= set(names)
 
@@ -62,7 +84,11 @@ def test_env_all_gives_what_the_programs_are_started_with(tmp_path: Path) -> Non
     [
         (["env"], {"EDITION": "prod"}, "it should be demo, live"),
         (["run"], {"AS_OF": "2023-05-01"}, "an instant with its zone"),
-        (["migrate"], {"DATABASE_URL": "postgresql://me:pw@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1"}, "PostgreSQL at 127.0.0.1:1"),
+        (
+            ["migrate"],
+            {"DATABASE_URL": "postgresql://me:pw@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1"},
+            "PostgreSQL at 127.0.0.1:1",
+        ),
     ],
 )
 def test_a_failure_is_a_sentence_unless_a_traceback_is_asked_for(
@@ -102,26 +128,50 @@ def test_one_broken_package_does_not_take_the_other_commands_away(monkeypatch: p
     assert "The commands of broken cannot be loaded: No module named 'broken'" in result.stderr
 
 
-def test_servers_come_up_with_the_edition_migrated_and_go_down_again(tmp_path: Path) -> None:
+def answers(folder: Path, **environ: str) -> dict[str, bool | None]:
+    programs = json.loads(football(folder, "status", "--json", **environ).stdout)["programs"]
+    return {program["name"]: program["is_answering"] for program in programs}
+
+
+def test_everything_comes_up_comes_back_when_killed_and_goes_down_again(tmp_path: Path) -> None:
+    everything = dict.fromkeys((*SERVERS, *APPLICATIONS), True) | {"dagster-daemon": None}
     try:
-        first = football(tmp_path, "migrate")
-        assert first.returncode == 0, first.stderr
+        first = football(tmp_path, "up")
+        assert first.returncode == 0, first.stdout + first.stderr
         assert "PostgreSQL, for the first time" in first.stdout
-        again = football(tmp_path, "migrate")
-        assert again.returncode == 0, again.stderr
+        assert answers(tmp_path) == everything
+        again = football(tmp_path, "up")
         assert "PostgreSQL" not in again.stdout, "what runs is left alone"
-        status = {p["name"]: p for p in json.loads(football(tmp_path, "status", "--json").stdout)["programs"]}
-        assert [status[name]["is_answering"] for name in ("postgres", "valkey", "api")] == [True, True, False]
-        findings = football(tmp_path, "doctor").stdout
-        assert re.search(r"^ok +postgres: PostgreSQL 18\.\d+, checksums on$", findings, flags=re.MULTILINE)
-        assert re.search(r"^ok +valkey: 9\.", findings, flags=re.MULTILINE)
-        assert re.search(r"^ok +secrets: ", findings, flags=re.MULTILINE)
+
+        findings = football(tmp_path, "doctor")
+        assert findings.returncode == 0, findings.stdout
+        assert re.search(r"^ok +postgres: PostgreSQL 18\.\d+, checksums on$", findings.stdout, flags=re.MULTILINE)
+        assert re.search(r"^ok +valkey: 9\.", findings.stdout, flags=re.MULTILINE)
+
+        # With the day's build behind it, `demo` only shows where everything is.
+        (tmp_path / ".local/demo/built-on").write_text(f"{datetime.now(UTC):%Y-%m-%d}")
+        demo = football(tmp_path, "demo")
+        assert demo.returncode == 0, demo.stdout + demo.stderr
+        assert "simulated matches, not real ones" in demo.stdout
+        (line,) = [line for line in demo.stdout.splitlines() if line.startswith("curl ")]
+        answer = subprocess.check_output(["bash", "-c", line], text=True, env={"PATH": os.environ["PATH"], "NO_PROXY": "*"})
+        assert "Nothing has been published yet" in json.loads(answer)["detail"], "logged in, and told the truth"
+
+        pids = {p["name"]: p["pid"] for p in json.loads(football(tmp_path, "status", "--json").stdout)["programs"]}
+        for name in ("postgres", "api"):
+            os.kill(pids[name], signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while answers(tmp_path) != everything:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+        # A source that cannot be reached: a sentence, not zero, and everything else stays up.
+        failed = football(tmp_path, "run", FOOTBALL_DATA_URL=f"file://{tmp_path}/nowhere")
+        assert failed.returncode != 0
+        assert "Traceback" not in failed.stderr
+        assert f"{tmp_path}/nowhere" in failed.stdout + failed.stderr
     finally:
         assert football(tmp_path, "stop").stdout == "Stopped.\n"
-        from deploy.local.account import services_home
-        from tests.deploy.test_servers import remove_home
-
-        assert services_home(tmp_path / ".local").exists()
         remove_home(tmp_path / ".local")
     assert not is_open(Ports(tmp_path / ".local/ports.json").get("postgres"))
 

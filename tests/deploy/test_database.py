@@ -38,8 +38,9 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
 }
 
 PREDICTION = """
-    insert into forecast.prediction values ('p1', 'm1', 'results', 'match_result', 1, '2030-01-02', '2030-01-01', '2030-01-01 12:00',
-        0.5, 0.3, 0.2, 1.5, 1.0, 'digest')
+    insert into forecast.prediction
+    values ('p1', 'm1', 'results', 'match_result', 1,
+        '2030-01-02', '2030-01-01', '2030-01-01 12:00', 0.5, 0.3, 0.2, 1.5, 1.0, 'digest')
 """
 
 
@@ -50,7 +51,7 @@ def test_every_role_has_exactly_the_rights_it_needs_on_every_table(postgres: Pos
             select r.role, t.schemaname || '.' || t.tablename, p.privilege
             from unnest(%s::text[]) as r (role), pg_tables t, unnest(%s::text[]) as p (privilege)
             where t.schemaname in ('bronze', 'silver', 'gold', 'forecast', 'published', 'app', 'public')
-              and has_table_privilege('football_' || r.role, quote_ident(t.schemaname) || '.' || quote_ident(t.tablename), p.privilege)
+              and has_table_privilege('football_' || r.role, format('%%I.%%I', t.schemaname, t.tablename), p.privilege)
             """,
             [list(RIGHTS), sorted(ALL)],
         ).fetchall()
@@ -98,12 +99,18 @@ def test_what_was_predicted_cannot_be_changed_even_by_the_owner(database: Urls, 
         connection.execute(PREDICTION)
     with psycopg.connect(database.model) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(change)
-    with psycopg.connect(database.owner) as connection, pytest.raises(psycopg.errors.RestrictViolation, match="what was said stays said"):
+    with (
+        psycopg.connect(database.owner) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation, match="what was said stays said"),
+    ):
         connection.execute(change)
 
 
 def test_a_prediction_issued_after_kick_off_is_refused_by_the_database(database: Urls) -> None:
-    with psycopg.connect(database.model) as connection, pytest.raises(psycopg.errors.CheckViolation, match="issued_before_kickoff"):
+    with (
+        psycopg.connect(database.model) as connection,
+        pytest.raises(psycopg.errors.CheckViolation, match="issued_before_kickoff"),
+    ):
         connection.execute(PREDICTION.replace("'2030-01-01 12:00'", "'2030-01-02'"))
 
 
@@ -125,7 +132,9 @@ def test_the_history_can_be_taken_back_and_gone_again(database: Urls) -> None:
     assert not migrate.upgrade(database.owner)
     migrate.downgrade(database.owner)
     with psycopg.connect(database.owner) as connection:
-        left = connection.execute("select tablename from pg_tables where schemaname = any(%s)", [list(deploy_database.WAREHOUSE_SCHEMAS)])
+        left = connection.execute(
+            "select tablename from pg_tables where schemaname = any(%s)", [list(deploy_database.WAREHOUSE_SCHEMAS)]
+        )
         assert left.fetchall() == []
     assert migrate.upgrade(database.owner)
     migrate.check(database.owner)
@@ -133,7 +142,9 @@ def test_the_history_can_be_taken_back_and_gone_again(database: Urls) -> None:
 
 def test_lines_of_two_kilobytes_stay_in_their_row_because_reading_them_aside_costs_twice(database: Urls) -> None:
     with psycopg.connect(database.owner) as connection:
-        rows = connection.execute("select relname, reloptions from pg_class where relnamespace = 'bronze'::regnamespace and relkind = 'r'")
+        rows = connection.execute(
+            "select relname, reloptions from pg_class where relnamespace = 'bronze'::regnamespace and relkind = 'r'"
+        )
         assert {name: options for name, options in rows if options} == {
             "football_data_match": ["toast_tuple_target=8160"],
             "openfootball_match": ["toast_tuple_target=8160"],
@@ -165,7 +176,9 @@ def test_an_administrator_need_not_be_a_superuser(tmp_path: Path) -> None:
     from deploy.local.account import services_home
     from deploy.local.ports import Ports
 
-    server = PostgresServer(services_home(tmp_path), Ports(tmp_path / "ports.json").claim("p"), password="secret", is_durable=False)
+    server = PostgresServer(
+        services_home(tmp_path), Ports(tmp_path / "ports.json").claim("p"), password="secret", is_durable=False
+    )
     try:
         with server.running():
             with psycopg.connect(server.url(), autocommit=True) as superuser:
@@ -180,7 +193,9 @@ def test_an_administrator_need_not_be_a_superuser(tmp_path: Path) -> None:
                 assert connection.execute("select count(*) from forecast.prediction").fetchone() == (0,)
             with pytest.raises(DatabaseError, match="CREATEROLE and CREATEDB"):
                 deploy_database.create(
-                    f"postgresql://nobody_much:secret@127.0.0.1:{server.port}/postgres", "football_refused", Secrets(tmp_path / "new")
+                    f"postgresql://nobody_much:secret@127.0.0.1:{server.port}/postgres",
+                    "football_refused",
+                    Secrets(tmp_path / "new"),
                 )
         with pytest.raises(DatabaseError, match=f"PostgreSQL at 127.0.0.1:{server.port} cannot be used"):
             deploy_database.create(migrator, "football_managed", secrets)

@@ -13,7 +13,9 @@ from deploy.settings import Settings
 
 
 def installation(folder: Path, **environ: str) -> Installation:
-    return Installation(Settings.read({"LOCAL_DIR": str(folder), "HOME": "/home/somebody", "SECRET_OF_THE_CALLER": "x", **environ}))
+    return Installation(
+        Settings.read({"LOCAL_DIR": str(folder), "HOME": "/home/somebody", "SECRET_OF_THE_CALLER": "x", **environ})
+    )
 
 
 def test_a_rehearsal_is_an_edition_named_after_its_moment_in_utc() -> None:
@@ -71,7 +73,10 @@ def test_a_url_in_the_environment_makes_that_part_somebody_elses_unless_it_is_ou
     assert (evaluated.is_postgres_ours, evaluated.is_valkey_ours, evaluated.is_mlflow_ours) == (True, True, True)
 
     theirs = installation(
-        tmp_path, DATABASE_URL="postgresql://me:pw@db.example:5432/x", REDIS_URL="redis://cache.example", MLFLOW_TRACKING_URI="http://ml"
+        tmp_path,
+        DATABASE_URL="postgresql://me:pw@db.example:5432/x",
+        REDIS_URL="redis://cache.example",
+        MLFLOW_TRACKING_URI="http://ml",
     )
     assert (theirs.is_postgres_ours, theirs.is_valkey_ours, theirs.is_mlflow_ours) == (False, False, False)
     environment = theirs.environment(DEMO)
@@ -85,7 +90,10 @@ def test_every_process_knows_only_the_secrets_it_needs(tmp_path: Path) -> None:
     here = installation(tmp_path)
     programs = {program.name: program for program in applications(here, LIVE)}
     assert tuple(programs) == APPLICATIONS
-    secrets = {role: here.secrets.get(f"database-{role}") for role in ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")}
+    secrets = {
+        role: here.secrets.get(f"database-{role}")
+        for role in ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")
+    }
     secrets |= {name: here.secrets.get(name) for name in ("valkey", "postgres")}
 
     def knows(environment: object) -> set[str]:

@@ -34,7 +34,9 @@ def setting(server: PostgresServer, name: str) -> str:
     return str(row[0])
 
 
-def test_no_server_runs_as_root_because_sql_can_start_programs_and_read_files(postgres: PostgresServer, valkey: ValkeyServer) -> None:
+def test_no_server_runs_as_root_because_sql_can_start_programs_and_read_files(
+    postgres: PostgresServer, valkey: ValkeyServer
+) -> None:
     expected = UNPRIVILEGED_ID if os.geteuid() == 0 else os.geteuid()
     for server in (postgres, valkey):
         process = Path(f"/proc/{server.pid}")
@@ -80,7 +82,9 @@ def test_a_setting_that_safety_or_backups_rest_on_is_in_force(postgres: Postgres
 def test_text_is_ordered_alike_on_every_machine(postgres: PostgresServer) -> None:
     with psycopg.connect(postgres.url()) as connection:
         assert connection.execute("select distinct datlocprovider, datlocale from pg_database").fetchall() == [("b", "C.UTF-8")]
-        row = connection.execute("select array_agg(name order by name), upper('é') from unnest('{b,a,B,É}'::text[]) name").fetchone()
+        row = connection.execute(
+            "select array_agg(name order by name), upper('é') from unnest('{b,a,B,É}'::text[]) name"
+        ).fetchone()
     assert row == (["B", "a", "b", "É"], "É")
 
 
@@ -172,4 +176,6 @@ def test_an_installation_that_broke_off_is_never_taken_for_a_whole_one(tmp_path:
     with pytest.raises(OSError, match="disk full"):
         install(tmp_path / "program", break_off)
     assert not (tmp_path / "program").exists()
-    assert list(install(tmp_path / "program", lambda folder: (folder / "whole").touch()).iterdir()) == [tmp_path / "program/whole"]
+    assert list(install(tmp_path / "program", lambda folder: (folder / "whole").touch()).iterdir()) == [
+        tmp_path / "program/whole"
+    ]

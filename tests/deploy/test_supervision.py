@@ -35,7 +35,9 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 def web(tmp_path: Path) -> Program:
     port = Ports(tmp_path / "ports.json").claim("web")
     environment = {"PASSWORD": "open sesame"}
-    return Program("web", [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], environment, folder=str(tmp_path))
+    return Program(
+        "web", [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"], environment, folder=str(tmp_path)
+    )
 
 
 def test_a_program_runs_comes_back_when_killed_and_ends_with_its_manager(supervisor: Supervisor, web: Program) -> None:
@@ -81,7 +83,9 @@ def test_a_program_gets_its_own_variables_and_no_others_and_they_are_nobody_else
 ) -> None:
     monkeypatch.setenv("SECRET_OF_THE_CALLER", "x")
     supervisor.ensure()
-    supervisor.run(replace(web, command=[sys.executable, "-c", "import os, time; print(dict(os.environ), flush=True); time.sleep(60)"]))
+    supervisor.run(
+        replace(web, command=[sys.executable, "-c", "import os, time; print(dict(os.environ), flush=True); time.sleep(60)"])
+    )
     wait_until(lambda: "open sesame" in supervisor.last_words("web"))
     assert "SECRET_OF_THE_CALLER" not in supervisor.last_words("web")
     for path in (supervisor.folder, supervisor.logs, *supervisor.folder.iterdir(), supervisor.logs / "web.log"):
@@ -92,7 +96,9 @@ def test_a_program_gets_its_own_variables_and_no_others_and_they_are_nobody_else
 def test_a_program_waits_for_the_port_it_depends_on(supervisor: Supervisor, web: Program) -> None:
     supervisor.ensure()
     port = int(web.command[3])
-    late = Program("last", [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(60)"], {}, wait_for_ports=[port])
+    late = Program(
+        "last", [sys.executable, "-c", "import time; print('begun', flush=True); time.sleep(60)"], {}, wait_for_ports=[port]
+    )
     supervisor.run(late)
     time.sleep(1)
     assert supervisor.last_words("last") == ""

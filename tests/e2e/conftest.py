@@ -21,6 +21,7 @@ import pytest
 
 from deploy import database as deploy_database
 from deploy.database import Urls
+from deploy.installation import NO_TELEMETRY
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from tests.conftest import TEMPLATE
@@ -52,8 +53,8 @@ class Platform:
             "DAGSTER_HOME": str(self.folder / "dagster"),
             "DAGSTER_DATABASE_URL": self.urls.dagster.replace("postgresql:", "postgresql+psycopg2:", 1),
             "MLFLOW_TRACKING_URI": self.mlflow,
-            "DO_NOT_TRACK": "1",
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+            **NO_TELEMETRY,
+            "OMP_WAIT_POLICY": "PASSIVE",
             **changes,
         }
 

@@ -60,7 +60,13 @@ def test_outcome_and_market_stand_beside_the_forecast_of_their_match(frames, for
 
 def test_row_order_of_the_input_does_not_change_a_forecast(frames, forecasts):
     matches, features, market = frames
-    again = backtest(matches.sample(frac=1, random_state=1), features, market.sample(frac=1, random_state=2), MODELS["results-logit"], [2017, 2018])
+    again = backtest(
+        matches.sample(frac=1, random_state=1),
+        features,
+        market.sample(frac=1, random_state=2),
+        MODELS["results-logit"],
+        [2017, 2018],
+    )
     pd.testing.assert_frame_equal(forecasts, again, check_exact=True)
 
 
@@ -91,7 +97,9 @@ def test_the_summary_has_everything_each_season_and_each_league(forecasts):
     row = table.loc[("all", "all")]
     assert row["difference"] == pytest.approx(row["log_loss"] - row["market_log_loss"])
     assert row["difference_low"] < row["difference"] < row["difference_high"]
-    assert 0 < row["skill_share"] < 1, "the simulated market knows the true strengths"
+    way = row["base_log_loss"] - row["market_log_loss"]
+    assert row["skill_share"] == pytest.approx((row["base_log_loss"] - row["log_loss"]) / way)
+    assert row["difference"] > 0, "the simulated market knows the true strengths"
 
 
 def test_matches_of_one_day_share_it(forecasts):

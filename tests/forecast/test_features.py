@@ -45,7 +45,9 @@ def test_row_order_of_the_input_does_not_matter(world):
     matches, warehouse = world
     shuffled, other = matches.sample(frac=1.0, random_state=5), warehouse.sample(frac=1.0, random_state=6)
     pd.testing.assert_frame_equal(
-        assemble(matches, rate(matches), warehouse), assemble(shuffled, rate(shuffled), other.set_index("match_id")), check_exact=True
+        assemble(matches, rate(matches), warehouse),
+        assemble(shuffled, rate(shuffled), other.set_index("match_id")),
+        check_exact=True,
     )
 
 

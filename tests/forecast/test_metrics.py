@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipelines.forecast import metrics
 
 P = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.25, 0.5, 0.25]])
-O = np.array([0, 1, 2])
+OUTCOME = np.array([0, 1, 2])
 
 
 def test_outcomes_follow_the_order_home_draw_away():
@@ -19,7 +19,7 @@ def test_outcomes_follow_the_order_home_draw_away():
 
 
 def test_log_loss_is_minus_the_logarithm_of_the_probability_of_what_happened():
-    assert metrics.log_loss(P, O) == pytest.approx([-math.log(0.5), -math.log(0.2), -math.log(0.25)])
+    assert metrics.log_loss(P, OUTCOME) == pytest.approx([-math.log(0.5), -math.log(0.2), -math.log(0.25)])
 
 
 def test_log_loss_of_an_impossible_event_is_finite():
@@ -28,11 +28,11 @@ def test_log_loss_of_an_impossible_event_is_finite():
 
 def test_ranked_probability_score_counts_the_distance():
     # ½·[(.5−1)² + (.8−1)²], ½·[(.1)² + (.3−1)²], ½·[.25² + .75²]
-    assert metrics.ranked_probability_score(P, O) == pytest.approx([0.145, 0.25, 0.3125])
+    assert metrics.ranked_probability_score(P, OUTCOME) == pytest.approx([0.145, 0.25, 0.3125])
 
 
 def test_brier_adds_the_three_outcomes_without_dividing():
-    assert metrics.brier(P, O) == pytest.approx([0.25 + 0.09 + 0.04, 0.01 + 0.64 + 0.49, 0.0625 + 0.25 + 0.5625])
+    assert metrics.brier(P, OUTCOME) == pytest.approx([0.25 + 0.09 + 0.04, 0.01 + 0.64 + 0.49, 0.0625 + 0.25 + 0.5625])
     assert metrics.brier(np.array([[1.0, 0.0, 0.0]]), np.array([2]))[0] == 2.0
 
 

@@ -21,7 +21,7 @@ def truth() -> tuple[pd.DataFrame, np.ndarray]:
     """(frame without forecasts, true scores) of 8,000 matches in ten leagues."""
     random = np.random.default_rng(0)
     n = 8000
-    scores = random.normal(0, 0.5, (n, 3)) + [0.4, 0.0, 0.0]
+    scores = random.normal(0, 0.5, (n, 3)) + np.array([0.4, 0.0, 0.0])
     outcomes = (random.random((n, 1)) > softmax(scores).cumsum(axis=1)[:, :2]).sum(axis=1)
     frame = pd.DataFrame(
         {
@@ -121,6 +121,15 @@ def test_an_overconfident_forecast_fails_its_calibration(forecast):
     assert decision.figures["calibration"]["reliability"]["home"]["slope"] < 0.8
 
 
+def test_the_calibration_of_the_first_model_is_reported_but_does_not_leave_the_service_without_one(forecast):
+    first = forecast(0.0)
+    sharp = first[P].to_numpy() ** 1.6
+    first[P] = sharp / sharp.sum(axis=1, keepdims=True)
+    decision = decide(first, None)
+    assert decision.promote
+    assert any(reason.startswith("Calibration error") for reason in decision.reasons)
+
+
 def test_beating_the_closing_price_without_odds_is_a_leak_not_a_success(forecast):
     leaking = forecast(0.0, market_noise=0.5)
     decision = decide(leaking, forecast(0.6, market_noise=0.5))
@@ -147,7 +156,9 @@ def test_without_odds_the_alarm_says_that_it_could_not_listen(forecast):
 
 def test_odds_given_apart_replace_those_of_the_frame(forecast):
     frame = forecast(0.3)
-    market = pd.DataFrame(0.95 / frame[MARKET].to_numpy(), index=frame.index, columns=[f"closing_odds_{o}" for o in ("home", "draw", "away")])
+    market = pd.DataFrame(
+        0.95 / frame[MARKET].to_numpy(), index=frame.index, columns=[f"closing_odds_{o}" for o in ("home", "draw", "away")]
+    )
     frame[MARKET] = np.nan
     usable = (market > 1.0).all(axis=1).sum()
     assert decide(frame, None, market).figures["distance_to_market"]["n"] == usable

@@ -45,7 +45,8 @@ def test_pi_follows_the_published_formula_three_matches_deep(make_match: Make):
 
 
 @pytest.mark.parametrize(
-    ("goals", "result", "factor"), [((1, 0), 1.0, 1.0), ((4, 0), 1.0, 2.0), ((2, 2), 0.5, 1.0), ((0, 1), 0.0, 1.0), ((0, 9), 0.0, 3.0)]
+    ("goals", "result", "factor"),
+    [((1, 0), 1.0, 1.0), ((4, 0), 1.0, 2.0), ((2, 2), 0.5, 1.0), ((0, 1), 0.0, 1.0), ((0, 9), 0.0, 3.0)],
 )
 def test_elo_moves_by_the_surprise_times_the_root_of_the_goal_difference(make_match: Make, goals, result, factor):
     surprise = result - 1.0 / (1.0 + 10.0 ** (-65.0 / 400.0))
@@ -85,10 +86,12 @@ def test_goals_move_along_the_residuals(make_match: Make):
 def test_goals_shrink_in_summer_and_shift_with_the_division(make_match: Make):
     played = make_match(0, "a", "b", (3, 1))
     same = last([played, make_match(1, "a", "b")], Goals)
-    level_home, level_away = (last([played, make_match(1, "x", "y")], Goals))
+    level_home, level_away = last([played, make_match(1, "x", "y")], Goals)
     next_season = last([played, make_match(300, "a", "b", season=2021)], Goals)
     # b keeps .87 of its ratings, a too; the level and the home advantage do not change.
-    assert next_season == pytest.approx([level_home + 0.87 * (same[0] - level_home), level_away + 0.87 * (same[1] - level_away)], abs=1e-12)
+    assert next_season == pytest.approx(
+        [level_home + 0.87 * (same[0] - level_home), level_away + 0.87 * (same[1] - level_away)], abs=1e-12
+    )
     two_later = last([played, make_match(700, "a", "b", season=2022)], Goals)
     assert two_later[0] - level_home == pytest.approx(0.87**2 * (same[0] - level_home), abs=1e-12)
     # The same club a division lower is .22 better in attack and defence, against a newcomer of that division.
@@ -128,7 +131,11 @@ def test_a_match_without_shots_leaves_their_rating_untouched(make_match: Make, m
 
 
 def test_there_is_no_shots_rating_where_shots_were_never_counted(make_match: Make):
-    rows = [make_match(0, "a", "b", (3, 0)), make_match(1, "x", "y", (0, 0), competition_id="other", **SHOTS), make_match(2, "a", "b")]
+    rows = [
+        make_match(0, "a", "b", (3, 0)),
+        make_match(1, "x", "y", (0, 0), competition_id="other", **SHOTS),
+        make_match(2, "a", "b"),
+    ]
     assert all(math.isnan(value) for value in last(rows, Shots))
 
 

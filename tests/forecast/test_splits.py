@@ -37,7 +37,9 @@ def test_a_result_known_at_the_very_moment_of_the_first_question_is_not_learnt(m
 
 
 def test_only_played_matches_take_part_and_empty_seasons_are_passed_over(make_match):
-    matches = pd.DataFrame([make_match(0, "a", "b", (1, 0)), make_match(1, "a", "b"), make_match(2, "a", "b", (1, 0), status="void")])
+    matches = pd.DataFrame(
+        [make_match(0, "a", "b", (1, 0)), make_match(1, "a", "b"), make_match(2, "a", "b", (1, 0), status="void")]
+    )
     assert is_played(matches).tolist() == [True, False, False]
     assert [split.season for split in walk_forward(matches, [2019, 2020, 2021])] == [2020]
 

@@ -179,6 +179,13 @@ def test_the_last_line_is_set_aside_when_the_file_breaks_off_even_if_it_looks_wh
     assert (parsed.state, homes(parsed), reasons(parsed)) == ("truncated", ["Arsenal"], [(3, "broken_off")])
 
 
+def test_two_lines_about_one_match_are_both_kept_unless_they_say_the_same() -> None:
+    other_odds = ARSENAL.replace("1.18", "1.2")
+    parsed = read(HEADER, ARSENAL, other_odds, other_odds, ARSENAL)
+    assert [row.line_number for row in parsed.rows] == [2, 3]
+    assert reasons(parsed) == [(4, "duplicate_line"), (5, "duplicate_line")]
+
+
 def test_a_quarantined_line_keeps_its_teams_so_that_their_last_good_state_may_stand() -> None:
     (line,) = read(HEADER, ARSENAL, EVERTON.replace(",0,1,A,", ",0,99,A,")).quarantined
     assert line.teams == ("Everton", "Fulham")

@@ -211,7 +211,7 @@ def test_a_file_larger_than_any_match_file_is_not_read_to_its_end(server: Server
 def test_nobody_there_is_an_unreachable_source(web: Web) -> None:
     with pytest.raises(SourceUnreachable, match="cannot be reached"):
         get(web, "http://127.0.0.1:9/E0.csv")
-    with pytest.raises(SourceUnreachable, match=r"leads nowhere|cannot be reached"):
+    with pytest.raises(SourceUnreachable, match="leads nowhere"):
         get(web, "gopher://127.0.0.1/E0.csv")
 
 

@@ -5,7 +5,7 @@ with team_name as (
 select
     team_id,
     -- Of names that differ only in capitals and punctuation, the one most often used.
-    (array_agg(club_name order by n_sightings desc, club_name))[1] as name,
+    (array_agg(club_name order by -n_sightings, club_name))[1] as name,
     country,
     array_agg(source_name order by source_name) as source_names
 from team_name

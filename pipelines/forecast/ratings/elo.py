@@ -9,6 +9,7 @@ import math
 from typing import Any, Final
 
 from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.replay import Rating
 
 START: Final = 1500.0
 """First rating of a club in a top division."""
@@ -27,7 +28,7 @@ HOME_ADVANTAGE_STEP: Final = 0.4
 """Points by which a country's home advantage follows result − expectation: empty stadiums show within a season."""
 
 
-class Elo:
+class Elo(Rating):
     """Club row: rating in Elo points, NaN before the first match, and matches learnt.
 
     Competition row: its first season known, NaN before. Country row: home advantage.

@@ -3,9 +3,10 @@
 from typing import Any
 
 from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.replay import Rating
 
 
-class Experience:
+class Experience(Rating):
     """Club row: number of results known."""
 
     columns = RATINGS["experience"]

@@ -11,6 +11,7 @@ import math
 from typing import Any, Final
 
 from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.replay import Rating
 
 CLUB_STEP: Final = 0.0175
 """Step of attack and defence of a club long known."""
@@ -32,7 +33,7 @@ DIVISION_SHIFT: Final = 0.22
 """Both ratings are relative to the division: a relegated club is that much stronger in the one below."""
 
 
-class Goals:
+class Goals(Rating):
     """Club row: attack, defence (higher concedes less), season and tier of its last match, matches learnt.
 
     Attack, defence and the level are logarithms of goals.

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.replay import Rating
 
 LEARNING_RATE: Final = 0.05
 """λ: the paper has .035, later users .05 to .06."""
@@ -25,7 +26,7 @@ NEWCOMER_DEFICIT: Final = 0.23
 """How much lower than its division a club begins that joins a competition already known: it comes from below."""
 
 
-class Pi:
+class Pi(Rating):
     """Club row: rating at home, rating away; NaN before the first match. Competition row: first season known."""
 
     columns = RATINGS["pi"]

@@ -10,6 +10,7 @@ import math
 from typing import Any, Final
 
 from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.replay import Rating
 
 CLUB_STEP: Final = 0.08
 """Step of attack and defence of a club long known."""
@@ -33,7 +34,7 @@ TYPICAL: Final = 8.0
 """The count of one side in a match."""
 
 
-class Shots:
+class Shots(Rating):
     """Club row: attack, defence, season and tier of its last match with the count, matches learnt.
 
     Competition row: level, and 1 once the count has been seen there. All but the last are logarithms.

@@ -39,7 +39,13 @@ sighting as (
         away.team_id as away_team_id,
         home.team_number as home_team_number,
         away.team_number as away_team_number,
-        lower(sighting.competition_id) || '-' || coalesce(fixture_season.season, sighting.season) || '-' || home.club_slug || '-' || away.club_slug as pairing_id,
+        concat_ws(
+            '-',
+            lower(sighting.competition_id),
+            coalesce(fixture_season.season, sighting.season),
+            home.club_slug,
+            away.club_slug
+        ) as pairing_id,
         -- Whom to believe where several say the same: the provider's results, its fixtures, hand-dropped files, openfootball.
         case
             when sighting.layout = 'json' then 4
@@ -87,29 +93,36 @@ numbered as (
         dense_rank() over (partition by pairing_id order by played_on) as occurrence,
         row_number() over (
             partition by pairing_id, played_on
-            order by source_rank, since_version desc, ingested_at desc, key, line_number desc
+            order by source_rank asc, since_version desc, ingested_at desc, key asc, line_number desc
         ) as preference
     from played
+),
+
+open_pairing as (
+    select distinct pairing_id from sighting
+    where not is_played
+),
+
+last_played as (
+    select
+        numbered.pairing_id,
+        max(numbered.occurrence) as n_played,
+        max(numbered.played_on) as played_on
+    from numbered
+    inner join open_pairing on numbered.pairing_id = open_pairing.pairing_id
+    group by numbered.pairing_id
 ),
 
 unplayed as (
     select
         sighting.*,
-        numbered.n_played,
+        last_played.n_played,
         dense_rank() over (partition by sighting.pairing_id, sighting.source, sighting.key order by sighting.match_on) as nth
     from sighting
-    left join (
-        select
-            pairing_id,
-            max(occurrence) as n_played,
-            max(played_on) as last_played_on
-        from numbered
-        where pairing_id in (select pairing_id from sighting where not is_played)
-        group by pairing_id
-    ) as numbered on sighting.pairing_id = numbered.pairing_id
+    left join last_played on sighting.pairing_id = last_played.pairing_id
     where
         not sighting.is_played
-        and (numbered.last_played_on is null or numbered.last_played_on < sighting.match_on - 2)
+        and (last_played.played_on is null or last_played.played_on < sighting.match_on - 2)
 ),
 
 announced as (
@@ -118,7 +131,14 @@ announced as (
         coalesce(n_played, 0) + nth as occurrence,
         row_number() over (
             partition by pairing_id, nth
-            order by source_rank = 4, match_on desc, source_rank, since_version desc, ingested_at desc, key, line_number desc
+            order by
+                source_rank = 4 asc,
+                match_on desc,
+                source_rank asc,
+                since_version desc,
+                ingested_at desc,
+                key asc,
+                line_number desc
         ) as preference,
         bool_or(layout in ('main', 'new')) over (partition by pairing_id, nth) as is_in_results
     from unplayed

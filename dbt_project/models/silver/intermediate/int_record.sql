@@ -131,9 +131,9 @@ select
     away.form_goal_difference as away_form_goal_difference_5,
     home.form_shots_on_target_difference as home_form_shots_on_target_difference_5,
     away.form_shots_on_target_difference as away_form_shots_on_target_difference_5,
-    -- A break of more than 30 days says no more than one of 30.
-    least(match.match_on - home.last_match_on, 30)::float8 as home_rest_days,
-    least(match.match_on - away.last_match_on, 30)::float8 as away_rest_days,
+    -- A break of more than 30 days says no more than one of 30. (least() passes over nulls.)
+    case when home.last_match_on is not null then least(match.match_on - home.last_match_on, 30)::float8 end as home_rest_days,
+    case when away.last_match_on is not null then least(match.match_on - away.last_match_on, 30)::float8 end as away_rest_days,
     home.season_points_per_match as home_season_points_per_match,
     away.season_points_per_match as away_season_points_per_match,
     home.season_goal_difference_per_match as home_season_goal_difference_per_match,

@@ -12,8 +12,6 @@ competition_alias as (
 football_data_competition as (
     select
         source_division as division,
-        null as country,
-        null as league,
         competition_id
     from competition
     where not exists (
@@ -96,8 +94,25 @@ sighting as (
         fixture.kickoff_time,
         fixture.home_team,
         fixture.away_team,
-        null,
-        null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null
+        null as referee,
+        null as home_goals,
+        null as away_goals,
+        null as home_half_time_goals,
+        null as away_half_time_goals,
+        null as home_shots,
+        null as away_shots,
+        null as home_shots_on_target,
+        null as away_shots_on_target,
+        null as home_corners,
+        null as away_corners,
+        null as home_fouls,
+        null as away_fouls,
+        null as home_free_kicks_conceded,
+        null as away_free_kicks_conceded,
+        null as home_yellow_cards,
+        null as away_yellow_cards,
+        null as home_red_cards,
+        null as away_red_cards
     from fixture
 
     union all
@@ -113,15 +128,28 @@ sighting as (
         alias.competition_id,
         match.season,
         match.match_on,
-        null,
+        null as kickoff_time,
         match.home_team,
         match.away_team,
-        null,
+        null as referee,
         match.home_goals,
         match.away_goals,
         match.home_half_time_goals,
         match.away_half_time_goals,
-        null, null, null, null, null, null, null, null, null, null, null, null, null, null
+        null as home_shots,
+        null as away_shots,
+        null as home_shots_on_target,
+        null as away_shots_on_target,
+        null as home_corners,
+        null as away_corners,
+        null as home_fouls,
+        null as away_fouls,
+        null as home_free_kicks_conceded,
+        null as away_free_kicks_conceded,
+        null as home_yellow_cards,
+        null as away_yellow_cards,
+        null as home_red_cards,
+        null as away_red_cards
     from {{ ref('stg_openfootball__match') }} as match
     inner join competition_alias as alias
         on alias.source = 'openfootball' and match.competition_code = alias.source_name

@@ -18,8 +18,8 @@ with quoted as (
     where
         line.until_version is null
         and line.cells ? quote_column.second_column
-        and (quote_column.line_column is null or line.cells ? quote_column.line_column)
-        and (quote_column.unless_column is null or not line.cells ? quote_column.unless_column)
+        and (coalesce(quote_column.line_column, '') = '' or line.cells ? quote_column.line_column)
+        and not line.cells ? coalesce(quote_column.unless_column, '')
 ),
 
 priced as (
