@@ -308,7 +308,35 @@ def doctor() -> None:
         raise click.exceptions.Exit(1)
 
 
-commands: list[click.Command] = [up, demo, run, stop, status, env, migrate_command, doctor]
+@click.command(name="bench-pipeline")
+def bench_pipeline() -> None:
+    """Measure a first build and a day's refresh of the full corpus beside the floor.
+
+    FOOTBALL_DATA_URL=file://… names the mirror. Stops what runs: a benchmark wants the machine for itself.
+    """
+    import shutil
+
+    from deploy import database, operate
+    from deploy.edition import BENCH
+    from deploy.programs import pipelines_environment
+
+    here = installation()
+    operate.stop(here)
+    here.forget_scope(BENCH)
+    operate.start_servers(here, BENCH, step)
+    with step("an empty edition"):
+        database.drop(here.admin_url, BENCH.warehouse)
+        shutil.rmtree(here.state_dir(BENCH), ignore_errors=True)
+    operate.start_servers(here, BENCH, step)
+    operate.start_applications(here, BENCH, ["mlflow"])
+    operate.wait_until_answering(here, ["mlflow"] if here.is_mlflow_ours else [], step)
+    everything = {"COMPETITIONS": "all", "SEASONS": "all"} | pipelines_environment(here, BENCH)
+    result = subprocess.run([sys.executable, "-m", "pipelines", "bench"], env=everything, cwd=PROJECT_DIR, check=False)
+    operate.stop(here)
+    raise click.exceptions.Exit(result.returncode)
+
+
+commands: list[click.Command] = [bench_pipeline, up, demo, run, stop, status, env, migrate_command, doctor]
 
 main = Football(
     "football",

@@ -30,6 +30,8 @@ class Edition:
 
 DEMO = Edition("demo", is_simulated=True)
 LIVE = Edition("live")
+BENCH = Edition("bench")
+"""Made anew for every benchmark."""
 
 
 def rehearsal(as_of: str) -> Edition:
@@ -45,7 +47,7 @@ def rehearsal(as_of: str) -> Edition:
 
 def named(name: str) -> Edition:
     """The edition called `name`."""
-    for edition in (DEMO, LIVE):
+    for edition in (DEMO, LIVE, BENCH):
         if edition.name == name:
             return edition
     if match := re.fullmatch(r"as-of-(\d{4}-\d\d-\d\d)t(\d\d)(\d\d)", name):

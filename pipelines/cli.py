@@ -219,19 +219,21 @@ def run_job(name: str) -> None:
     import dagster as dg
 
     from pipelines.defs.manifest import ensure_manifest
+    from pipelines.progress import chatter_in
+    from pipelines.settings import Settings
 
     ensure_manifest()
     for talkative in ("alembic", "mlflow"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    with dg.DagsterInstance.get() as instance:
+    with chatter_in(Settings.read().state_dir / "logs" / "run.log"), dg.DagsterInstance.get() as instance:
         result = dg.execute_job(
             dg.build_reconstructable_job("pipelines.cli", "job_named", (name,)),
             instance=instance,
             run_config={"loggers": {"terminal": {}}},
             raise_on_error=False,
         )
-        if not result.success:
-            raise RunFailed(_why(result))
+    if not result.success:
+        raise RunFailed(_why(result))
 
 
 def job_named(name: str) -> "dg.JobDefinition":

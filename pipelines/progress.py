@@ -4,14 +4,45 @@ Belongs here: turning a run's events into lines of text. Does not belong here: s
 """
 
 import logging
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
 
 import dagster as dg
 from rich.console import Console
 
-_WORDS = {
-    "dagster/row_count": "rows",
-}
+_terminal: TextIO = sys.stdout
+"""Where people read: standard output, also while everything else goes to a log."""
+
+
+@contextmanager
+def chatter_in(log: Path) -> Iterator[None]:
+    """Send what libraries and child processes print to a log file, so that the terminal shows progress alone.
+
+    Works on the file descriptors: dbt is another process, and MLflow and LightGBM print past Python's streams.
+    """
+    global _terminal  # noqa: PLW0603 - the process has one terminal
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    kept = [os.dup(1), os.dup(2)]
+    _terminal = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    try:
+        with log.open("ab") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, saved in zip((1, 2), kept, strict=True):
+            os.dup2(saved, descriptor)
+            os.close(saved)
+        _terminal.close()
+        _terminal = sys.stdout
 
 
 class ProgressHandler(logging.Handler):
@@ -58,5 +89,5 @@ def _readable(step: str) -> str:
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """The run's events on standard output, for people."""
     logger = logging.Logger("progress", level=logging.DEBUG)
-    logger.addHandler(ProgressHandler(Console(soft_wrap=True)))
+    logger.addHandler(ProgressHandler(Console(file=_terminal, soft_wrap=True)))
     return logger

@@ -6,6 +6,11 @@ Belongs here: fixtures used by more than one folder of tests.
 import os
 import secrets
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +20,7 @@ import redis
 from deploy import database as deploy_database
 from deploy import migrate
 from deploy.database import Urls
+from deploy.installation import NO_TELEMETRY
 from deploy.local.account import services_home
 from deploy.local.ports import Ports
 from deploy.local.postgres import PostgresServer
@@ -81,6 +87,42 @@ def redis_url(valkey: ValkeyServer) -> str:
         for key in client.scan_iter(count=1000):
             client.delete(key)
     return valkey.url
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow server on files of its own."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    port = _free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"],
+        env={**os.environ, **NO_TELEMETRY, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=(folder / "log").open("w"),
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{url}/health", timeout=2).read()
+                break
+            except OSError:
+                assert process.poll() is None, (folder / "log").read_text()
+                time.sleep(0.25)
+        else:
+            pytest.fail(f"MLflow does not answer: {(folder / 'log').read_text()[-2000:]}")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ _DOCS = dg.AssetSelection.groups("docs")
 
 build = dg.define_asset_job(
     "build",
-    selection=_EVERYTHING,
+    selection=_EVERYTHING - _DOCS,
     description="From raw files to publication, a training included: the first run, and after a change of recipe.",
 )
 day = dg.define_asset_job(
@@ -29,8 +29,8 @@ day = dg.define_asset_job(
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 week = dg.define_asset_job(
     "week",
-    selection=_LEARNING | dg.AssetSelection.groups("forecast", "published") | _DOCS,
-    description="The week's work: train, compare with the champion, promote if it is better, forecast, publish, document.",
+    selection=_LEARNING | dg.AssetSelection.groups("forecast", "published"),
+    description="The week's work: train, compare with the champion, promote if it is better, forecast, publish.",
 )
 
 day_schedule = dg.ScheduleDefinition(
@@ -63,6 +63,18 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason("no source has changed since the last look")
     state = json.dumps(now, sort_keys=True)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state)], cursor=state)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[build, week],
+    request_job=docs,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=15,
+)
+def documentation_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest:
+    """Build the pages anew behind a build or a training: nobody needs to wait for them."""
+    return dg.RunRequest(run_key=context.dagster_run.run_id)
 
 
 @dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)

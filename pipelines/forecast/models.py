@@ -121,6 +121,8 @@ class Logit(BaseEstimator):  # type: ignore[misc]
 class Trees(BaseEstimator):  # type: ignore[misc]
     """Gradient-boosted trees on the whole feature matrix, shallow and strongly regularised, the mean of several seeds.
 
+    Two times 130 trees at .05 forecast seasons 2014 to 2018 as well as three times 260 at .025, for a third of the time.
+
     Parameters
     ----------
     columns
@@ -141,14 +143,14 @@ class Trees(BaseEstimator):  # type: ignore[misc]
         self,
         columns: Sequence[str],
         *,
-        n_trees: int = 260,
-        learning_rate: float = 0.025,
+        n_trees: int = 130,
+        learning_rate: float = 0.05,
         n_leaves: int = 12,
         least_leaf: int = 250,
         row_share: float = 0.7,
         column_share: float = 0.5,
         ridge: float = 20.0,
-        seeds: Sequence[int] = (1, 2, 3),
+        seeds: Sequence[int] = (1, 2),
     ) -> None:
         self.columns = columns
         self.n_trees = n_trees

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from pipelines.store.warehouse import Warehouse, copy_in
+from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +109,6 @@ def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: 
         ).fetchone()
         assert row is not None  # noqa: S101 - what `returning` promises, said to the type checker
         publication_id = int(row[0])
-        with connection.cursor() as cursor:
-            for table, frame in (("published.competition", content.competitions), ("published.prediction", content.predictions)):
-                copy_in(cursor, table, frame.assign(publication_id=publication_id))
+        for table, frame in (("published.competition", content.competitions), ("published.prediction", content.predictions)):
+            warehouse.copy(connection, table, frame.assign(publication_id=publication_id))
     return Published(publication_id, is_new=True)

@@ -1,6 +1,6 @@
 """Small worlds of match files, loaded as ingestion loads them and transformed by dbt on a real server.
 
-Belongs here: making such files, and the warehouse that results from them. dbt runs in this process and parses its project
+Belongs here: loading files into a warehouse of their own, and running dbt on it. dbt runs in this process and parses its project
 once: starting and parsing take longer than transforming a few matches.
 """
 
@@ -27,21 +27,15 @@ from pipelines.sources import football_data, openfootball
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.warehouse import Warehouse
-from tests.conftest import TEMPLATE
 
+TEMPLATE = "football_template"
 PROJECT = Path(__file__).resolve().parents[2] / "dbt_project"
 
 NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
-"""When the small worlds are loaded, and the cut-off of their runs unless a test sets another."""
+"""When the small worlds are loaded."""
 
-Row = Mapping[str, object]
-
-
-def csv(rows: Sequence[Row]) -> bytes:
-    """A file in football-data.co.uk's form: the columns in the order in which the rows bring them up."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = [",".join(names), *(",".join(str(row.get(name, "")) for name in names) for row in rows)]
-    return ("\r\n".join(lines) + "\r\n").encode()
+CUTOFF = datetime(2024, 2, 1, 13, tzinfo=UTC)
+"""The cut-off of their runs unless a test sets another."""
 
 
 class Dbt:
@@ -51,7 +45,7 @@ class Dbt:
         self._folder = folder
         parsed = dbtRunner().invoke(["parse", *self._options()])
         assert parsed.success, parsed.exception
-        self._runner = dbtRunner(manifest=parsed.result)
+        self._manifest = parsed.result
 
     def invoke(self, command: Sequence[str], url: str, data_cutoff: datetime) -> dbtRunnerResult:
         server = urlsplit(url)
@@ -63,8 +57,11 @@ class Dbt:
             "DBT_NAME": server.path.lstrip("/"),
         }
         variables = json.dumps({"data_cutoff": data_cutoff.isoformat()})
+        # Parsing notes down the database that the profile names; each world has another.
+        for node in (*self._manifest.nodes.values(), *self._manifest.sources.values()):
+            node.database = environment["DBT_NAME"]
         with patch.dict(os.environ, environment):
-            return self._runner.invoke([*command, "--vars", variables, *self._options()])
+            return dbtRunner(manifest=self._manifest).invoke([*command, "--vars", variables, *self._options()])
 
     def _options(self) -> list[str]:
         return [
@@ -82,28 +79,29 @@ class World:
         self._dbt = dbt
         self._warehouse = Warehouse(urls.reader)
 
-    def load(self, files: Mapping[str, bytes], source: str = "football_data", now: datetime = NOW) -> None:
+    def load(self, files: Mapping[str, bytes], source: str = "football_data", now: datetime = NOW) -> "World":
         """Load one version of each file, as the ingestion assets do."""
         with psycopg.connect(self.urls.ingest) as connection:
             for key, content in files.items():
-                parse = openfootball.OpenFootball.parse if key.endswith(".json") else football_data.FootballData.parse
-                expectation = football_data.expectation_of(key) if source != "inbox" else football_data.Expectation()
-                parsed = openfootball.parse(content) if key.endswith(".json") else football_data.parse(content, expectation)
-                del parse
+                if source == "openfootball":
+                    parsed = openfootball.parse(content)
+                else:
+                    parsed = football_data.parse(content, football_data.expectation_of(key))
                 bronze.load(connection, Delivery(source, key, content, None, None, now), parsed, now)
+        return self
 
-    def transform(self, data_cutoff: datetime = NOW) -> "World":
+    def transform(self, data_cutoff: datetime = CUTOFF) -> "World":
         """Seeds and models, without tests."""
         return self.invoke(["build", "--resource-type", "seed", "--resource-type", "model"], data_cutoff)
 
-    def invoke(self, command: Sequence[str], data_cutoff: datetime = NOW) -> "World":
+    def invoke(self, command: Sequence[str], data_cutoff: datetime = CUTOFF) -> "World":
         """Any dbt command; a node that fails or errs fails the test, with its message."""
         result = self._dbt.invoke(command, self.urls.transform, data_cutoff)
         if result.exception is not None:
             raise result.exception
         bad = {NodeStatus.Error, NodeStatus.Fail, NodeStatus.Skipped, NodeStatus.RuntimeErr}
         complaints = [f"{node.node.name}: {node.message}" for node in result.result if node.status in bad]
-        assert result.success and not complaints, "\n".join(complaints)
+        assert not complaints, "\n".join(complaints)
         return self
 
     def read(self, query: str) -> pd.DataFrame:
@@ -111,9 +109,13 @@ class World:
 
     def table(self, name: str) -> list[str]:
         """Every row of a table as text, in order: equal lists are equal bits."""
-        with psycopg.connect(self.urls.reader, options="-c timezone=UTC") as connection, connection.cursor() as cursor:
-            with cursor.copy(f"copy (select * from {name} order by {name.rpartition('.')[2]}::text) to stdout") as copy:
-                return b"".join(copy).decode().splitlines()
+        query = f"copy (select * from {name} order by {name.rpartition('.')[2]}::text) to stdout"
+        with (
+            psycopg.connect(self.urls.reader, options="-c timezone=UTC") as connection,
+            connection.cursor() as cursor,
+            cursor.copy(query) as copy,
+        ):
+            return b"".join(copy).decode().splitlines()
 
 
 @pytest.fixture(scope="session")

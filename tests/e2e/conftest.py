@@ -7,11 +7,8 @@ table it wrote.
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +25,16 @@ from tests.conftest import TEMPLATE
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-MOMENTS = {"fetched_at", "ingested_at", "quarantined_at", "published_at", "confirmed_at", "issued_at", "decided_at", "data_cutoff"}
+MOMENTS = {
+    "fetched_at",
+    "ingested_at",
+    "quarantined_at",
+    "published_at",
+    "confirmed_at",
+    "issued_at",
+    "decided_at",
+    "data_cutoff",
+}
 SURROGATES = {"row_id", "file_id", "quarantine_id", "publication_id", "prediction_id", "evidence_id", "model_version", "etag",
               "last_modified", "digest", "git_revision"}  # fmt: skip
 """Columns in which two runs may differ though they did the same."""
@@ -86,16 +92,20 @@ class Platform:
         with psycopg.connect(self.urls.owner) as connection:
             return connection.execute(statement).fetchall()
 
-    def content(self, schemas: tuple[str, ...] = ("bronze", "silver", "gold", "forecast", "published")) -> dict[str, tuple[int, str]]:
+    def content(
+        self, schemas: tuple[str, ...] = ("bronze", "silver", "gold", "forecast", "published")
+    ) -> dict[str, tuple[int, str]]:
         """Table to its number of rows and a digest of them, moments and surrogate ids left out."""
         found = {}
         with psycopg.connect(self.urls.owner) as connection:
             tables = connection.execute(
-                "select table_schema, table_name from information_schema.tables where table_schema = any(%s) order by 1, 2", [list(schemas)]
+                "select table_schema, table_name from information_schema.tables where table_schema = any(%s) order by 1, 2",
+                [list(schemas)],
             ).fetchall()
             for schema, table in tables:
                 columns = connection.execute(
-                    "select column_name from information_schema.columns where table_schema = %s and table_name = %s", [schema, table]
+                    "select column_name from information_schema.columns where table_schema = %s and table_name = %s",
+                    [schema, table],
                 ).fetchall()
                 kept = ", ".join(f'"{name}"::text' for (name,) in sorted(columns) if name not in MOMENTS | SURROGATES)
                 row = connection.execute(
@@ -104,42 +114,6 @@ class Platform:
                 ).fetchone()
                 found[f"{schema}.{table}"] = (int(row[0]), str(row[1]))
         return found
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real MLflow server on files of its own."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    port = _free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"],
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=(folder / "log").open("w"),
-        stderr=subprocess.STDOUT,
-        cwd=folder,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{url}/health", timeout=2).read()
-                break
-            except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
-                time.sleep(0.25)
-        else:
-            pytest.fail(f"MLflow does not answer: {(folder / 'log').read_text()[-2000:]}")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @pytest.fixture

@@ -80,7 +80,9 @@ def test_unreachable_source_is_a_sentence_and_leaves_everything_standing(new_pla
     platform = new_platform("unreachable")
     _built(platform, **SIMULATED)
     before = platform.content()
-    done = platform.run("build", SOURCES="football_data", FOOTBALL_DATA_URL="http://127.0.0.1:9", COMPETITIONS="E0", SEASONS="2023")
+    done = platform.run(
+        "build", SOURCES="football_data", FOOTBALL_DATA_URL="http://127.0.0.1:9", COMPETITIONS="E0", SEASONS="2023"
+    )
     assert done.returncode == 1
     assert "127.0.0.1:9" in done.stderr
     assert "still stands" in done.stderr
@@ -108,7 +110,9 @@ def test_bad_files_are_set_aside_and_the_run_goes_on(new_platform: NewPlatform, 
     reasons = dict(platform.query("select reason, sum(n_lines)::int from bronze.quarantine group by reason"))
     assert reasons["broken_off"] == 1
     assert reasons["html"] == 1
-    ((n_loaded,),) = platform.query(f"select n_loaded from bronze.source_file where source = 'football_data' and key like '%{season.name}/E0.csv'")
+    ((n_loaded,),) = platform.query(
+        f"select n_loaded from bronze.source_file where source = 'football_data' and key like '%{season.name}/E0.csv'"
+    )
     assert n_loaded == n_lines - 2  # all but the header and the broken line
     ((n_after,),) = platform.query("select count(*) from gold.fct_match")
     assert n_after == n_before
@@ -120,7 +124,9 @@ def test_a_mirror_without_fixtures_publishes_nothing_and_says_so(new_platform: N
     write_site(tmp_path / "site", datetime.now(UTC).date(), 1)
     for name in ("fixtures.csv", "new_league_fixtures.csv"):
         (tmp_path / "site" / name).unlink()
-    shown = _built(platform, SOURCES="football_data", FOOTBALL_DATA_URL=(tmp_path / "site").as_uri(), COMPETITIONS="all", SEASONS="all")
+    shown = _built(
+        platform, SOURCES="football_data", FOOTBALL_DATA_URL=(tmp_path / "site").as_uri(), COMPETITIONS="all", SEASONS="all"
+    )
     assert "No coming match is known" in shown
     assert platform.query("select n_predictions from published.publication") == [(0,)]
 

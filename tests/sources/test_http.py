@@ -30,7 +30,7 @@ IMPATIENT = Patience(
 def reply(status: int, body: bytes = b"", **headers: str) -> Answer:
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(status)
-        for name, value in {"Connection": "close", "Content-Length": str(len(body)), **headers}.items():
+        for name, value in {"Connection": "close", "Content_Length": str(len(body)), **headers}.items():
             if value:
                 request.send_header(name.replace("_", "-"), value)
         request.end_headers()

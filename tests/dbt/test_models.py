@@ -1,0 +1,288 @@
+"""What silver and gold make of small files written here: identity, times, cut-offs and point-in-time features."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.forecast import contract
+
+Row = Mapping[str, object]
+MakeWorld = Callable[[], Any]
+
+E0_2022 = "mmz4281/2223/E0.csv"
+E0_2023 = "mmz4281/2324/E0.csv"
+GOLD = (
+    *("gold.dim_competition", "gold.dim_team", "gold.fct_match", "gold.fct_odds"),
+    *("gold.feat_form", "gold.feat_rest", "gold.feat_season", "gold.feat_market", "gold.feat_match"),
+)
+
+
+def csv(rows: Sequence[Row]) -> bytes:
+    """A file in football-data.co.uk's form: the columns in the order in which the rows bring them up."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [",".join(names), *(",".join(str(row.get(name, "")) for name in names) for row in rows)]
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def result(day: str, home: str, away: str, score: str = "", *, division: str = "E0", **cells: object) -> Row:
+    """A line of a main file: day as in the file, score as 2:1 or empty."""
+    goals = score.split(":") if score else ["", ""]
+    mark = "" if not score else "H" if goals[0] > goals[1] else "A" if goals[0] < goals[1] else "D"
+    teams = {"HomeTeam": home, "AwayTeam": away}
+    return {"Div": division, "Date": day, **teams, "FTHG": goals[0], "FTAG": goals[1], "FTR": mark, **cells}
+
+
+def abroad(league: str, day: str, home: str, away: str, **cells: object) -> Row:
+    """A line of Argentina's file, or of the new leagues' fixtures."""
+    return {"Country": "Argentina", "League": league, "Date": day, "Home": home, "Away": away, **cells}
+
+
+def prices(rng: np.random.Generator) -> dict[str, object]:
+    """A believable triple under each of several names: before the match and at kick-off."""
+    chances = rng.dirichlet([8.0, 5.0, 6.0])
+    return {
+        f"{name}{letter}": round(float(1 / (chance * 1.05) * factor), 2)
+        for name, factor in (("B365", 1.0), ("PS", 1.02), ("Avg", 1.01), ("PSC", 1.03), ("AvgC", 1.02))
+        for letter, chance in zip("HDA", chances, strict=True)
+    }
+
+
+def season(start: date, teams: Sequence[str], seed: int, nonsense_from: date | None, *, has_times: bool) -> list[Row]:
+    """A double round robin, a round every third day; from `nonsense_from` on all that is learnt is nonsense."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number, (home, away) in enumerate(permutations(teams, 2)):
+        day = start + timedelta(days=3 * (number // 3))
+        goals, shots, odds = rng.integers(0, 5, 2), rng.integers(0, 9, 2), prices(rng)
+        if nonsense_from is not None and day >= nonsense_from:
+            goals, shots, odds = np.array([9, number % 9]), np.array([77, 1]), dict.fromkeys(odds, 1.01 + number)
+        time = {"Time": f"{12 + number % 9}:30"} if has_times else {}
+        statistics = {"HST": shots[0], "AST": shots[1]}
+        rows.append(result(f"{day:%d/%m/%Y}", home, away, f"{goals[0]}:{goals[1]}", **time, **statistics, **odds))
+    return rows
+
+
+def two_seasons(nonsense_from: date | None = None) -> dict[str, bytes]:
+    """Five clubs in 2022/23 without times; four of them and a new one in 2023/24 with times."""
+    return {
+        E0_2022: csv(season(date(2022, 8, 6), ["Ash", "Birch", "Cedar", "Date", "Elm"], 1, nonsense_from, has_times=False)),
+        E0_2023: csv(season(date(2023, 8, 12), ["Ash", "Birch", "Cedar", "Date", "Fir"], 2, nonsense_from, has_times=True)),
+    }
+
+
+@pytest.fixture(scope="module")
+def known_world(new_world: MakeWorld) -> Any:
+    """Two seasons, loaded once and transformed."""
+    return new_world().load(two_seasons()).transform()
+
+
+def columns(world: Any, table: str) -> list[str]:
+    return list(world.read(f"select * from {table} limit 0").columns)
+
+
+class TestContract:
+    def test_gold_offers_the_columns_that_learning_reads(self, known_world: Any) -> None:
+        """The ratings read the one table, every model is fitted on the other."""
+        assert set(contract.MATCH_COLUMNS) <= set(columns(known_world, "gold.fct_match"))
+        assert columns(known_world, "gold.feat_match") == ["match_id", *contract.WAREHOUSE_FEATURES, *contract.MARKET_COLUMNS]
+
+    def test_every_feature_is_a_float_and_every_match_has_a_row(self, known_world: Any) -> None:
+        """A whole number column with a null would change its type on the way to Python."""
+        types = known_world.read(
+            "select distinct data_type from information_schema.columns "
+            "where table_schema = 'gold' and table_name = 'feat_match' and column_name <> 'match_id'"
+        )
+        assert list(types["data_type"]) == ["double precision"]
+        assert known_world.read("select count(*) as n from gold.feat_match natural join gold.fct_match")["n"][0] == 40
+
+    def test_the_models_and_the_readers_may_read_what_dbt_made_and_nobody_else(self, known_world: Any) -> None:
+        """dbt replaces its tables at every run, and the rights to them must survive it."""
+        allowed = known_world.read(
+            "select distinct role from unnest(array['football_model', 'football_reader', 'football_api']) as role, "
+            "unnest(array['gold.feat_match', 'gold.fct_odds', 'silver.int_match']) as made "
+            "where has_table_privilege(role, made, 'select') order by role"
+        )
+        assert list(allowed["role"]) == ["football_model", "football_reader"]
+
+    def test_the_project_s_own_unit_and_data_tests_hold(self, known_world: Any) -> None:
+        """One invocation for all of them."""
+        known_world.invoke(["test"])
+
+
+class TestPointInTime:
+    CUT = datetime(2023, 8, 22, 12, tzinfo=UTC)
+
+    @pytest.fixture(scope="class")
+    def nonsense_world(self, new_world: MakeWorld) -> Any:
+        """The same fixtures, but everything learnt from the cut on is nonsense."""
+        return new_world().load(two_seasons(nonsense_from=self.CUT.date())).transform()
+
+    def test_whatever_comes_after_a_cut_earlier_features_are_equal_to_the_bit(
+        self, known_world: Any, nonsense_world: Any
+    ) -> None:
+        """Perturb the future: only rows whose forecast is cut off later may change, and they do."""
+        names = ", ".join(f"feature.{name}" for name in (*contract.WAREHOUSE_FEATURES, *contract.MARKET_COLUMNS[:3]))
+        query = (
+            f"select match.match_id, {names} from gold.feat_match as feature join gold.fct_match as match using (match_id) "
+            "where match.as_of {} '" + f"{self.CUT:%Y-%m-%d}" + "' order by match.match_id"
+        )
+        before, after = query.format("<="), query.format(">")
+        earlier = known_world.read(before)
+        assert len(earlier) == 32
+        assert earlier.equals(nonsense_world.read(before))
+        assert not known_world.read(after).equals(nonsense_world.read(after))
+
+    def test_a_result_is_learnt_three_hours_after_kick_off_or_at_the_end_of_a_day_without_a_time(self, known_world: Any) -> None:
+        """Days and times are the UK's: 12:30 in August is 11:30 UTC, a day ends at 23:00 UTC."""
+        first = known_world.read(
+            "select season, kickoff_at, is_time_known, as_of, known_at from gold.fct_match "
+            "where match_id in ('e0-2022-ash-birch-1', 'e0-2023-ash-birch-1') order by season"
+        )
+        expected = [
+            ["2022-08-05 23:00", "2022-08-05 23:00", "2022-08-06 23:00"],
+            ["2023-08-12 11:30", "2023-08-12 10:30", "2023-08-12 14:30"],
+        ]
+        moments = first[["kickoff_at", "as_of", "known_at"]].apply(lambda column: column.dt.strftime("%Y-%m-%d %H:%M"))
+        assert moments.to_numpy().tolist() == expected
+        assert list(first["is_time_known"]) == [False, True]
+
+    def test_a_rehearsal_hides_later_facts_and_keeps_matches_and_earlier_features(
+        self, new_world: MakeWorld, known_world: Any
+    ) -> None:
+        """What a run said on that day is what it says of that day later."""
+        rehearsal = new_world().load(two_seasons()).transform(data_cutoff=self.CUT)
+        matches = rehearsal.read("select status, count(*) as n from gold.fct_match group by status order by status")
+        assert dict(zip(matches["status"], matches["n"], strict=True)) == {"played": 32, "scheduled": 8}
+        assert rehearsal.read("select max(known_at) < '2023-08-22 12:00Z' as is_earlier from gold.fct_odds")["is_earlier"][0]
+        leaks = "select match_id from gold.fct_match where status = 'scheduled' and home_shots_on_target is not null"
+        assert rehearsal.read(leaks).empty
+        query = (
+            "select * from gold.feat_match where match_id in (select match_id from gold.fct_match "
+            "where kickoff_at < '2023-08-22') order by match_id"
+        )
+        assert rehearsal.read(query).equals(known_world.read(query))
+
+
+class TestIdentity:
+    def test_a_fixture_that_was_put_off_is_the_match_that_was_played(self, new_world: MakeWorld) -> None:
+        """Its number does not change: a forecast of it stays a forecast of it."""
+        world = new_world()
+        fixture = {"Div": "E0", "Date": "03/02/2024", "Time": "15:00", "HomeTeam": "Ash", "AwayTeam": "Birch", "AvgA": 4}
+        seen = []
+        for fixtures, played in (
+            ([fixture], []),
+            ([{**fixture, "Date": "10/02/2024"}], []),
+            ([{**fixture, "Date": "10/02/2024"}], [result("17/02/2024", "Ash", "Birch", "2:1")]),
+        ):
+            start = [result("12/08/2023", "Cedar", "Ash", "1:0")]
+            world.load({"fixtures.csv": csv(fixtures), E0_2023: csv([*start, *played])})
+            world.transform(data_cutoff=datetime(2024, 3, 1, tzinfo=UTC) if played else datetime(2024, 2, 2, tzinfo=UTC))
+            match = world.read("select match_id, status, source_date::text as day from gold.fct_match where source_home = 'Ash'")
+            seen += match.to_numpy().tolist()
+        name = "e0-2023-ash-birch-1"
+        assert seen == [[name, "scheduled", "2024-02-03"], [name, "scheduled", "2024-02-10"], [name, "played", "2024-02-17"]]
+
+    def test_every_source_and_spelling_comes_together_in_one_match(self, new_world: MakeWorld) -> None:
+        """Files of several seasons, spellings, sources and layouts; each line is counted once."""
+        world = new_world()
+        world.load(
+            {
+                # twice at one ground in three days; a line without a score, for a match that was not finished
+                "mmz4281/2324/G1.csv": csv(
+                    [
+                        result("20/01/2024", "Levadiakos", "OFI", "1:0", division="G1"),
+                        result("23/01/2024", "Levadeiakos ", "OFI Crete", "2:0", division="G1"),
+                        result("24/01/2024", "Panathinaikos", "Athinaikos", division="G1"),
+                    ]
+                ),
+                # columns of another era, two spellings in one file, look-alikes
+                "mmz4281/0809/D2.csv": csv(
+                    [
+                        {"Div": "D2", "Date": "15/08/08", "HT": "St. Pauli", "AT": "FC Koln", "FTHG": 1, "FTAG": 1, "FTR": "D"},
+                        {"Div": "D2", "Date": "22/08/08", "HT": "F Koln", "AT": "St Pauli", "FTHG": 0, "FTAG": 1, "FTR": "A"},
+                    ]
+                ),
+                "new/ARG.csv": csv(
+                    [
+                        abroad("Liga Profesional ", "03/02/2023", "Boca", "River", Season=2023, HG=1, AG=1, Res="D", PA=4),
+                        abroad("Copa De La Liga Profesional", "03/09/2023", "Boca", "River", Season=2023, HG=2, AG=1, Res="H"),
+                    ]
+                ),
+                "new_league_fixtures.csv": csv(
+                    [abroad("Copa Liga Profesional", "09/02/2024", "River", "Boca", Time="23:00", PA=3.5)]
+                ),
+            }
+        )
+        by_hand = [("20/01/2024", "Levadeiakos", "OFI", "5:5"), ("21/01/2024", "AEK", "OFI", "0:0")]
+        world.load({"by_hand.csv": csv([result(*match, division="G1") for match in by_hand])}, source="inbox")
+        other = {"date": "2024-01-21", "team1": "Levadeiakos", "team2": "OFI", "score": {"ft": [3, 3]}}
+        world.load({"2023-24/gr.1.json": json.dumps({"name": "2023/24", "matches": [other]}).encode()}, source="openfootball")
+        world.transform()
+        matches = world.read(
+            "select match_id, status, coalesce(home_goals, -1) as home_goals from gold.fct_match order by match_id"
+        )
+        assert list(matches.itertuples(index=False, name=None)) == [
+            ("arg-2023-boca-river-1", "played", 1),
+            ("arg-copa-2023-boca-river-1", "played", 2),
+            ("arg-copa-2024-river-boca-1", "scheduled", -1),
+            ("d2-2008-f-koln-st-pauli-1", "played", 0),
+            ("d2-2008-st-pauli-fc-koln-1", "played", 1),
+            ("g1-2023-aek-ofi-1", "played", 0),
+            ("g1-2023-levadeiakos-ofi-1", "played", 1),
+            ("g1-2023-levadeiakos-ofi-2", "played", 2),
+            ("g1-2023-panathinaikos-athinaikos-1", "void", -1),
+        ]
+        quotes = world.read("select match_id, bookmaker, moment, odds_away from gold.fct_odds order by match_id")
+        assert quotes.to_numpy().tolist() == [
+            ["arg-2023-boca-river-1", "pinnacle", "closing", 4.0],
+            ["arg-copa-2024-river-boca-1", "pinnacle", "pre_match", 3.5],
+        ]
+
+    def test_earlier_states_of_files_leave_no_trace(self, new_world: MakeWorld, known_world: Any) -> None:
+        """Half a season, another price and another spelling first, then the final files: the same gold, row for row."""
+        final = two_seasons()
+        lines = final[E0_2023].decode().splitlines(keepends=True)
+        half = "".join(lines[:9]).replace("Fir", "Firr", 1).replace(",2.", ",3.", 5)
+        world = new_world().load({E0_2023: half.encode()}).transform()
+        assert world.table("gold.fct_match") != known_world.table("gold.fct_match")
+        world.load(final).transform()
+        for table in GOLD:
+            assert world.table(table) == known_world.table(table), table
+
+    def test_a_second_run_changes_nothing(self, known_world: Any) -> None:
+        """With the same cut-off a run is a function of what was delivered."""
+        before = {table: known_world.table(table) for table in GOLD}
+        known_world.transform()
+        assert {table: known_world.table(table) for table in GOLD} == before
+
+
+def test_the_whole_corpus_arrives_once(new_world: MakeWorld, corpus: Any) -> None:
+    """Every match of every file is a match here, and none is there twice."""
+    root = corpus / "football-data"
+    files = sorted((root / "mmz4281").glob("*/*.csv")) + sorted((root / "new").glob("*.csv"))
+    world = new_world().load({path.relative_to(root).as_posix(): path.read_bytes() for path in files})
+    world.transform(data_cutoff=datetime(2026, 1, 1, tzinfo=UTC))
+    counts = world.read(
+        "select source_division ~ '^[A-Z]{3}$' as is_new, count(*) as n, count(distinct match_id) as n_ids, "
+        "count(*) filter (where home_goals is null) as n_without_score, "
+        "count(distinct (source_division, source_date, source_home, source_away)) as n_lines "
+        "from gold.fct_match group by 1 order by 1"
+    )
+    assert counts[["n", "n_ids", "n_without_score", "n_lines"]].to_numpy().tolist() == [
+        [211_071, 211_071, 2, 211_071],
+        [49_356, 49_356, 1, 49_356],
+    ]
+    clubs = set(world.read("select team_id from gold.dim_team")["team_id"])
+    apart = (
+        *("germany-f-koln", "germany-fc-koln", "spain-granada", "spain-granada-74", "spain-las-palmas", "spain-u-las-palmas"),
+        *("spain-extremadura", "spain-extremadura-ud", "romania-univ-craiova", "romania-u-craiova-1948", "greece-athinaikos"),
+        *("greece-panathinaikos", "italy-reggiana", "italy-reggina", "germany-hamburg", "germany-homburg", "france-cannes"),
+        *("france-vannes", "spain-ath-bilbao", "spain-ath-bilbao-b"),
+    )
+    assert clubs.issuperset(apart)
+    assert len(clubs) == 1_146

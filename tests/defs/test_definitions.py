@@ -1,0 +1,102 @@
+"""The code location: what a data engineer finds in the Dagster UI."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import dagster as dg
+import pytest
+
+from pipelines.defs.alerts import announce
+from pipelines.defs.manifest import ensure_manifest
+from pipelines.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    ensure_manifest()
+    from pipelines.definitions import defs
+
+    return defs()
+
+
+def test_the_code_location_loads_with_the_network_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    ensure_manifest()
+
+    def refuse(*_: object) -> None:
+        raise OSError("the network is off")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    from pipelines.definitions import defs
+
+    assert defs().resolve_all_job_defs()
+
+
+def test_every_asset_says_what_it_is_whose_it_is_and_how_fresh_it_must_be(definitions: dg.Definitions) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        assert len(spec.key.path) == 2, f"{spec.key}: the key is [schema, table]"
+        if spec.key.path[0] == "bronze" and not spec.owners:
+            continue  # a source of dbt's, described where it is made
+        assert spec.description, spec.key
+        assert spec.owners, spec.key
+        assert spec.kinds, spec.key
+        assert spec.group_name == spec.key.path[0], spec.key
+
+
+def _steps(definitions: dg.Definitions, job: str) -> set[str]:
+    return {node.name for node in definitions.resolve_job_def(job).nodes}
+
+
+def test_the_day_does_everything_but_train_and_document(definitions: dg.Definitions) -> None:
+    build, day = _steps(definitions, "build"), _steps(definitions, "day")
+    assert build - day == {"forecast__model_evidence"}
+    assert day - build == set()
+    assert {"ingestion", "transformation", "forecast__match_rating", "forecast__prediction", "publication"} <= day
+    assert _steps(definitions, "docs") == {"docs__site"}
+
+
+def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Definitions) -> None:
+    blocking = {spec.name for checks in definitions.asset_checks or [] for spec in checks.check_specs if spec.blocking}
+    assert {
+        "every_line_is_accounted_for",
+        "football_data_main_meets_expectations",
+        "football_data_new_meets_expectations",
+        "football_data_fixtures_meets_expectations",
+        "openfootball_meets_expectations",
+        "predictions_meet_expectations",
+    } <= blocking
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    received: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", received
+    server.shutdown()
+
+
+def test_a_failed_run_is_told_to_the_webhook_with_what_it_means_for_readers(webhook: tuple[str, list[dict[str, str]]]) -> None:
+    url, received = webhook
+    announce(Settings.read({"ALERT_WEBHOOK_URL": url, "EDITION": "live"}), job="day", run_id="r1", error="ingestion failed")
+    (message,) = received
+    assert message["title"] == "Run of day failed (live)"
+    assert message["run_id"] == "r1"
+    assert "The last publication stands" in message["text"]
+
+
+def test_without_a_webhook_the_message_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    announce(Settings.read({}), job="day", run_id="r2", error="no space left")
+    assert "no space left" in caplog.text

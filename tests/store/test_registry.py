@@ -1,0 +1,92 @@
+"""The model registry against a real MLflow server."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.forecast.contract import FEATURES, PROBABILITIES
+from pipelines.forecast.models import MODELS
+from pipelines.store.registry import ModelVersion, Registry
+
+
+@pytest.fixture(scope="module")
+def features() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(rng.normal(size=(400, len(FEATURES))), columns=list(FEATURES))
+    return frame.assign(n_played_home=20.0, n_played_away=20.0)
+
+
+@pytest.fixture(scope="module")
+def folder(features: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(8)
+    goals = pd.DataFrame(rng.poisson(1.4, size=(400, 2)).astype(float), columns=["home_goals", "away_goals"])
+    model = MODELS["results-logit"].make().fit(features, goals)
+    model.to_files(tmp_path_factory.mktemp("model"))
+    target: Path = tmp_path_factory.mktemp("model")
+    model.to_files(target)
+    return target
+
+
+def _log(registry: Registry, name: str, folder: Path, features: pd.DataFrame, tmp_path: Path) -> ModelVersion:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir(exist_ok=True)
+    (evidence / "scores.csv").write_text("n\n1\n")
+    return registry.log_challenger(
+        name=name,
+        folder=folder,
+        features=features.head(3),
+        probabilities=pd.DataFrame(
+            MODELS["results-logit"].read(folder).predict_proba(features.head(3)), columns=list(PROBABILITIES)
+        ),
+        params={"recipe": "results-logit"},
+        metrics={"log_loss": 1.01},
+        tags={"recipe": "results-logit", "data_sha256": "d", "features_sha256": "f", "git_revision": "g"},
+        evidence=evidence,
+    )
+
+
+def test_aliases_move_with_promotion_and_back_with_rollback(
+    mlflow_server: str, folder: Path, features: pd.DataFrame, tmp_path: Path
+) -> None:
+    registry, name = Registry(mlflow_server), f"model-{uuid4().hex}"
+    assert registry.champion(name) is None
+    with pytest.raises(LookupError, match="no champion"):
+        registry.rollback(name)
+
+    first = _log(registry, name, folder, features, tmp_path)
+    assert registry.champion(name) is None, "a challenger is not served before it is promoted"
+    registry.promote(name, first.version, "2026-01-01T00:00:00+00:00")
+    with pytest.raises(LookupError, match="was champion before"):
+        registry.rollback(name)
+
+    second = _log(registry, name, folder, features, tmp_path)
+    registry.promote(name, second.version, "2026-01-08T00:00:00+00:00")
+    champion = registry.champion(name)
+    assert champion is not None
+    assert (champion.version, champion.tags["recipe"], champion.tags["data_sha256"]) == (2, "results-logit", "d")
+
+    assert registry.rollback(name).version == 1
+    champion = registry.champion(name)
+    assert champion is not None
+    assert champion.version == 1
+    assert [version.version for version in registry.versions(name)] == [2, 1]
+
+
+def test_fetched_files_are_the_registered_ones_and_mlflow_itself_predicts_the_same(
+    mlflow_server: str, folder: Path, features: pd.DataFrame, tmp_path: Path
+) -> None:
+    import mlflow
+
+    registry, name = Registry(mlflow_server), f"model-{uuid4().hex}"
+    version = _log(registry, name, folder, features, tmp_path)
+    fetched = registry.fetch(version, tmp_path / "cache")
+    assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+    assert registry.fetch(version, tmp_path / "cache") == fetched
+
+    expected = MODELS["results-logit"].read(folder).predict_proba(features)
+    served = mlflow.pyfunc.load_model(f"models:/{name}/{version.version}")
+    assert served.metadata.signature is not None
+    assert np.array_equal(served.predict(features)[list(PROBABILITIES)].to_numpy(), expected)
