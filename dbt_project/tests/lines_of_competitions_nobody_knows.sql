@@ -1,5 +1,5 @@
 -- Lines that are no match here because their division or league is not in the seed `competition`.
-{{ config(severity='warn') }}
+{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'int_sighting'}}}) }}
 
 select
     match.source,

@@ -26,6 +26,8 @@ FOOTBALL_DATA = dg.AssetKey(["bronze", "football_data_match"])
 OPENFOOTBALL = dg.AssetKey(["bronze", "openfootball_match"])
 QUARANTINE = dg.AssetKey(["bronze", "quarantine"])
 
+ROWS_WORTH_STATISTICS = 1000
+
 N_FETCHERS = 4
 """Files asked for at the same time; each source keeps its own, smaller limit per host."""
 
@@ -106,6 +108,8 @@ class Ingestion:
                 fetched = fetchers.map(partial(_fetch, source, known), keys)
                 for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
                     self._count(result)
+        if self.n_inserted > ROWS_WORTH_STATISTICS:
+            store.refresh_statistics(self.bronze)
         if self._has_no_fixtures:
             self.notes.append("no source lists coming fixtures (fixtures.csv is missing)")
 

@@ -39,14 +39,14 @@ def prediction(
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.predict import forecast
 
-    champion = registry.champion(MODEL_NAME)
-    if champion is None:
-        raise dg.Failure("there is no champion yet; run the job `week`, which trains one", allow_retries=False)
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
     if coming.empty:
         context.log.warning("no coming match is known; the publication will be empty and say so")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
+    champion = registry.champion(MODEL_NAME)
+    if champion is None:
+        raise dg.Failure("there is no champion yet; `football train` makes one", allow_retries=False)
     model = MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
     forecasts = forecast(model, coming).assign(
         information_set="results", model_name=champion.name, model_version=champion.version, issued_at=now

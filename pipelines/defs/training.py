@@ -62,12 +62,14 @@ def model_evidence(
 
     matches, features, market = matrix(warehouse)
     played = is_played(matches)
-    seasons = sorted(matches.loc[played, "season"].unique())[-N_EVIDENCE_SEASONS:]
 
+    champion = registry.champion(MODEL_NAME)
+    # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
+    n_seasons = N_EVIDENCE_SEASONS if champion else 1
+    seasons = sorted(matches.loc[played, "season"].unique())[-n_seasons:]
     recipe = MODELS[config.recipe or next(iter(MODELS))]
     context.log.info(f"walk-forward comparison of {recipe.name} over the seasons {seasons}")
     challenger = backtest(matches, features, market, recipe, seasons)
-    champion = registry.champion(MODEL_NAME)
     champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
     rival = None
     if champion_recipe is not None:

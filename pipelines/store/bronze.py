@@ -150,6 +150,7 @@ def _encoded(delivery: Delivery, parsed: ParsedFile) -> _Encoded:
             "key": delivery.key,
             "sha256": delivery.sha256,
             "size_bytes": len(delivery.content),
+            "layout": parsed.layout,
             "encoding": parsed.encoding,
             "header": None if parsed.header is None else msgspec.json.encode(parsed.header).decode(),
             "n_lines": parsed.n_lines,
@@ -484,23 +485,15 @@ def unaccepted_rows(
     with warehouse.connect() as connection:
         found = connection.execute(
             """
-            select latest.file_id, latest.source, latest.key
+            select file_id, source, key
             from (
-                select distinct on (source, key) file_id, source, key, accepted_at
+                select distinct on (source, key) file_id, source, key, layout, accepted_at
                 from bronze.source_file where state <> 'refused' order by source, key, version desc
             ) as latest
-            where latest.accepted_at is null
-            and exists (
-                select from bronze.football_data_match as rows
-                where (rows.source, rows.key) = (latest.source, latest.key) and rows.layout = any(%(layouts)s)
-                union all
-                select from bronze.openfootball_match as rows
-                where (rows.source, rows.key) = (latest.source, latest.key) and rows.layout = any(%(layouts)s)
-            )
+            where accepted_at is null and layout = any(%s)
             """,
-            {"layouts": list(layouts)},
+            (list(layouts),),
         ).fetchall()
-    table = _table(layouts[0])
     picked = sql.SQL(", ").join(
         sql.SQL("coalesce({}) as {}").format(
             sql.SQL(", ").join(sql.SQL("cells ->> {}").format(name) for name in names), sql.Identifier(column)
@@ -510,9 +503,10 @@ def unaccepted_rows(
     query = sql.SQL(
         """
         select {} from {}
-        where until_version is null and (source, key) in (select * from unnest(%(sources)s::text[], %(keys)s::text[]))
+        join unnest(%(sources)s::text[], %(keys)s::text[]) as file (source, key) using (source, key)
+        where until_version is null
         """
-    ).format(picked, sql.Identifier("bronze", table))
+    ).format(picked, sql.Identifier("bronze", _table(layouts[0])))
     parameters = {"sources": [source for _, source, _ in found], "keys": [key for _, _, key in found]}
     return warehouse.read(query, parameters), [file_id for file_id, _, _ in found]
 
@@ -544,3 +538,9 @@ def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
         from bronze.source_file order by source, key, version desc
         """
     )
+
+
+def refresh_statistics(warehouse: Warehouse) -> None:
+    """Let the planner know what a load has brought: without this it expects the tables to be empty for a minute."""
+    with warehouse.connect() as connection:
+        connection.execute("analyze bronze.source_file, bronze.football_data_match, bronze.openfootball_match")

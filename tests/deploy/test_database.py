@@ -25,7 +25,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "forecast.match_rating": ALL,
         "forecast.model_evidence": ADD,
         "forecast.prediction": ADD,
-        **{f"published.{table}": WORK for table in PUBLISHED},
+        **{f"published.{table}": ADD for table in PUBLISHED},
     },
     "api": {"app.account": WORK, **{f"published.{table}": READ for table in PUBLISHED}},
     "reader": {

@@ -47,6 +47,7 @@ class Platform:
     urls: Urls
     folder: Path
     mlflow: str
+    shown: str = ""
 
     def environment(self, **changes: str) -> dict[str, str]:
         """What `football` would set for this edition's processes."""
@@ -116,22 +117,35 @@ class Platform:
         return found
 
 
-@pytest.fixture
-def new_platform(
-    postgres: PostgresServer, database_template: Secrets, mlflow_server: str, tmp_path: Path
-) -> Iterator[Callable[[str], Platform]]:
-    """Make platforms with empty, migrated databases; dropped after the test."""
+@pytest.fixture(scope="session")
+def make_platform(
+    postgres: PostgresServer, database_template: Secrets, mlflow_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Platform]]:
+    """`make_platform(name, like=None)`: migrated and empty, or as another one stands; dropped at the end."""
     names = []
 
-    def make(name: str) -> Platform:
+    def make(name: str, like: Platform | None = None) -> Platform:
         database = f"football_{name}_{secrets.token_hex(3)}"
         names.append(database)
-        urls = deploy_database.copy(postgres.url(), TEMPLATE, database, database_template)
-        folder = tmp_path / name
-        (folder / "dagster").mkdir(parents=True)
+        template = TEMPLATE if like is None else like.urls.owner.rpartition("/")[2]
+        urls = deploy_database.copy(postgres.url(), template, database, database_template)
+        folder = tmp_path_factory.mktemp(name)
+        if like is not None:
+            shutil.copytree(like.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dagster"))
+        (folder / "dagster").mkdir()
         shutil.copyfile(PROJECT / "deploy/dagster/dagster.yaml", folder / "dagster" / "dagster.yaml")
         return Platform(urls, folder, mlflow_server)
 
     yield make
     for database in names:
         deploy_database.drop(postgres.url(), database)
+
+
+@pytest.fixture(scope="session")
+def built(make_platform: Callable[..., Platform]) -> Platform:
+    """A platform after its first build on simulated data. To be copied, not changed."""
+    platform = make_platform("built")
+    done = platform.run("build", IS_SIMULATED="1")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    platform.shown = done.stdout
+    return platform

@@ -1,24 +1,16 @@
--- Every quote on a match, from the line that speaks for the match.
-with match as (
-    select * from {{ ref('int_match') }}
-),
-
-quote as (
-    select
-        match.match_id,
-        quote.bookmaker,
-        quote.moment,
-        quote.market,
-        quote.line,
-        quote.odds_home,
-        quote.odds_draw,
-        quote.odds_away,
-        quote.odds_over,
-        quote.odds_under,
-        case when quote.moment = 'closing' then match.kickoff_at else match.quotes_known_at end as known_at
-    from {{ ref('stg_football_data__quote') }} as quote
-    inner join match on quote.row_id = match.sighting_id
-)
-
-select * from quote
-where known_at < {{ data_cutoff() }}
+-- Every quote on a match, from the line that speaks for the match. No CTEs, see stg_football_data__quote.
+select
+    match.match_id,
+    quote.bookmaker,
+    quote.moment,
+    quote.market,
+    quote.line,
+    quote.odds_home,
+    quote.odds_draw,
+    quote.odds_away,
+    quote.odds_over,
+    quote.odds_under,
+    case when quote.moment = 'closing' then match.kickoff_at else match.quotes_known_at end as known_at
+from {{ ref('stg_football_data__quote') }} as quote
+inner join {{ ref('int_match') }} as match on quote.row_id = match.sighting_id
+where case when quote.moment = 'closing' then match.kickoff_at else match.quotes_known_at end < {{ data_cutoff() }}

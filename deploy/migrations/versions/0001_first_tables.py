@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("version", sa.Integer(), nullable=False, comment="1 for the first bytes seen under this key, then counting up"),
         sa.Column("sha256", sa.Text(), nullable=False, comment="digest of the bytes, their address in the landing zone"),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("layout", sa.Text(), nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json"),
         sa.Column("encoding", sa.Text(), nullable=True, comment="how the bytes were read; null where they could not be"),
         sa.Column(
             "header",

@@ -10,6 +10,8 @@ depends_on = None
 GRANTS = (
     "usage on schema bronze to football_ingest, football_transform, football_model, football_reader",
     "select, insert, update on all tables in schema bronze to football_ingest",
+    # To refresh the planner's statistics behind a large load.
+    "maintain on all tables in schema bronze to football_ingest",
     "select on all tables in schema bronze to football_transform, football_reader",
     "select on bronze.source_file to football_model",
     "usage on schema forecast to football_model, football_reader",
@@ -17,7 +19,8 @@ GRANTS = (
     "select, insert, update, delete, truncate on forecast.match_rating to football_model",
     "select on all tables in schema forecast to football_reader",
     "usage on schema published to football_model, football_api, football_reader",
-    "select, insert, update on all tables in schema published to football_model",
+    "select, insert on all tables in schema published to football_model",
+    "update (confirmed_at) on published.publication to football_model",
     "select on all tables in schema published to football_api, football_reader",
     "usage on schema app to football_api",
     "select, insert, update on all tables in schema app to football_api",

@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['match_id'], 'unique': true}]) }}
+
 -- One row per match, played or not: its identity, and the sighting that speaks for it.
 --
 -- A match is a pairing at one ground in one season of one competition, and which of several such it is. Two dates on which
