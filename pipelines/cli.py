@@ -226,6 +226,8 @@ def run_job(name: str) -> None:
     for talkative in ("alembic", "mlflow"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     with chatter_in(Settings.read().state_dir / "logs" / "run.log"), dg.DagsterInstance.get() as instance:
+        # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
+        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
         result = dg.execute_job(
             dg.build_reconstructable_job("pipelines.cli", "job_named", (name,)),
             instance=instance,

@@ -6,6 +6,7 @@ a model is or whether it deserves promotion (`pipelines.forecast`). Models come 
 """
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 MODEL_NAME = "match_result"
 """The registered model of the information set `results`."""
+
+ANSWER_WITHIN = 60.0
+"""Seconds for which a server that does not answer is waited for."""
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -47,6 +51,7 @@ class Registry:
     def __init__(self, tracking_uri: str, experiment: str = "football") -> None:
         self.tracking_uri = tracking_uri
         self.experiment = experiment
+        self._is_answering = False
 
     def log_challenger(
         self,
@@ -156,9 +161,32 @@ class Registry:
             files.rename(folder)
         return folder
 
+    def _wait_until_answering(self) -> None:
+        """Wait for the server a bounded time: it may be starting beside us.
+
+        Raises:
+            RegistryUnavailable: it does not answer.
+        """
+        if self._is_answering:
+            return
+        import httpx
+
+        deadline = time.monotonic() + ANSWER_WITHIN
+        while True:
+            try:
+                httpx.get(f"{self.tracking_uri}/health", timeout=5, trust_env=False).raise_for_status()
+            except httpx.HTTPError as error:
+                if time.monotonic() > deadline:
+                    raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
+                time.sleep(0.25)
+            else:
+                self._is_answering = True
+                return
+
     def _client(self) -> "MlflowClient":
         import mlflow
 
+        self._wait_until_answering()
         mlflow.set_tracking_uri(self.tracking_uri)
         mlflow.set_registry_uri(self.tracking_uri)
         return mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)

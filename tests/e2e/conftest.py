@@ -45,6 +45,7 @@ class Platform:
     """One edition: its databases, its folder, and its commands."""
 
     urls: Urls
+    admin: str
     folder: Path
     mlflow: str
     shown: str = ""
@@ -89,8 +90,8 @@ class Platform:
         )
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
-        """Rows of a SELECT, as the owner."""
-        with psycopg.connect(self.urls.owner) as connection:
+        """Rows of a SELECT, as the superuser."""
+        with psycopg.connect(self.admin) as connection:
             return connection.execute(statement).fetchall()
 
     def content(
@@ -98,7 +99,7 @@ class Platform:
     ) -> dict[str, tuple[int, str]]:
         """Table to its number of rows and a digest of them, moments and surrogate ids left out."""
         found = {}
-        with psycopg.connect(self.urls.owner) as connection:
+        with psycopg.connect(self.admin) as connection:
             tables = connection.execute(
                 "select table_schema, table_name from information_schema.tables where table_schema = any(%s) order by 1, 2",
                 [list(schemas)],
@@ -134,7 +135,7 @@ def make_platform(
             shutil.copytree(like.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dagster"))
         (folder / "dagster").mkdir()
         shutil.copyfile(PROJECT / "deploy/dagster/dagster.yaml", folder / "dagster" / "dagster.yaml")
-        return Platform(urls, folder, mlflow_server)
+        return Platform(urls, postgres.url(database), folder, mlflow_server)
 
     yield make
     for database in names:

@@ -51,7 +51,7 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
 def test_the_ledger_refuses_to_be_rewritten_by_the_role_that_writes_it(built: Platform) -> None:
     with psycopg.connect(built.urls.model) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("update forecast.prediction set p_home = 0.5")
-    with psycopg.connect(built.urls.owner) as connection, pytest.raises(psycopg.errors.RestrictViolation):
+    with psycopg.connect(built.admin) as connection, pytest.raises(psycopg.errors.RestrictViolation):
         connection.execute("update forecast.prediction set p_home = 0.5")
 
 
