@@ -7,6 +7,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # `make demo` may be typed in a shell of another virtual environment.
 unexport VIRTUAL_ENV
+# Threads that wait for each other must sleep: spinning, they take the core that another process needs.
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help
 help: ## List the targets

@@ -329,7 +329,7 @@ def bench_pipeline() -> None:
         shutil.rmtree(here.state_dir(BENCH), ignore_errors=True)
     operate.start_servers(here, BENCH, step)
     operate.start_applications(here, BENCH, ["mlflow"])
-    operate.wait_until_answering(here, ["mlflow"] if here.is_mlflow_ours else [], step)
+    operate.wait_until_answering(here, ["mlflow"], step)
     everything = {"COMPETITIONS": "all", "SEASONS": "all"} | pipelines_environment(here, BENCH)
     result = subprocess.run([sys.executable, "-m", "pipelines", "bench"], env=everything, cwd=PROJECT_DIR, check=False)
     operate.stop(here)

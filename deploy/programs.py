@@ -18,6 +18,13 @@ from deploy.settings import PROJECT_DIR
 SERVICE_ONLY = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "DEMO_LOGIN_FILE")
 """What the pipelines have no business with."""
 
+BEING_BUILT = """\
+<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="10"><title>Documentation</title>
+<p style="font:16px/1.5 system-ui,sans-serif;margin:3rem">The pages are being built behind the first run. This one
+reloads by itself.</p>
+"""
+
 WORKSPACE = """\
 # Webserver and daemon share one process that has the definitions loaded.
 load_from:
@@ -44,6 +51,9 @@ def lay_out(installation: Installation, edition: Edition) -> None:
     environment = installation.environment(edition)
     for name in ("DAGSTER_HOME", "LANDING_DIR", "INBOX_DIR", "DOCS_DIR", "SIMULATED_DIR", "EVIDENCE_DIR"):
         Path(environment[name]).mkdir(parents=True, exist_ok=True)
+    start_page = Path(environment["DOCS_DIR"]) / "index.html"
+    if not start_page.exists():
+        start_page.write_text(BEING_BUILT)
     home = Path(environment["DAGSTER_HOME"])
     shutil.copyfile(PROJECT_DIR / "deploy/dagster/dagster.yaml", home / "dagster.yaml")
     (home / "workspace.yaml").write_text(WORKSPACE.format(port=installation.ports.get("dagster-code")))

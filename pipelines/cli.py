@@ -25,11 +25,11 @@ class RunFailed(click.ClickException):
 def build(train: bool | None) -> None:
     """Run everything from raw files to publication, and show the coming fixtures."""
     from pipelines.settings import Settings
-    from pipelines.store.gold import has_champion
+    from pipelines.store.gold import last_promoted
     from pipelines.store.warehouse import Warehouse
 
     if train is None:
-        train = not has_champion(Warehouse(Settings.read().model_url))
+        train = last_promoted(Warehouse(Settings.read().model_url)) is None
     run_job("build" if train else "day")
     show_predictions(limit=20)
 
@@ -55,19 +55,20 @@ def models(action: str) -> None:
     from rich.table import Table
 
     from pipelines.settings import Settings
-    from pipelines.store.registry import MODEL_NAME, Registry
+    from pipelines.store.registry import Registry
 
-    registry = Registry(Settings.read().mlflow_tracking_uri)
+    settings = Settings.read()
+    registry = Registry(settings.mlflow_tracking_uri)
     if action == "rollback":
         try:
-            model = registry.rollback(MODEL_NAME)
+            model = registry.rollback(settings.model_name)
         except LookupError as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"{model.name} version {model.version} is champion again; `football refresh` publishes its forecasts")
         return
-    champion = registry.champion(MODEL_NAME)
+    champion = registry.champion(settings.model_name)
     table = Table("model", "version", "recipe", "promoted", "champion", title="Registered models")
-    for model in registry.versions(MODEL_NAME):
+    for model in registry.versions(settings.model_name):
         is_champion = champion is not None and champion.version == model.version
         table.add_row(
             model.name, str(model.version), model.tags.get("recipe", ""), model.tags.get("promoted_at", ""), "yes" * is_champion

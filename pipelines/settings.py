@@ -82,6 +82,11 @@ class Settings:
             alert_webhook_url=env.get("ALERT_WEBHOOK_URL", ""),
         )
 
+    @property
+    def model_name(self) -> str:
+        """The registered model of this edition: a registry may be shared, champions may not."""
+        return f"match_result-{self.edition}"
+
     def now(self) -> datetime:
         """The moment up to which facts count: the wall clock, or the rehearsed day's."""
         return self.data_cutoff or datetime.now(UTC)

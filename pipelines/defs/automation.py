@@ -67,13 +67,13 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[build, week],
+    monitored_jobs=[build, day, week],
     request_job=docs,
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
 )
 def documentation_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest:
-    """Build the pages anew behind a build or a training: nobody needs to wait for them."""
+    """Build the pages anew behind every job that changed what they show: nobody needs to wait for them."""
     return dg.RunRequest(run_key=context.dagster_run.run_id)
 
 

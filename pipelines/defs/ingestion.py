@@ -15,7 +15,17 @@ import pandas as pd
 
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
-from pipelines.sources.protocol import Delivery, Fetched, Missing, NotModified, ParsedFile, Scope, Source, SourceError
+from pipelines.sources.protocol import (
+    Delivery,
+    DownloadTooLarge,
+    Fetched,
+    Missing,
+    NotModified,
+    ParsedFile,
+    Scope,
+    Source,
+    SourceUnreachable,
+)
 from pipelines.sources.registry import open_sources
 from pipelines.store import bronze as store
 from pipelines.store.landing import Landing
@@ -60,12 +70,14 @@ def ingestion(
     outcome = Ingestion(settings, bronze, landing)
     try:
         outcome.run()
-    except SourceError as error:
+    except SourceUnreachable as error:
         raise dg.Failure(
             f"{error} What was loaded before stays, and so does the last publication. "
             "Is FOOTBALL_DATA_URL right, and the network up?",
             allow_retries=False,
         ) from error
+    except ValueError as error:  # what COMPETITIONS, SEASONS or SOURCES say makes no sense, and will not later
+        raise dg.Failure(str(error), allow_retries=False) from error
     for note in outcome.notes:
         context.log.warning(note)
     metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}
@@ -94,7 +106,7 @@ class Ingestion:
         """Go through all sources.
 
         Raises:
-            SourceError: a source does not answer; what came before stays.
+            SourceUnreachable: a source does not answer; what came before stays.
         """
         scope = Scope.read(self.settings.competitions, self.settings.seasons, self.settings.now().date())
         for name, source in open_sources(self.settings).items():
@@ -105,7 +117,7 @@ class Ingestion:
                 )
             known = store.latest(self.bronze, name)
             with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
-                fetched = fetchers.map(partial(_fetch, source, known), keys)
+                fetched = fetchers.map(partial(self._fetch, source, known), keys)
                 for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
                     self._count(result)
         if self.n_inserted > ROWS_WORTH_STATISTICS:
@@ -116,6 +128,14 @@ class Ingestion:
     @property
     def _has_no_fixtures(self) -> bool:
         return self.files["fixtures"] == 0 and self.settings.data_cutoff is None
+
+    def _fetch(self, source: Source, known: Mapping[str, store.Latest], key: str) -> Fetched:
+        latest = known.get(key)
+        try:
+            return source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
+        except DownloadTooLarge as error:  # one file is in trouble, not its source
+            self.notes.append(str(error))
+            return Missing(source.name, key)
 
     def _parsed(self, source: Source, fetched: Iterator[Fetched]) -> Iterator[tuple[Delivery, ParsedFile]]:
         for answer in fetched:
@@ -136,11 +156,6 @@ class Ingestion:
             self.n_withdrawn += result.n_withdrawn
             self.n_quarantined += result.n_quarantined
             self.file_ids.append(result.file_id)
-
-
-def _fetch(source: Source, known: Mapping[str, store.Latest], key: str) -> Fetched:
-    latest = known.get(key)
-    return source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
 
 
 def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValue:
@@ -177,7 +192,9 @@ def nothing_waits_in_quarantine(bronze: dg.ResourceParam[Warehouse]) -> dg.Asset
 
 
 @dg.asset_check(
-    asset=SOURCE_FILE, description="Versions that were cut short or lost rows withdraw nothing: the last good one stands."
+    asset=SOURCE_FILE,
+    blocking=True,
+    description="Versions that were cut short or lost rows withdraw nothing: the last good one stands.",
 )
 def latest_versions_are_intact(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning with the files concerned; blocking only where more than a tenth of all files is refused."""

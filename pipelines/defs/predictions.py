@@ -11,7 +11,7 @@ from pipelines.defs.quality import verdict
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store import gold, ledger
-from pipelines.store.registry import MODEL_NAME, Registry
+from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.warehouse import Warehouse
 
 HORIZON = timedelta(days=10)
@@ -44,7 +44,7 @@ def prediction(
     if coming.empty:
         context.log.warning("no coming match is known; the publication will be empty and say so")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
-    champion = registry.champion(MODEL_NAME)
+    champion = registry.champion(settings.model_name) or _promoted_before(settings, warehouse, registry)
     if champion is None:
         raise dg.Failure("there is no champion yet; `football train` makes one", allow_retries=False)
     model = MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
@@ -59,6 +59,14 @@ def prediction(
             "model_version": champion.version,
         }
     )
+
+
+def _promoted_before(settings: Settings, warehouse: Warehouse, registry: Registry) -> ModelVersion | None:
+    """Give the alias to the version whose promotion was decided by a training that died before it could."""
+    decided = gold.last_promoted(warehouse)
+    if decided is not None:
+        registry.promote(settings.model_name, *decided)
+    return registry.champion(settings.model_name)
 
 
 @dg.asset_check(asset=LEDGER, blocking=True, description="What is about to be published is complete, possible and unique.")

@@ -4,7 +4,6 @@ Belongs here: which suite judges which rows. The suites are in `expectations`; i
 seconds and happens only when there is something to judge.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,9 +21,7 @@ def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetChec
     from expectations.run import validate
 
     outcome = validate(suite, frame)
-    kept = settings.state_dir / "verdicts" / f"{suite}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(outcome.result), encoding="utf-8")
+    outcome.save(settings.state_dir / "verdicts")
     failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
     return dg.AssetCheckResult(
         passed=outcome.passed,

@@ -18,7 +18,7 @@ import pandas as pd
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import gold
-from pipelines.store.registry import MODEL_NAME, ModelVersion, Registry
+from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.revision import git_revision
 from pipelines.store.warehouse import Warehouse
 
@@ -63,7 +63,7 @@ def model_evidence(
     matches, features, market = matrix(warehouse)
     played = is_played(matches)
 
-    champion = registry.champion(MODEL_NAME)
+    champion = registry.champion(settings.model_name)
     # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
     n_seasons = N_EVIDENCE_SEASONS if champion else 1
     seasons = sorted(matches.loc[played, "season"].unique())[-n_seasons:]
@@ -90,7 +90,7 @@ def model_evidence(
         scores.to_csv(evidence / "scores.csv")
         (evidence / "decision.json").write_text(json.dumps(asdict(decision), indent=1, default=str))
         version = registry.log_challenger(
-            name=MODEL_NAME,
+            name=settings.model_name,
             folder=files,
             features=features.tail(5),
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
@@ -100,9 +100,10 @@ def model_evidence(
             evidence=evidence,
         )
     now = datetime.now(UTC)
-    if decision.promote:
-        registry.promote(MODEL_NAME, version.version, now.isoformat())
+    # The record first: a run that dies here is completed by the next prediction, which finds the alias missing.
     _keep(warehouse, version, decision, now)
+    if decision.promote:
+        registry.promote(settings.model_name, version.version, now.isoformat())
     context.log.info("promoted" if decision.promote else "the champion stays")
     return dg.MaterializeResult(
         metadata={

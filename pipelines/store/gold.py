@@ -84,8 +84,13 @@ def competitions(warehouse: Warehouse) -> "pd.DataFrame":
     )
 
 
-def has_champion(warehouse: Warehouse) -> bool:
-    """Whether a model was ever promoted."""
+def last_promoted(warehouse: Warehouse) -> tuple[int, str] | None:
+    """Version and moment of the last promotion that was decided; None before the first."""
     with warehouse.connect() as connection:
-        row = connection.execute("select exists (select from forecast.model_evidence where decision = 'promoted')").fetchone()
-    return bool(row and row[0])
+        row = connection.execute(
+            """
+            select model_version, decided_at from forecast.model_evidence
+            where decision = 'promoted' order by evidence_id desc limit 1
+            """
+        ).fetchone()
+    return (int(row[0]), row[1].isoformat()) if row else None

@@ -31,25 +31,29 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
     """
     import pandas as pd
 
-    latest = warehouse.read(
-        """
-        select distinct on (match_id, information_set) *
-        from forecast.prediction
-        where match_id = any(%(match_ids)s)
-        order by match_id, information_set, issued_at desc
-        """,
-        {"match_ids": list(forecasts["match_id"])},
-    )
     key = ["match_id", *_SAYS]
-    known = forecasts[key].merge(latest, on=key, how="left", indicator=True)
-    is_new = (known["_merge"] == "left_only").to_numpy()
-    new = forecasts[is_new].copy()
-    new["prediction_id"] = [_digest(row) for row in new[["issued_at", "features_digest", *key]].itertuples(index=False)]
-    new = new[[column.name for column in prediction.columns]]
-    if len(new):
-        warehouse.append("forecast.prediction", new)
-    standing = known[~is_new][list(new.columns)]
-    return pd.concat([standing, new], ignore_index=True) if len(standing) else new.reset_index(drop=True)
+    columns = [column.name for column in prediction.columns if column.name != "sequence"]
+    with warehouse.connect() as connection:
+        # One speaker at a time: two would both find that nothing was said yet.
+        connection.execute("select pg_advisory_xact_lock(hashtext('forecast.prediction'))")
+        latest = warehouse.read(
+            """
+            select distinct on (match_id, information_set) *
+            from forecast.prediction
+            where match_id = any(%(match_ids)s)
+            order by match_id, information_set, sequence desc
+            """,
+            {"match_ids": list(forecasts["match_id"])},
+        )
+        known = forecasts[key].merge(latest, on=key, how="left", indicator=True)
+        is_new = (known["_merge"] == "left_only").to_numpy()
+        before = latest[["match_id", "information_set", "prediction_id"]]
+        new = forecasts[is_new].merge(before, on=["match_id", "information_set"], how="left")
+        said = new[["prediction_id", "issued_at", "features_digest", *key]].fillna({"prediction_id": ""})
+        new["prediction_id"] = [_digest(row) for row in said.itertuples(index=False)]
+        warehouse.copy(connection, "forecast.prediction", new[columns])
+    standing = known[~is_new][columns]
+    return pd.concat([standing, new[columns]], ignore_index=True) if len(standing) else new[columns].reset_index(drop=True)
 
 
 def _digest(row: tuple[object, ...]) -> str:
@@ -63,7 +67,7 @@ def in_force(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
         select distinct on (match_id, information_set) *
         from forecast.prediction
         where kickoff_at > %(after)s
-        order by match_id, information_set, issued_at desc
+        order by match_id, information_set, sequence desc
         """,
         {"after": after},
     )

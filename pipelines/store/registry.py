@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
 
-MODEL_NAME = "match_result"
-"""The registered model of the information set `results`."""
-
 ANSWER_WITHIN = 60.0
 """Seconds for which a server that does not answer is waited for."""
 

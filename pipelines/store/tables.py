@@ -114,7 +114,8 @@ match_rating = sa.Table(
 prediction = sa.Table(
     "prediction",
     metadata,
-    sa.Column("prediction_id", sa.Text, primary_key=True, comment="digest of what the row says"),
+    sa.Column("prediction_id", sa.Text, primary_key=True, comment="digest of what the row says, and of the row before it"),
+    sa.Column("sequence", sa.BigInteger, sa.Identity(always=True), nullable=False, comment="the order in which it was said"),
     sa.Column("match_id", sa.Text, nullable=False),
     sa.Column("information_set", sa.Text, nullable=False),
     sa.Column("model_name", sa.Text, nullable=False),
@@ -128,7 +129,7 @@ prediction = sa.Table(
     sa.Column("expected_home_goals", sa.Double, nullable=False),
     sa.Column("expected_away_goals", sa.Double, nullable=False),
     sa.Column("features_digest", sa.Text, nullable=False, comment="SHA-256 of the feature row the model saw"),
-    sa.Index("prediction_match_id_information_set_issued_at_idx", "match_id", "information_set", "issued_at"),
+    sa.Index("prediction_match_id_information_set_sequence_idx", "match_id", "information_set", "sequence"),
     sa.CheckConstraint("issued_at < kickoff_at", name="issued_before_kickoff"),
     sa.CheckConstraint("as_of <= issued_at", name="as_of_not_after_issue"),
     sa.CheckConstraint("abs(p_home + p_draw + p_away - 1) < 1e-9 and least(p_home, p_draw, p_away) > 0", name="probabilities"),

@@ -81,7 +81,7 @@ class Warehouse:
     def copy(self, connection: psycopg.Connection, table: str, frame: pd.DataFrame) -> int:
         """As `append`, but as part of the caller's transaction."""
         with connection.cursor() as cursor:
-            return copy_in(cursor, table, frame)
+            return _copy_in(cursor, table, frame)
 
 
 def _from_csv(content: bytes, names: list[str], types: list[pa.DataType]) -> pa.Table:
@@ -114,7 +114,7 @@ def _identifier(table: str) -> sql.Identifier:
     return sql.Identifier(*table.split("."))
 
 
-def copy_in(cursor: psycopg.Cursor[Any], table: str, frame: pd.DataFrame) -> int:
+def _copy_in(cursor: psycopg.Cursor[Any], table: str, frame: pd.DataFrame) -> int:
     columns = sql.SQL(", ").join(sql.Identifier(str(name)) for name in frame.columns)
     cursor.execute(sql.SQL("select {} from {} limit 0").format(columns, _identifier(table)))
     _, types = _described(cursor)

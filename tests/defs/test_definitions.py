@@ -61,6 +61,7 @@ def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Defin
     blocking = {spec.name for checks in definitions.asset_checks or [] for spec in checks.check_specs if spec.blocking}
     assert {
         "every_line_is_accounted_for",
+        "latest_versions_are_intact",
         "football_data_main_meets_expectations",
         "football_data_new_meets_expectations",
         "football_data_fixtures_meets_expectations",

@@ -102,7 +102,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "prediction",
-        sa.Column("prediction_id", sa.Text(), nullable=False, comment="digest of what the row says"),
+        sa.Column("prediction_id", sa.Text(), nullable=False, comment="digest of what the row says, and of the row before it"),
+        sa.Column("sequence", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="the order in which it was said"),
         sa.Column("match_id", sa.Text(), nullable=False),
         sa.Column("information_set", sa.Text(), nullable=False),
         sa.Column("model_name", sa.Text(), nullable=False),
@@ -126,9 +127,9 @@ def upgrade() -> None:
         schema="forecast",
     )
     op.create_index(
-        "prediction_match_id_information_set_issued_at_idx",
+        "prediction_match_id_information_set_sequence_idx",
         "prediction",
-        ["match_id", "information_set", "issued_at"],
+        ["match_id", "information_set", "sequence"],
         unique=False,
         schema="forecast",
     )
@@ -314,7 +315,7 @@ def downgrade() -> None:
     op.drop_index("football_data_match_file_id_idx", table_name="football_data_match", schema="bronze")
     op.drop_table("football_data_match", schema="bronze")
     op.drop_table("publication", schema="published")
-    op.drop_index("prediction_match_id_information_set_issued_at_idx", table_name="prediction", schema="forecast")
+    op.drop_index("prediction_match_id_information_set_sequence_idx", table_name="prediction", schema="forecast")
     op.drop_table("prediction", schema="forecast")
     op.drop_table("model_evidence", schema="forecast")
     op.drop_table("match_rating", schema="forecast")
