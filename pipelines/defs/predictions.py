@@ -64,7 +64,7 @@ def prediction(
 def _promoted_before(settings: Settings, warehouse: Warehouse, registry: Registry) -> ModelVersion | None:
     """Give the alias to the version whose promotion was decided by a training that died before it could."""
     decided = gold.last_promoted(warehouse)
-    if decided is not None:
+    if decided is not None and decided[0] in {model.version for model in registry.versions(settings.model_name)}:
         registry.promote(settings.model_name, *decided)
     return registry.champion(settings.model_name)
 

@@ -39,6 +39,7 @@ class Platform:
     urls: Urls
     admin: str
     folder: Path
+    edition: str
     mlflow: str
     shown: str = ""
 
@@ -48,7 +49,7 @@ class Platform:
         return {
             **os.environ,
             **roles,
-            "EDITION": self.folder.name,
+            "EDITION": self.edition,
             "STATE_DIR": str(self.folder),
             "DAGSTER_HOME": str(self.folder / "dagster"),
             "DAGSTER_DATABASE_URL": self.urls.dagster.replace("postgresql:", "postgresql+psycopg2:", 1),
@@ -132,7 +133,7 @@ def make_platform(
             shutil.copytree(like.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("dagster"))
         (folder / "dagster").mkdir()
         shutil.copyfile(PROJECT / "deploy/dagster/dagster.yaml", folder / "dagster" / "dagster.yaml")
-        return Platform(urls, postgres.url(database), folder, mlflow_server)
+        return Platform(urls, postgres.url(database), folder, like.edition if like else folder.name, mlflow_server)
 
     yield make
     for database in names:
