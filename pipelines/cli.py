@@ -250,10 +250,15 @@ def _why(result: "dg.JobExecutionResult") -> str:
     """The first failure as a sentence: the step, and the innermost cause."""
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
+            failure = event.step_failure_data
+            error = failure.error
             while error is not None and error.cause is not None:
                 error = error.cause
-            said = error.message.strip() if error is not None else "no message"
+            # What an asset says of its own failure is meant for people; else the innermost cause is the most telling.
+            said = (
+                failure.user_failure_data.description if failure.user_failure_data else error.message.strip() if error else None
+            )
+            said = said or "no message"
             return f"{(event.step_key or '').replace('__', '.')} failed: {said}\nWhat was published before still stands."
     return "the run ended early; see the Dagster UI for its log"
 

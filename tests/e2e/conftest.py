@@ -29,6 +29,7 @@ MOMENTS = {"fetched_at", "ingested_at", "quarantined_at", "accepted_at", "publis
            "data_cutoff", "quotes_known_at", "as_of"}  # fmt: skip
 SURROGATES = {"row_id", "sighting_id", "sequence", "file_id", "quarantine_id", "publication_id", "prediction_id", "evidence_id",
               "model_name", "model_version", "etag", "last_modified", "digest", "git_revision"}  # fmt: skip
+ALSO_MOMENTS = {"fct_odds": {"known_at"}}  # of a coming match's quote: when it was first seen here
 """Columns in which two runs may differ though they did the same."""
 
 
@@ -102,7 +103,11 @@ class Platform:
                     "select column_name from information_schema.columns where table_schema = %s and table_name = %s",
                     [schema, table],
                 ).fetchall()
-                kept = ", ".join(f'"{name}"::text' for (name,) in sorted(columns) if name not in MOMENTS | SURROGATES)
+                kept = ", ".join(
+                    f'"{name}"::text'
+                    for (name,) in sorted(columns)
+                    if name not in MOMENTS | SURROGATES | ALSO_MOMENTS.get(table, set())
+                )
                 row = connection.execute(
                     f"select count(*), md5(coalesce(string_agg(line, '|' order by line), '')) "
                     f'from (select concat_ws(chr(31), {kept or "1"}) as line from "{schema}"."{table}") as lines'
