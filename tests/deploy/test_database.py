@@ -38,8 +38,10 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
 }
 
 PREDICTION = """
-    insert into forecast.prediction
-    values ('p1', 'm1', 'results', 'match_result', 1,
+    insert into forecast.prediction (
+        prediction_id, match_id, information_set, model_name, model_version, kickoff_at, as_of, issued_at,
+        p_home, p_draw, p_away, expected_home_goals, expected_away_goals, features_digest
+    ) values ('p1', 'm1', 'results', 'match_result', 1,
         '2030-01-02', '2030-01-01', '2030-01-01 12:00', 0.5, 0.3, 0.2, 1.5, 1.0, 'digest')
 """
 
