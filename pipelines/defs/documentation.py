@@ -9,7 +9,7 @@ from html import escape
 import dagster as dg
 from dagster_dbt import DbtCliResource
 
-from pipelines.defs.manifest import MANIFEST
+from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings
 
 _START_PAGE = """<!doctype html>
@@ -39,7 +39,7 @@ def site(settings: dg.ResourceParam[Settings], dbt: DbtCliResource) -> dg.Materi
     target = settings.state_dir / "dbt-docs"
     target.mkdir(parents=True, exist_ok=True)
     # What `prepare` has parsed: compiling every model once more would add nothing to the pages.
-    shutil.copyfile(MANIFEST, target / "manifest.json")
+    shutil.copyfile(ensure_manifest(), target / "manifest.json")
     dbt.cli(["docs", "generate", "--no-compile", "--static"], target_path=target).wait()
     pages = settings.docs_dir
     (pages / "dbt").mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,22 @@
-"""dbt's manifest, which the code location is built from.
+"""The dbt project as the code location and the runs see it: its manifest, and a digest of its files.
 
-Belongs here: making it when it is missing or older than the project's files. Parsing needs neither the network nor a
-database.
+Belongs here: making the manifest when it is missing or older than the project's files. Parsing needs neither the network
+nor a database. Each edition has a manifest of its own: dbt parses everything once more when it finds one that was made
+for another database.
 """
 
+import hashlib
 import os
 from pathlib import Path
 
 from pipelines.settings import PROJECT_DIR, Settings
 
 DBT_DIR = PROJECT_DIR / "dbt_project"
-MANIFEST = DBT_DIR / "target" / "manifest.json"
+
+
+def target_dir() -> Path:
+    """Where dbt keeps what it makes of the project for this edition."""
+    return Settings.read().state_dir / "dbt"
 
 
 def ensure_manifest() -> Path:
@@ -21,12 +27,26 @@ def ensure_manifest() -> Path:
     Raises:
         RuntimeError: the project cannot be parsed; the message is dbt's.
     """
-    sources = [path for pattern in ("*.yml", "*.sql", "*.csv") for path in DBT_DIR.rglob(pattern) if "target" not in path.parts]
-    if not MANIFEST.exists() or MANIFEST.stat().st_mtime < max(path.stat().st_mtime for path in sources):
+    manifest = target_dir() / "manifest.json"
+    if not manifest.exists() or manifest.stat().st_mtime < max(path.stat().st_mtime for path in _files()):
         from dbt.cli.main import dbtRunner
 
         os.environ.update(Settings.read().dbt_environment())
-        result = dbtRunner().invoke(["--quiet", "parse", "--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR)])
+        folders = ("--project-dir", str(DBT_DIR), "--profiles-dir", str(DBT_DIR), "--target-path", str(target_dir()))
+        result = dbtRunner().invoke(["--quiet", "parse", *folders])
         if not result.success:
             raise RuntimeError(f"dbt could not parse the project: {result.exception}")
-    return MANIFEST
+    return manifest
+
+
+def project_digest() -> str:
+    """SHA-256 of every file that tables are made from, in hexadecimal."""
+    digest = hashlib.sha256()
+    for path in _files():
+        digest.update(f"{path.relative_to(DBT_DIR)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _files() -> list[Path]:
+    patterns = ("*.yml", "*.sql", "*.csv")
+    return sorted(path for pattern in patterns for path in DBT_DIR.rglob(pattern) if "target" not in path.parts)

@@ -10,8 +10,10 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
+from pipelines.defs.manifest import project_digest
 from pipelines.defs.resources import DBT_PROJECT, FRESHNESS
 from pipelines.settings import Settings
+from pipelines.store.silver import Silver
 
 
 class Translator(DagsterDbtTranslator):
@@ -27,16 +29,29 @@ class Translator(DagsterDbtTranslator):
             key=key,
             group_name=layer,
             owners=["team:data"],
-            freshness_policy=FRESHNESS,
+            # Seeds and staging change with the project only, whatever the day.
+            freshness_policy=FRESHNESS if node["resource_type"] == "model" and "staging" not in node["fqn"] else None,
             kinds={"dbt", "postgres", *({"seed"} & {node["resource_type"]})},
         )
 
 
 @dbt_assets(manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="transformation")
 def transformation(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
-    """Build every model and run its data tests; unit tests run in continuous integration, not here."""
+    """Build every model and run its data tests; unit tests run in continuous integration, not here.
+
+    Tables keep up with the lines that changed. If the project itself changed since they were made, they are made anew;
+    if not, seeds and staging, which come from nothing else, are left as they are.
+    """
+    silver, digest = Silver(settings.transform_url), project_digest()
+    is_as_made = silver.made_by() == digest
     arguments = ["build", "--exclude-resource-type", "unit_test"]
+    if not is_as_made:
+        arguments.append("--full-refresh")
+    elif not context.is_subset:
+        arguments += ["--exclude", "resource_type:seed path:models/silver/staging"]
     if settings.data_cutoff is not None:
         # In a rehearsal only: dbt takes the start of its run by itself, and a changed variable costs a full parse.
         arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
     yield from dbt.cli(arguments, context=context).stream()
+    if not is_as_made and not context.is_subset:
+        silver.remember(digest)

@@ -254,6 +254,47 @@ class TestIdentity:
         for table in GOLD:
             assert world.table(table) == known_world.table(table), table
 
+    def test_day_by_day_comes_to_the_same_as_everything_made_anew(self, new_world: MakeWorld) -> None:
+        """Tables keep up with what changed; whatever changed, they must be what a full refresh makes of the same lines."""
+        final = two_seasons()
+        old, new = (final[key].decode().splitlines(keepends=True) for key in (E0_2022, E0_2023))
+        announced = {"Div": "E0", "Time": "15:00", "AvgH": 2, "AvgD": 3.5, "AvgA": 4}
+        fixtures = [
+            {**announced, "Date": "30/08/2023", "HomeTeam": "Elm", "AwayTeam": "Ash"},
+            {**announced, "Date": "02/09/2023", "HomeTeam": "Ash", "AwayTeam": "Elm"},
+        ]
+        moved = [{**announced, "Date": "05/09/2023", "HomeTeam": "Elm", "AwayTeam": "Ash"}, fixtures[1]]
+        below = result("30/08/2023", "Elm", "Bay", "4:1", division="E1")
+        other = {"date": "2023-08-20", "team1": "Ash", "team2": "Gum", "score": {"ft": [3, 3]}}
+        days = (
+            (datetime(2023, 8, 16, tzinfo=UTC), {E0_2022: "".join(old), E0_2023: "".join(new[:5])}),
+            (datetime(2023, 8, 24, tzinfo=UTC), {E0_2023: "".join(new[:9]), "fixtures.csv": csv(fixtures).decode()}),
+            # An old result is corrected, a line withdrawn, a club renamed, a fixture put off.
+            (
+                datetime(2023, 8, 28, tzinfo=UTC),
+                {
+                    E0_2022: "".join([*old[:4], old[4].replace(",H,", ",D,"), *old[6:]]).replace("Cedar", "Ceder", 1),
+                    "fixtures.csv": csv(moved).decode(),
+                },
+            ),
+            # A club nobody knew before sorts between others; the fixture was played after all.
+            (
+                datetime(2023, 9, 10, tzinfo=UTC),
+                {E0_2023: "".join(new), "mmz4281/2324/E1.csv": csv([below]).decode()},
+            ),
+        )
+        world = new_world()
+        for cutoff, files in days:
+            world.load({key: content.encode() for key, content in files.items()}, now=cutoff)
+            if cutoff.day == 28:
+                document = {"name": "2023/24", "matches": [other]}
+                world.load({"2023-24/en.1.json": json.dumps(document).encode()}, source="openfootball", now=cutoff)
+            world.transform(cutoff)
+            kept_up = {table: world.table(table) for table in GOLD}
+            world.invoke(["build", "--full-refresh", "--resource-type", "seed", "--resource-type", "model"], cutoff)
+            for table in GOLD:
+                assert kept_up[table] == world.table(table), (cutoff, table)
+
     def test_a_second_run_changes_nothing(self, known_world: Any) -> None:
         """With the same cut-off a run is a function of what was delivered."""
         before = {table: known_world.table(table) for table in GOLD}

@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    on_schema_change='fail',
+    pre_hook="{% if is_incremental() %}delete from {{ this }}{% endif %}",
+) }}
+
+-- Rewritten in place, not made anew: views read it.
 with team_name as (
     select * from {{ ref('int_team_name') }}
 )

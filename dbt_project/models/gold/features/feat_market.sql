@@ -8,14 +8,11 @@ price as (
 
 select
     match.match_id,
-    before.odds_home as pre_match_odds_home,
-    before.odds_draw as pre_match_odds_draw,
-    before.odds_away as pre_match_odds_away,
-    closing.odds_home as closing_odds_home,
-    closing.odds_draw as closing_odds_draw,
-    closing.odds_away as closing_odds_away
+    case when match.quotes_known_at < match.as_of then price.pre_match_odds_home end as pre_match_odds_home,
+    case when match.quotes_known_at < match.as_of then price.pre_match_odds_draw end as pre_match_odds_draw,
+    case when match.quotes_known_at < match.as_of then price.pre_match_odds_away end as pre_match_odds_away,
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_home end as closing_odds_home,
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_draw end as closing_odds_draw,
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_away end as closing_odds_away
 from match
-left join price as before
-    on match.sighting_id = before.row_id and before.moment = 'pre_match' and match.quotes_known_at < match.as_of
-left join price as closing
-    on match.sighting_id = closing.row_id and closing.moment = 'closing' and match.kickoff_at < {{ data_cutoff() }}
+left join price on match.sighting_id = price.row_id

@@ -1,4 +1,12 @@
-{{ config(indexes=[{'columns': ['match_id'], 'unique': true}]) }}
+{{ config(
+    materialized='incremental',
+    indexes=[
+        {'columns': ['match_id'], 'unique': true},
+        {'columns': ['sighting_id'], 'unique': true},
+        {'columns': ['competition_id', 'season']},
+    ],
+    pre_hook="{{ drop_outdated_seasons() }}",
+) }}
 
 -- One row per match, played or not: its identity, and the sighting that speaks for it.
 --
@@ -7,21 +15,16 @@
 -- before its date on; if there is none it is a match still to come, and what different files announce is one match.
 --
 -- What is known at or after the run's cut-off has not happened yet: its match is still to come.
-with fixture_season as (
-    -- The files of coming matches do not name the season. If the results have the very match, they do.
-    select
-        fixture.sighting_id,
-        min(result.season) as season
-    from {{ ref('int_sighting') }} as fixture
-    inner join {{ ref('int_sighting') }} as result
-        on
-            fixture.competition_id = result.competition_id
-            and fixture.home_team = result.home_team
-            and fixture.away_team = result.away_team
-            and not result.is_season_assumed
-            and result.match_on between fixture.match_on - 3 and fixture.match_on + 3
-    where fixture.is_season_assumed
-    group by fixture.sighting_id
+with season as (
+    select * from {{ ref('int_season') }}
+    {% if is_incremental() -%}
+        as season
+        where
+            not exists (
+                select from {{ this }} as made
+                where made.competition_id = season.competition_id and made.season = season.season
+            )
+    {%- endif %}
 ),
 
 sighting as (
@@ -34,17 +37,16 @@ sighting as (
         sighting.line_number,
         sighting.ingested_at,
         sighting.competition_id,
-        coalesce(fixture_season.season, sighting.season) as season,
+        season.season,
+        season.lines_digest,
         sighting.match_on,
         sighting.is_played,
         home.team_id as home_team_id,
         away.team_id as away_team_id,
-        home.team_number as home_team_number,
-        away.team_number as away_team_number,
         concat_ws(
             '-',
             lower(sighting.competition_id),
-            coalesce(fixture_season.season, sighting.season),
+            season.season,
             home.club_slug,
             away.club_slug
         ) as pairing_id,
@@ -60,7 +62,11 @@ sighting as (
         on sighting.country = home.country and sighting.home_team = home.source_name
     inner join {{ ref('int_team_name') }} as away
         on sighting.country = away.country and sighting.away_team = away.source_name
-    left join fixture_season on sighting.sighting_id = fixture_season.sighting_id
+    left join {{ ref('int_fixture_season') }} as fixture_season on sighting.sighting_id = fixture_season.sighting_id
+    inner join season
+        on
+            sighting.competition_id = season.competition_id
+            and coalesce(fixture_season.season, sighting.season) = season.season
 ),
 
 -- openfootball's day is the league's own, the others' is the UK's, and one of them may hold a match under its first date.
@@ -155,8 +161,7 @@ chosen as (
         season,
         home_team_id,
         away_team_id,
-        home_team_number,
-        away_team_number,
+        lines_digest,
         true as is_played,
         true as is_in_results
     from numbered
@@ -172,8 +177,7 @@ chosen as (
         season,
         home_team_id,
         away_team_id,
-        home_team_number,
-        away_team_number,
+        lines_digest,
         false as is_played,
         is_in_results
     from announced
@@ -208,37 +212,48 @@ judged as (
         is_played and result_known_at < {{ data_cutoff() }} as is_known,
         latest_as_of at time zone 'Europe/London' - interval '15 hours 1 microsecond' as fifteen_hours_before
     from timed
+),
+
+final as (
+    select
+        lines_digest,
+        match_id,
+        sighting_id,
+        competition_id,
+        season,
+        match_on,
+        kickoff_at,
+        is_time_known,
+        least(latest_as_of, {{ data_cutoff() }}) as as_of,
+        case when is_known then result_known_at end as known_at,
+        case
+            when is_known then 'played'
+            when result_known_at >= {{ data_cutoff() }} then 'scheduled'
+            when is_in_results then 'void'
+            else 'unknown'
+        end as status,
+        -- On the UK's clock, the last Tuesday or Friday, 15:00, before the latest moment at which a forecast may be made.
+        least(
+            ingested_at,
+            {{ uk_instant("date_trunc('day', fifteen_hours_before) + interval '15 hours'
+                - interval '1 day' * (array[3, 0, 1, 2, 0, 1, 2])[extract(isodow from fifteen_hours_before)::int]") }}
+        ) as quotes_known_at,
+        home_team_id,
+        away_team_id,
+        case when is_known then home_goals end as home_goals,
+        case when is_known then away_goals end as away_goals,
+        case when is_known then shots_on_target_difference end as shots_on_target_difference
+    from judged
 )
 
 select
-    match_id,
-    -- Short to sort and join by.
-    row_number() over (order by match_id)::int as match_number,
-    sighting_id,
-    competition_id,
-    season,
-    match_on,
-    kickoff_at,
-    is_time_known,
-    least(latest_as_of, {{ data_cutoff() }}) as as_of,
-    case when is_known then result_known_at end as known_at,
-    case
-        when is_known then 'played'
-        when result_known_at >= {{ data_cutoff() }} then 'scheduled'
-        when is_in_results then 'void'
-        else 'unknown'
-    end as status,
-    -- On the UK's clock, the last Tuesday or Friday, 15:00, before the latest moment at which a forecast may be made.
-    least(
-        ingested_at,
-        {{ uk_instant("date_trunc('day', fifteen_hours_before) + interval '15 hours'
-            - interval '1 day' * (array[3, 0, 1, 2, 0, 1, 2])[extract(isodow from fifteen_hours_before)::int]") }}
-    ) as quotes_known_at,
-    home_team_id,
-    away_team_id,
-    home_team_number,
-    away_team_number,
-    case when is_known then home_goals end as home_goals,
-    case when is_known then away_goals end as away_goals,
-    case when is_known then shots_on_target_difference end as shots_on_target_difference
-from judged
+    *,
+    -- Of all that another match's record may draw from this one: see int_record.
+    hash_record_extended(
+        row(
+            competition_id, season, match_on, as_of, known_at,
+            home_team_id, away_team_id, home_goals, away_goals, shots_on_target_difference
+        ),
+        0
+    ) as facts_digest
+from final

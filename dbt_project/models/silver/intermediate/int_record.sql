@@ -1,130 +1,176 @@
+{{ config(
+    materialized='incremental',
+    indexes=[{'columns': ['match_id'], 'unique': true}],
+    pre_hook="{{ drop_outdated_records() }}",
+) }}
+
 -- What was known of both teams before each match: recent form, last match, the season so far.
 --
--- Forecasts ask at as_of, results arrive at known_at, and asking comes first where both happen at one moment. Times
--- decide, never the order of rows: an unplayed match is no event but for its asking, and matches known at the very moment of
--- a forecast are not known to it.
-with match as not materialized (
-    select
-        *,
-        home_goals - away_goals as goal_difference,
-        case sign(home_goals - away_goals) when 1 then 3 when 0 then 1 when -1 then 0 end as home_points,
-        case sign(home_goals - away_goals) when 1 then 0 when 0 then 1 when -1 then 3 end as away_points
-    from {{ ref('int_match') }}
+-- A forecast is made at as_of, results arrive at known_at; a result known at that very moment is known too late. Times decide,
+-- never the order of rows. A team's results are numbered as they arrive, each with what it and those before it add up to; a
+-- forecast counts the results that arrived before it, and so finds the last one.
+with match as (
+    select * from {{ ref('int_match') }}
+    {% if is_incremental() -%}
+        as match
+        where not exists (select from {{ this }} as made where made.match_id = match.match_id)
+    {%- endif %}
 ),
 
-team_match as not materialized (
+team_match as (
     select
-        match_number,
+        match_id,
         true as is_home,
-        home_team_number as team_number,
+        home_team_id as team_id,
         competition_id,
         season,
-        match_on,
-        as_of,
-        known_at,
-        home_points as points,
-        goal_difference,
-        shots_on_target_difference
+        as_of
     from match
 
     union all
 
     select
-        match_number,
+        match_id,
         false as is_home,
-        away_team_number as team_number,
+        away_team_id as team_id,
         competition_id,
         season,
-        match_on,
-        as_of,
-        known_at,
-        away_points as points,
-        -goal_difference as goal_difference,
-        -shots_on_target_difference as shots_on_target_difference
+        as_of
     from match
 ),
 
-event as (
+-- Of the clubs that are asked about.
+result as materialized (
     select
-        match_number,
-        is_home,
-        team_number,
-        competition_id,
-        season,
-        as_of as happens_at,
-        0 as is_result,
-        null::date as match_on,
-        null::int as points,
-        null::int as goal_difference,
-        null::int as shots_on_target_difference
-    from team_match
+        side.*,
+        case sign(side.goal_difference) when 1 then 3 when 0 then 1 when -1 then 0 end as points
+    from (
+        select
+            home_team_id as team_id,
+            competition_id,
+            season,
+            match_id,
+            match_on,
+            known_at,
+            home_goals - away_goals as goal_difference,
+            shots_on_target_difference
+        from {{ ref('int_match') }}
 
-    union all
+        union all
 
-    select
-        match_number,
-        is_home,
-        team_number,
-        competition_id,
-        season,
-        known_at as happens_at,
-        1 as is_result,
-        match_on,
-        points,
-        goal_difference,
-        shots_on_target_difference
-    from team_match
-    where known_at is not null
+        select
+            away_team_id as team_id,
+            competition_id,
+            season,
+            match_id,
+            match_on,
+            known_at,
+            away_goals - home_goals as goal_difference,
+            -shots_on_target_difference as shots_on_target_difference
+        from {{ ref('int_match') }}
+    ) as side
+    where
+        side.known_at is not null
+        {% if is_incremental() -%}
+            and side.team_id in (select team_match.team_id from team_match)
+        {%- endif %}
 ),
 
--- The season so far, and how many results of the team are known: a forecast and the last result before it share the number.
-counted as (
+-- In the order in which results became known; of those known at one moment the last stands for all.
+career as materialized (
     select
-        *,
-        sum(is_result) over career as n_known,
-        max(match_on) over career as last_match_on,
-        sum(is_result) over season_so_far as season_n_played,
-        sum(points) over season_so_far as season_points,
-        sum(goal_difference) over season_so_far as season_goal_difference
-    from event
-    window
-        career as (partition by team_number order by happens_at, is_result, match_number rows unbounded preceding),
-        season_so_far as (
-            partition by team_number, competition_id, season
-            order by happens_at, is_result, match_number
-            rows unbounded preceding
-        )
-),
-
-recent as (
-    select
-        *,
+        team_id,
+        row_number() over arrival as n_known,
         count(points) over last_five as n_form,
         sum(points) over last_five as form_points,
         sum(goal_difference) over last_five as form_goal_difference,
         count(shots_on_target_difference) over last_five as n_form_shots,
-        sum(shots_on_target_difference) over last_five as form_shots_on_target_difference
-    from counted
-    window last_five as (partition by team_number order by n_known range between 4 preceding and current row)
+        sum(shots_on_target_difference) over last_five as form_shots_on_target_difference,
+        max(match_on) over arrival as last_match_on
+    from result
+    window
+        arrival as (partition by team_id order by known_at, match_id rows unbounded preceding),
+        last_five as (partition by team_id order by known_at, match_id rows 4 preceding)
+),
+
+season_so_far as materialized (
+    select
+        team_id,
+        competition_id,
+        season,
+        row_number() over arrival as n_played,
+        sum(points) over arrival as points,
+        sum(goal_difference) over arrival as goal_difference
+    from result
+    window arrival as (partition by team_id, competition_id, season order by known_at, match_id rows unbounded preceding)
+),
+
+-- When each team's results arrived, in order: how many of them are earlier than a moment is then a binary search.
+career_moment as materialized (
+    select
+        team_id,
+        array_agg(known_at order by known_at) as moments
+    from result
+    group by team_id
+),
+
+season_moment as materialized (
+    select
+        team_id,
+        competition_id,
+        season,
+        array_agg(known_at order by known_at) as moments
+    from result
+    group by team_id, competition_id, season
+),
+
+-- width_bucket counts the moments up to the given one; a result known at that very moment is not to count.
+counted as materialized (
+    select
+        team_match.match_id,
+        team_match.is_home,
+        team_match.team_id,
+        team_match.competition_id,
+        team_match.season,
+        coalesce(width_bucket(team_match.as_of - interval '1 microsecond', career_moment.moments), 0) as n_known,
+        coalesce(width_bucket(team_match.as_of - interval '1 microsecond', season_moment.moments), 0) as season_n_played
+    from team_match
+    left join career_moment on team_match.team_id = career_moment.team_id
+    left join season_moment
+        on
+            team_match.team_id = season_moment.team_id
+            and team_match.competition_id = season_moment.competition_id
+            and team_match.season = season_moment.season
 ),
 
 record as (
     select
-        match_number,
-        is_home,
-        form_points::float8 / nullif(n_form, 0) as form_points,
-        form_goal_difference::float8 / nullif(n_form, 0) as form_goal_difference,
-        form_shots_on_target_difference::float8 / nullif(n_form_shots, 0) as form_shots_on_target_difference,
-        last_match_on,
-        season_points::float8 / nullif(season_n_played, 0) as season_points_per_match,
-        season_goal_difference::float8 / nullif(season_n_played, 0) as season_goal_difference_per_match,
-        season_n_played::float8 as season_n_played
-    from recent
-    where is_result = 0
+        counted.match_id,
+        counted.is_home,
+        career.form_points::float8 / nullif(career.n_form, 0) as form_points,
+        career.form_goal_difference::float8 / nullif(career.n_form, 0) as form_goal_difference,
+        career.form_shots_on_target_difference::float8 / nullif(career.n_form_shots, 0) as form_shots_on_target_difference,
+        career.last_match_on,
+        season_so_far.points::float8 / counted.season_n_played as season_points_per_match,
+        season_so_far.goal_difference::float8 / counted.season_n_played as season_goal_difference_per_match,
+        counted.season_n_played::float8 as season_n_played
+    from counted
+    left join career on counted.team_id = career.team_id and counted.n_known = career.n_known
+    left join season_so_far
+        on
+            counted.team_id = season_so_far.team_id
+            and counted.competition_id = season_so_far.competition_id
+            and counted.season = season_so_far.season
+            and counted.season_n_played = season_so_far.n_played
 )
 
 select
     match.match_id,
+    match.home_team_id,
+    match.away_team_id,
+    match.as_of,
+    match.known_at,
+    match.facts_digest,
     home.form_points as home_form_points_5,
     away.form_points as away_form_points_5,
     home.form_goal_difference as home_form_goal_difference_5,
@@ -141,5 +187,5 @@ select
     home.season_n_played as home_season_n_played,
     away.season_n_played as away_season_n_played
 from match
-inner join record as home on match.match_number = home.match_number and home.is_home
-inner join record as away on match.match_number = away.match_number and not away.is_home
+inner join record as home on match.match_id = home.match_id and home.is_home
+inner join record as away on match.match_id = away.match_id and not away.is_home

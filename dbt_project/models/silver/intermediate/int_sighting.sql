@@ -1,8 +1,27 @@
+{{ config(
+    materialized='incremental',
+    indexes=[{'columns': ['sighting_id'], 'unique': true}],
+    pre_hook=[
+        "{{ drop_closed_lines('football_data_match', 'line.row_id = made.sighting_id') }}",
+        "{{ drop_closed_lines('openfootball_match', '-line.row_id = made.sighting_id') }}",
+    ],
+) }}
+
 -- What each source says of a match, in one form: competition, season and moment settled, teams still by their names there.
 -- A sighting is one standing line. Negative ids are openfootball's, so that an id is a line of one table.
 with competition as (
     select * from {{ ref('competition') }}
 ),
+
+{% if is_incremental() -%}
+    added_line as materialized (
+        {{ added_lines('football_data_match', 'made.sighting_id = line.row_id') }}
+    ),
+
+    added_openfootball_line as materialized (
+        {{ added_lines('openfootball_match', 'made.sighting_id = -line.row_id') }}
+    ),
+{%- endif %}
 
 competition_alias as (
     select * from {{ ref('competition_alias') }}
@@ -29,6 +48,9 @@ match as (
     left join competition as of_country on of_country.is_country_file and match.country = of_country.country
     left join competition_alias as alias
         on alias.source = 'football_data' and match.country || '/' || match.league = alias.source_name
+    {% if is_incremental() -%}
+        where {{ is_added('match.row_id', 'added_line') }}
+    {%- endif %}
 ),
 
 fixture as (
@@ -40,6 +62,9 @@ fixture as (
     left join competition as of_country on of_country.is_country_file and fixture.country = of_country.country
     left join competition_alias as alias
         on alias.source = 'football_data' and fixture.country || '/' || fixture.league = alias.source_name
+    {% if is_incremental() -%}
+        where {{ is_added('fixture.row_id', 'added_line') }}
+    {%- endif %}
 ),
 
 sighting as (
@@ -153,6 +178,9 @@ sighting as (
     from {{ ref('stg_openfootball__match') }} as match
     inner join competition_alias as alias
         on alias.source = 'openfootball' and match.competition_code = alias.source_name
+    {% if is_incremental() -%}
+        where {{ is_added('match.row_id', 'added_openfootball_line') }}
+    {%- endif %}
 )
 
 select

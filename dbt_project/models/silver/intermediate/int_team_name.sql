@@ -51,6 +51,6 @@ select
     club_name,
     club_slug,
     team_id,
-    -- Short to sort by: ids of one country begin alike.
+    -- Short to sort by: ids of one country begin alike. It moves when a club is new.
     dense_rank() over (order by team_id)::int as team_number
 from identified
