@@ -67,17 +67,23 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
 
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[build, day, week],
+    # A run started at the command line belongs to no code location: looking at all of them finds it.
+    monitor_all_code_locations=True,
     request_job=docs,
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
 )
-def documentation_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest:
+def documentation_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
     """Build the pages anew behind every job that changed what they show: nobody needs to wait for them."""
-    return dg.RunRequest(run_key=context.dagster_run.run_id)
+    run = context.dagster_run
+    if run.job_name == docs.name:
+        return dg.SkipReason("the pages themselves were built")
+    return dg.RunRequest(run_key=run.run_id)
 
 
-@dg.run_failure_sensor(default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30, monitor_all_code_locations=True
+)
 def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipReason]:
     """Say that a run failed, what that means for readers, and where to look."""
     run = context.dagster_run

@@ -65,6 +65,7 @@ def ingestion(
     settings: dg.ResourceParam[Settings],
     bronze: dg.ResourceParam[Warehouse],
     landing: dg.ResourceParam[Landing],
+    turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Ask for every wanted file, keep new bytes, load new versions."""
     outcome = Ingestion(settings, bronze, landing)

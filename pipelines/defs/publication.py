@@ -3,6 +3,8 @@
 Belongs here: putting together what a publication says. A failure anywhere before leaves the last good one in place.
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from pipelines.defs.predictions import HORIZON
@@ -37,7 +39,12 @@ _NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_
     name="publication",
     group_name="published",
 )
-def publication(context: dg.AssetExecutionContext, settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]):  # type: ignore[no-untyped-def]
+def publication(
+    context: dg.AssetExecutionContext,
+    settings: dg.ResourceParam[Settings],
+    warehouse: dg.ResourceParam[Warehouse],
+    turn: dg.ResourceParam[None],
+) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)

@@ -19,7 +19,7 @@ from pipelines.store.warehouse import Warehouse
     freshness_policy=FRESHNESS,
     description="What Elo, pi-ratings and the score-driven goals and shots ratings said before each match.",
 )
-def match_rating(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult[None]:
+def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]) -> dg.MaterializeResult[None]:
     """Replay every rating over all matches: a full recompute, no hidden state."""
     from pipelines.forecast.features import rate
 

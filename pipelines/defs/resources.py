@@ -6,7 +6,8 @@ nothing below `defs` knows Dagster. Nothing is opened before a run needs it.
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipelines.progress import terminal_logger
 from pipelines.settings import Settings
 from pipelines.store.landing import Landing
 from pipelines.store.registry import Registry
+from pipelines.store.turn import alone
 from pipelines.store.warehouse import Warehouse
 
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
@@ -60,6 +62,23 @@ class LandingResource(dg.ConfigurableResource[Landing]):
         return Landing(Settings.read().landing_dir)
 
 
+class Turn(dg.ConfigurableResource[None]):
+    """That no other run writes to this edition meanwhile, be it a schedule's or somebody's at the command line."""
+
+    within_minutes: int = 60
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[None]:
+        """Wait for this run's turn, and keep it to the run's end."""
+
+        def say() -> None:
+            if context.log is not None:
+                context.log.warning("another run is at work; this one begins when that has ended")
+
+        with alone(Settings.read().model_url, timedelta(minutes=self.within_minutes), say):
+            yield
+
+
 class RegistryResource(dg.ConfigurableResource[Registry]):
     """The model registry."""
 
@@ -94,6 +113,7 @@ def resources() -> dg.Definitions:
     return dg.Definitions(
         resources={
             "settings": SettingsResource(),
+            "turn": Turn(),
             "bronze": IngestWarehouse(),
             "warehouse": ModelWarehouse(),
             "landing": LandingResource(),

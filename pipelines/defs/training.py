@@ -52,6 +52,7 @@ def model_evidence(
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
     registry: dg.ResourceParam[Registry],
+    turn: dg.ResourceParam[None],
 ) -> dg.MaterializeResult[None]:
     """Fit the recipe on everything known, compare it with the champion's on the same matches, decide."""
     from pipelines.forecast.backtest import backtest, summarise

@@ -35,8 +35,15 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-@dbt_assets(manifest=DBT_PROJECT.manifest_path, project=DBT_PROJECT, dagster_dbt_translator=Translator(), name="transformation")
-def transformation(context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: dg.ResourceParam[Settings]) -> Iterator[Any]:
+@dbt_assets(
+    manifest=DBT_PROJECT.manifest_path,
+    project=DBT_PROJECT,
+    dagster_dbt_translator=Translator(),
+    name="transformation",
+)
+def transformation(
+    context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[None]
+) -> Iterator[Any]:
     """Build every model and run its data tests; unit tests run in continuous integration, not here.
 
     Tables keep up with the lines that changed. If the project itself changed since they were made, they are made anew;

@@ -57,6 +57,22 @@ def test_the_day_does_everything_but_train_and_document(definitions: dg.Definiti
     assert _steps(definitions, "docs") == {"docs__site"}
 
 
+def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Definitions) -> None:
+    steps = {node.name: node.definition for node in definitions.resolve_job_def("build").nodes}
+    for name in ("ingestion", "transformation", "forecast__match_rating", "forecast__model_evidence", "forecast__prediction"):
+        assert "turn" in steps[name].required_resource_keys, name
+    assert "turn" in steps["publication"].required_resource_keys
+
+
+def test_dbt_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What our resource leaves out of dagster-dbt's has no public name: an update may change it."""
+    from dagster_dbt import DbtCliResource
+
+    from pipelines.defs.resources import Dbt
+
+    assert {"_cli_version", "_initialize_dbt_core_adapter"} <= vars(Dbt).keys() & vars(DbtCliResource).keys()
+
+
 def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Definitions) -> None:
     blocking = {spec.name for checks in definitions.asset_checks or [] for spec in checks.check_specs if spec.blocking}
     assert {
