@@ -327,9 +327,12 @@ def bench_pipeline() -> None:
     with step("an empty edition"):
         database.drop(here.admin_url, BENCH.warehouse)
         shutil.rmtree(here.state_dir(BENCH), ignore_errors=True)
-    operate.start_servers(here, BENCH, step)
-    operate.start_applications(here, BENCH, ["mlflow"])
-    operate.wait_until_answering(here, ["mlflow"], step)
+    with operate.preparing_code(here, BENCH) as finish:
+        operate.start_servers(here, BENCH, step)
+        operate.start_applications(here, BENCH, ["mlflow"])
+        operate.wait_until_answering(here, ["mlflow"], step)
+        with step("definitions"):
+            finish()
     everything = {"COMPETITIONS": "all", "SEASONS": "all"} | pipelines_environment(here, BENCH)
     result = subprocess.run([sys.executable, "-m", "pipelines", "bench"], env=everything, cwd=PROJECT_DIR, check=False)
     operate.stop(here)
