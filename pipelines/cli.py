@@ -97,14 +97,24 @@ def prepare() -> None:
 
 
 @click.command()
-@click.option("--from", "first", default=2019, show_default=True, help="First season (start year).")
-@click.option("--to", "last", default=2023, show_default=True, help="Last season.")
-@click.option("--recipe", default="results", show_default=True, help="Which entry of MODELS.")
+@click.option("--from", "first", envvar="FROM", default=2019, show_default=True, help="First season (start year).")
+@click.option("--to", "last", envvar="TO", default=2023, show_default=True, help="Last season.")
+@click.option("--recipe", envvar="SET", default="results", show_default=True, help="Which entry of MODELS.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), default=None, help="Also write every forecast to this CSV file."
+    "--out",
+    envvar="OUT",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="Also write every forecast to this CSV file.",
 )
-def backtest(first: int, last: int, recipe: str, out: Path | None) -> None:
-    """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds."""
+@click.option(
+    "--at-most", envvar="AT_MOST", type=float, default=None, help="Fail if the main leagues' mean log loss is farther above."
+)
+def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: float | None) -> None:
+    """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds.
+
+    On the matches of the edition in service. FROM, TO, SET, OUT and AT_MOST in the environment stand for the options.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -117,6 +127,8 @@ def backtest(first: int, last: int, recipe: str, out: Path | None) -> None:
     from pipelines.store.warehouse import Warehouse
 
     settings = Settings.read()
+    if recipe not in MODELS:
+        raise click.ClickException(f"there is no recipe {recipe!r}; there are {', '.join(MODELS)}")
     matches, features, market = matrix(Warehouse(settings.model_url))
     seasons = []
     for season in range(first, last + 1):
@@ -157,6 +169,9 @@ def backtest(first: int, last: int, recipe: str, out: Path | None) -> None:
 
         as_file(forecasts, matches, MODELS[recipe]).to_csv(out, index=False)
         click.echo(f"forecasts: {out}")
+    distance = float(scores.loc[("leagues", "main"), "difference"])
+    if at_most is not None and not distance <= at_most:
+        raise click.ClickException(f"missed: {distance:+.4f} above the closing odds, at most {at_most:+.4f} was allowed")
 
 
 @click.command()

@@ -61,12 +61,17 @@
             group by team_id
         )
 
-        delete from {{ this }} as made
-        where
-            exists (select from changed where changed.match_id = made.match_id)
-            or exists (
-                select from touched
-                where touched.team_id in (made.home_team_id, made.away_team_id) and made.as_of > touched.since
-            )
+        delete from {{ this }}
+        where match_id in (
+            select changed.match_id from changed
+            union
+            select made.match_id
+            from {{ this }} as made
+            inner join touched on made.home_team_id = touched.team_id and made.as_of > touched.since
+            union
+            select made.match_id
+            from {{ this }} as made
+            inner join touched on made.away_team_id = touched.team_id and made.as_of > touched.since
+        )
     {%- endif -%}
 {%- endmacro %}

@@ -121,18 +121,23 @@ def score(forecasts: pd.DataFrame) -> dict[str, float]:
 
 
 def summarise(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Scores over everything, per season and per competition.
+    """Scores over everything, over the source's main and "new" leagues, per season and per competition.
+
+    The "new" leagues are those that go by the three letters of their country; their source has no match statistics.
 
     Returns
     -------
     DataFrame
-        One row each, the columns of `score`, index (`group`, `name`) with group `all`, `season` or `competition_id`.
+        One row each, the columns of `score`, index (`group`, `name`) with group `all`, `leagues` (`main`, `new`), `season`
+        or `competition_id`.
         Groups are scored on their matches with a market; leagues must not be compared by their level, only by their
         difference to the market.
     """
     groups = [(("all", "all"), forecasts)]
-    for column in ("season", "competition_id"):
-        groups += [((column, str(name)), part) for name, part in forecasts.groupby(column, sort=True)]
+    is_new = forecasts["competition_id"].str.match(r"[A-Z]{3}\b")
+    leagues = is_new.map({True: "new", False: "main"}).rename("leagues")
+    for by in (leagues, forecasts["season"], forecasts["competition_id"]):
+        groups += [((str(by.name), str(name)), part) for name, part in forecasts.groupby(by, sort=True)]
     index = pd.MultiIndex.from_tuples([key for key, _ in groups], names=["group", "name"])
     return pd.DataFrame([score(part) for _, part in groups], index=index)
 

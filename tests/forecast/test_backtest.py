@@ -89,6 +89,7 @@ def test_the_summary_has_everything_each_season_and_each_league(forecasts):
     table = summarise(forecasts)
     assert table.index.tolist() == [
         ("all", "all"),
+        ("leagues", "main"),
         ("season", "2017"),
         ("season", "2018"),
         *(("competition_id", name) for name in ("here1", "here2", "there1", "there2")),
@@ -100,6 +101,13 @@ def test_the_summary_has_everything_each_season_and_each_league(forecasts):
     way = row["base_log_loss"] - row["market_log_loss"]
     assert row["skill_share"] == pytest.approx((row["base_log_loss"] - row["log_loss"]) / way)
     assert row["difference"] > 0, "the simulated market knows the true strengths"
+
+
+def test_leagues_that_go_by_a_country_are_told_apart_because_their_source_has_no_statistics(forecasts):
+    renamed = forecasts.assign(competition_id=forecasts["competition_id"].map({"here1": "ARG", "here2": "ARG-COPA"}).fillna("EC"))
+    table = summarise(renamed)
+    assert table.loc[("leagues", "new"), "n"] == table.loc["competition_id", "n"][["ARG", "ARG-COPA"]].sum()
+    assert table.loc[("leagues", "main"), "n"] == table.loc[("competition_id", "EC"), "n"]
 
 
 def test_matches_of_one_day_share_it(forecasts):

@@ -1,9 +1,14 @@
 {{ config(
     materialized='incremental',
     indexes=[{'columns': ['match_id'], 'unique': true}],
-    pre_hook="{{ drop_outdated_records() }}",
+    pre_hook=[
+        "{{ drop_outdated_records() }}",
+        "set local enable_nestloop = off",
+    ],
 ) }}
 
+-- (No nested loops: guessing that a window leaves few rows, the planner would go through all of them for each one.)
+--
 -- What was known of both teams before each match: recent form, last match, the season so far.
 --
 -- A forecast is made at as_of, results arrive at known_at; a result known at that very moment is known too late. Times decide,
@@ -39,7 +44,6 @@ team_match as (
     from match
 ),
 
--- Of the clubs that are asked about.
 result as materialized (
     select
         side.*,
@@ -69,11 +73,37 @@ result as materialized (
             -shots_on_target_difference as shots_on_target_difference
         from {{ ref('int_match') }}
     ) as side
-    where
-        side.known_at is not null
-        {% if is_incremental() -%}
-            and side.team_id in (select team_match.team_id from team_match)
-        {%- endif %}
+    where side.known_at is not null
+),
+
+-- How far back to look: two years hold any season so far, and the last five matches unless a club was away.
+asked as (
+    select
+        team_id,
+        min(as_of) as first_as_of
+    from team_match
+    group by team_id
+),
+
+needed as (
+    select
+        asked.team_id,
+        case
+            when count(result.match_id) >= 5 then asked.first_as_of - interval '2 years' else '-infinity'
+        end as since
+    from asked
+    left join result
+        on
+            asked.team_id = result.team_id
+            and result.known_at >= asked.first_as_of - interval '2 years'
+            and result.known_at < asked.first_as_of
+    group by asked.team_id, asked.first_as_of
+),
+
+needed_result as materialized (
+    select result.*
+    from result
+    inner join needed on result.team_id = needed.team_id and result.known_at >= needed.since
 ),
 
 -- In the order in which results became known; of those known at one moment the last stands for all.
@@ -87,7 +117,7 @@ career as materialized (
         count(shots_on_target_difference) over last_five as n_form_shots,
         sum(shots_on_target_difference) over last_five as form_shots_on_target_difference,
         max(match_on) over arrival as last_match_on
-    from result
+    from needed_result
     window
         arrival as (partition by team_id order by known_at, match_id rows unbounded preceding),
         last_five as (partition by team_id order by known_at, match_id rows 4 preceding)
@@ -101,7 +131,7 @@ season_so_far as materialized (
         row_number() over arrival as n_played,
         sum(points) over arrival as points,
         sum(goal_difference) over arrival as goal_difference
-    from result
+    from needed_result
     window arrival as (partition by team_id, competition_id, season order by known_at, match_id rows unbounded preceding)
 ),
 
@@ -110,7 +140,7 @@ career_moment as materialized (
     select
         team_id,
         array_agg(known_at order by known_at) as moments
-    from result
+    from needed_result
     group by team_id
 ),
 
@@ -120,7 +150,7 @@ season_moment as materialized (
         competition_id,
         season,
         array_agg(known_at order by known_at) as moments
-    from result
+    from needed_result
     group by team_id, competition_id, season
 ),
 
