@@ -17,7 +17,10 @@ from pipelines.store.warehouse import Warehouse
 
 
 def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetCheckResult:
-    """The suite's verdict on a frame, what failed as a table; kept in the edition's folder for Data Docs."""
+    """The suite's verdict on a frame, what failed as a table; kept in the edition's folder for Data Docs.
+
+    Where nothing but warnings failed the result says so and stops no run.
+    """
     from expectations.run import validate
 
     outcome = validate(suite, frame)
@@ -25,6 +28,7 @@ def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetChec
     failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
     return dg.AssetCheckResult(
         passed=outcome.passed,
+        severity=dg.AssetCheckSeverity.ERROR if outcome.is_blocking else dg.AssetCheckSeverity.WARN,
         description=f"{len(frame)} rows meet the suite {suite}" if outcome.passed else f"{suite}: {failed}",
         metadata={**outcome.summary, "failures": table_metadata(pd.DataFrame(outcome.failures))},
     )
@@ -60,7 +64,7 @@ def _check(judged: _Judged) -> dg.AssetChecksDefinition:
         if not files:
             return dg.AssetCheckResult(passed=True, description="no file changed")
         result = verdict(settings, judged.suite, frame)
-        if result.passed:
+        if result.passed or result.severity == dg.AssetCheckSeverity.WARN:
             store.accept(bronze, files, datetime.now(UTC))
         return result
 

@@ -19,6 +19,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
 
+from pipelines.sources.cells import Watch
 from pipelines.sources.http import Web
 from pipelines.sources.lines import read_lines, split_cells
 from pipelines.sources.protocol import (
@@ -254,8 +255,9 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
     if lines.cut is not None:
         quarantined.append(set_aside(lines.n_lines, Unfit("broken_off"), content=lines.cut))
     are_fixtures = expected.layout is None and columns.layout == "main" and not sorter.n_scored
+    layout: Layout = "fixtures" if are_fixtures else columns.layout
     return ParsedFile(
-        layout="fixtures" if are_fixtures else columns.layout,
+        layout=layout,
         state="intact" if lines.cut is None else "truncated",
         encoding=lines.encoding,
         header=columns.names,
@@ -264,6 +266,7 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
         n_lines=lines.n_lines,
         n_header=1,
         n_blank=n_above + sorter.n_blank,
+        unusable=sorter.watch.unusable(layout, sorter.rows),
     )
 
 
@@ -298,6 +301,7 @@ class _Sorter:
         self.quarantined: list[QuarantinedLine] = []
         self.n_blank = 0
         self.n_scored = 0
+        self.watch = Watch(columns.layout, columns.names)
         self._columns = columns
         self._expected = expected
         self._header_line = header_line
@@ -323,6 +327,7 @@ class _Sorter:
             self.quarantined.append(set_aside(number, fault, content=line, teams=teams))
         else:
             self.rows.append(Row(number, named))
+            self.watch.take(cells)
 
     def reject_foreign(self) -> None:
         """Raises Unfit if the file is about another competition or season than its name says."""

@@ -53,7 +53,7 @@ def shared_database(postgres: PostgresServer, database_template: Secrets) -> Ite
 def database(shared_database: Urls) -> Urls:
     """One database for all tests of this file, emptied before each: a fresh one each time would take longer than the test."""
     with psycopg.connect(shared_database.owner) as owner:
-        owner.execute("truncate bronze.source_file, bronze.quarantine, bronze.football_data_match, bronze.openfootball_match")
+        owner.execute("truncate bronze.source_file cascade")
     return shared_database
 
 
