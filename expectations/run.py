@@ -32,8 +32,9 @@ class Outcome:
     summary: dict[str, Any]
     """`suite`, `n_rows`, `n_expectations`, `n_failed`, and `n_tolerated`: wrong cells within the tolerances."""
     failures: list[dict[str, Any]]
-    """One entry per failed expectation: `severity` (critical or warning), `expectation`, `column`, `explanation` (a sentence), `n_failing`, `share_failing`
-    and `share_tolerated` of the cells judged, `rows` and `examples`: index labels and values of the first failing ones."""
+    """One entry per failed expectation: `severity` (critical or warning), `expectation`, `column`, `explanation` (a sentence),
+    `n_failing`, `share_failing` and `share_tolerated` of the cells judged, `rows` and `examples`: index labels and values of
+    the first failing ones."""
     result: dict[str, Any]
     """Great Expectations' own form of the result, ready for JSON."""
 
@@ -79,7 +80,7 @@ def validate(suite_name: str, frame: pd.DataFrame) -> Outcome:
     failed = [one for one in plain["results"] if not one["success"]]
     return Outcome(
         passed=bool(result.success),
-        is_blocking=result.get_max_severity_failure() == FailureSeverity.CRITICAL,
+        is_blocking=not result.success and result.get_max_severity_failure() != FailureSeverity.WARNING,
         summary={
             "suite": suite.name,
             "n_rows": len(frame),

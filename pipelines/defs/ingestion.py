@@ -56,9 +56,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
         _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
         _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
         _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
-        _spec(
-            UNUSABLE_CELL, "Filled cells of matches that count as empty, because they say nothing usable: each with its reason."
-        ),
+        _spec(UNUSABLE_CELL, "Filled cells of matches that count as empty, each with its reason."),
     ],
     name="ingestion",
     group_name="bronze",
@@ -201,7 +199,7 @@ def nothing_waits_in_quarantine(bronze: dg.ResourceParam[Warehouse]) -> dg.Asset
 
 @dg.asset_check(
     asset=UNUSABLE_CELL,
-    description="Cells of the versions in force that hold something, but nothing their column could mean: by file, column and text.",
+    description="Filled cells of the versions in force that say nothing their column could mean, by file, column and text.",
 )
 def every_filled_cell_says_something(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning, not an error: those cells count as empty, and all else in their lines is in use."""

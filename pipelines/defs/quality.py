@@ -26,10 +26,11 @@ def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetChec
     outcome = validate(suite, frame)
     outcome.save(settings.state_dir / "verdicts")
     failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
+    complaint = f"{suite}: {failed}" if outcome.is_blocking else f"{suite}, warnings only: {failed}"
     return dg.AssetCheckResult(
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if outcome.is_blocking else dg.AssetCheckSeverity.WARN,
-        description=f"{len(frame)} rows meet the suite {suite}" if outcome.passed else f"{suite}: {failed}",
+        description=f"{len(frame)} rows meet the suite {suite}" if outcome.passed else complaint,
         metadata={**outcome.summary, "failures": table_metadata(pd.DataFrame(outcome.failures))},
     )
 
