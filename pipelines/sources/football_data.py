@@ -320,7 +320,7 @@ class _Sorter:
             cells += [""] * (len(self._columns.names) - n_cells)
             home, away = cells[self._columns.home].strip(), cells[self._columns.away].strip()
             match = (self._judge(cells, n_cells, home, away), home, away)
-            named = self._name(cells)
+            named = self._name(cells, may_have_blanks=_may_have_blank_cells(line))
             self._reject_duplicate(match, named)
         except Unfit as fault:
             teams = (home, away) if home and away else None
@@ -391,10 +391,12 @@ class _Sorter:
             raise Unfit("duplicate_line")
         self._further_states.add(state)
 
-    def _name(self, cells: list[str]) -> dict[str, str]:
+    def _name(self, cells: list[str], *, may_have_blanks: bool) -> dict[str, str]:
         columns = self._columns
         values = columns.pick(cells)
-        named = {name: cell for name, cell in zip(columns.in_order, values, strict=True) if cell and not cell.isspace()}
+        named = {name: cell for name, cell in zip(columns.in_order, values, strict=True) if cell}
+        if may_have_blanks:
+            named = {name: cell for name, cell in named.items() if not cell.isspace()}
         if len(cells) == len(columns.names):
             return named
         beyond = {f"#{place}": cell for place, cell in enumerate(cells, start=1) if place > len(columns.names) and cell.strip()}
@@ -403,6 +405,11 @@ class _Sorter:
 
 def _is_blank(line: str) -> bool:
     return not line.strip(', \t\r"\xa0')
+
+
+def _may_have_blank_cells(line: str) -> bool:
+    """Asking the line is far cheaper than asking each of its cells. Blanks other than the space are not printable."""
+    return " ," in line or line.endswith(" ") or '"' in line or not line.isprintable()
 
 
 @lru_cache(maxsize=100_000)
