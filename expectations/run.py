@@ -27,11 +27,14 @@ class Outcome:
     """What a suite said of a frame."""
 
     passed: bool
+    is_blocking: bool
+    """Whether something critical failed; where it passed or nothing but warnings failed, the run may go on."""
     summary: dict[str, Any]
     """`suite`, `n_rows`, `n_expectations`, `n_failed`, and `n_tolerated`: wrong cells within the tolerances."""
     failures: list[dict[str, Any]]
-    """One entry per failed expectation: `expectation`, `column`, `explanation` (a sentence), `n_failing`, `share_failing`
-    and `share_tolerated` of the cells judged, `rows` and `examples`: index labels and values of the first failing ones."""
+    """One entry per failed expectation: `severity` (critical or warning), `expectation`, `column`, `explanation` (a sentence),
+    `n_failing`, `share_failing` and `share_tolerated` of the cells judged, `rows` and `examples`: index labels and values of
+    the first failing ones."""
     result: dict[str, Any]
     """Great Expectations' own form of the result, ready for JSON."""
 
@@ -54,6 +57,7 @@ def validate(suite_name: str, frame: pd.DataFrame) -> Outcome:
     suite = find(suite_name)
     import great_expectations as gx
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults, ProgressBarsConfig
+    from great_expectations.expectations.metadata_types import FailureSeverity
 
     # The default configuration of an ephemeral context leaves a folder behind in the system's temporary one each time.
     configuration = DataContextConfig(
@@ -76,6 +80,7 @@ def validate(suite_name: str, frame: pd.DataFrame) -> Outcome:
     failed = [one for one in plain["results"] if not one["success"]]
     return Outcome(
         passed=bool(result.success),
+        is_blocking=not result.success and result.get_max_severity_failure() != FailureSeverity.WARNING,
         summary={
             "suite": suite.name,
             "n_rows": len(frame),
@@ -92,7 +97,7 @@ def to_great_expectations(suite: Suite, rules: Sequence[Rule]) -> "gx.Expectatio
     """These rules of a suite as Great Expectations' own object."""
     import great_expectations as gx
 
-    expectations = [getattr(gx.expectations, rule.kind)(**rule.arguments) for rule in rules]
+    expectations = [getattr(gx.expectations, rule.kind)(**rule.arguments, severity=rule.severity) for rule in rules]
     return gx.ExpectationSuite(suite.name, expectations=expectations)
 
 
@@ -110,6 +115,7 @@ def _failure(one: Mapping[str, Any]) -> dict[str, Any]:
     named = [arguments[name] for name in ("column", "column_A", "column_B") if name in arguments]
     share = found.get("unexpected_percent")
     failure = {
+        "severity": one["expectation_config"]["severity"],
         "expectation": one["expectation_config"]["type"],
         "column": ", ".join(named or arguments.get("column_list", [])),
         "n_failing": found.get("unexpected_count"),

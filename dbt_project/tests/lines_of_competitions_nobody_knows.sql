@@ -6,7 +6,10 @@ with unplaced as materialized (
     from {{ source('bronze', 'football_data_match') }} as line
     where
         line.until_version is null
-        and not exists (select from {{ ref('int_sighting') }} as sighting where sighting.sighting_id = line.row_id)
+        and not exists (
+            select 1 from {{ ref('int_sighting') }} as sighting
+            where sighting.sighting_id = line.row_id
+        )
 )
 
 select

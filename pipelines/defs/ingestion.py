@@ -16,6 +16,7 @@ import pandas as pd
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.sources.protocol import (
+    CELL_REASONS,
     Delivery,
     DownloadTooLarge,
     Fetched,
@@ -35,6 +36,7 @@ SOURCE_FILE = dg.AssetKey(["bronze", "source_file"])
 FOOTBALL_DATA = dg.AssetKey(["bronze", "football_data_match"])
 OPENFOOTBALL = dg.AssetKey(["bronze", "openfootball_match"])
 QUARANTINE = dg.AssetKey(["bronze", "quarantine"])
+UNUSABLE_CELL = dg.AssetKey(["bronze", "unusable_cell"])
 
 ROWS_WORTH_STATISTICS = 1000
 
@@ -54,6 +56,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
         _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
         _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
         _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
+        _spec(UNUSABLE_CELL, "Filled cells of matches that count as empty, each with its reason."),
     ],
     name="ingestion",
     group_name="bronze",
@@ -89,6 +92,7 @@ def ingestion(
     )
     yield dg.MaterializeResult(asset_key=OPENFOOTBALL, metadata={"n_files": outcome.n_openfootball})
     yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
+    yield dg.MaterializeResult(asset_key=UNUSABLE_CELL, metadata={"n_unusable": outcome.n_unusable})
 
 
 class Ingestion:
@@ -101,7 +105,8 @@ class Ingestion:
         self.files: Counter[str] = Counter()
         self.notes: list[str] = []
         self.file_ids: list[int] = []
-        self.n_new = self.n_inserted = self.n_withdrawn = self.n_quarantined = self.n_openfootball = 0
+        self.n_new = self.n_inserted = self.n_withdrawn = self.n_openfootball = 0
+        self.n_quarantined = self.n_unusable = 0
 
     def run(self) -> None:
         """Go through all sources.
@@ -156,6 +161,7 @@ class Ingestion:
             self.n_inserted += result.n_inserted
             self.n_withdrawn += result.n_withdrawn
             self.n_quarantined += result.n_quarantined
+            self.n_unusable += result.n_unusable
             self.file_ids.append(result.file_id)
 
 
@@ -189,6 +195,33 @@ def nothing_waits_in_quarantine(bronze: dg.ResourceParam[Warehouse]) -> dg.Asset
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{n} lines of {waiting['key'].nunique()} files are set aside" if n else "nothing is set aside",
         metadata={"n_lines": n, "waiting": table_metadata(waiting)},
+    )
+
+
+@dg.asset_check(
+    asset=UNUSABLE_CELL,
+    description="Filled cells of the versions in force that say nothing their column could mean, by file, column and text.",
+)
+def every_filled_cell_says_something(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    """A warning, not an error: those cells count as empty, and all else in their lines is in use."""
+    cells = store.unusable_cells(bronze)
+    n, n_files = int(cells["n_cells"].sum()), cells[["source", "key"]].drop_duplicates().shape[0]
+    table = pd.DataFrame(
+        {
+            "file": cells["source"] + "/" + cells["key"],
+            "column": cells["column_name"],
+            "text": cells["content"].fillna("(further ones)"),
+            "reason": cells["reason"].map(CELL_REASONS),
+            "count": cells["n_cells"],
+        }
+    )
+    return dg.AssetCheckResult(
+        passed=cells.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{n} cells of {n_files} files say nothing usable: they count as empty, the rest of their lines is in use"
+        if n
+        else "every filled cell says something",
+        metadata={"n_cells": n, "n_files": n_files, "cells": table_metadata(table)},
     )
 
 

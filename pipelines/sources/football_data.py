@@ -19,6 +19,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
 
+from pipelines.sources.cells import Watch
 from pipelines.sources.http import Web
 from pipelines.sources.lines import read_lines, split_cells
 from pipelines.sources.protocol import (
@@ -254,8 +255,9 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
     if lines.cut is not None:
         quarantined.append(set_aside(lines.n_lines, Unfit("broken_off"), content=lines.cut))
     are_fixtures = expected.layout is None and columns.layout == "main" and not sorter.n_scored
+    layout: Layout = "fixtures" if are_fixtures else columns.layout
     return ParsedFile(
-        layout="fixtures" if are_fixtures else columns.layout,
+        layout=layout,
         state="intact" if lines.cut is None else "truncated",
         encoding=lines.encoding,
         header=columns.names,
@@ -264,6 +266,7 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
         n_lines=lines.n_lines,
         n_header=1,
         n_blank=n_above + sorter.n_blank,
+        unusable=sorter.watch.unusable(layout, sorter.rows),
     )
 
 
@@ -298,6 +301,7 @@ class _Sorter:
         self.quarantined: list[QuarantinedLine] = []
         self.n_blank = 0
         self.n_scored = 0
+        self.watch = Watch(columns.layout, columns.names)
         self._columns = columns
         self._expected = expected
         self._header_line = header_line
@@ -316,13 +320,14 @@ class _Sorter:
             cells += [""] * (len(self._columns.names) - n_cells)
             home, away = cells[self._columns.home].strip(), cells[self._columns.away].strip()
             match = (self._judge(cells, n_cells, home, away), home, away)
-            named = self._name(cells)
+            named = self._name(cells, may_have_blanks=_may_have_blank_cells(line))
             self._reject_duplicate(match, named)
         except Unfit as fault:
             teams = (home, away) if home and away else None
             self.quarantined.append(set_aside(number, fault, content=line, teams=teams))
         else:
             self.rows.append(Row(number, named))
+            self.watch.take(cells)
 
     def reject_foreign(self) -> None:
         """Raises Unfit if the file is about another competition or season than its name says."""
@@ -386,10 +391,12 @@ class _Sorter:
             raise Unfit("duplicate_line")
         self._further_states.add(state)
 
-    def _name(self, cells: list[str]) -> dict[str, str]:
+    def _name(self, cells: list[str], *, may_have_blanks: bool) -> dict[str, str]:
         columns = self._columns
         values = columns.pick(cells)
-        named = {name: cell for name, cell in zip(columns.in_order, values, strict=True) if cell and not cell.isspace()}
+        named = {name: cell for name, cell in zip(columns.in_order, values, strict=True) if cell}
+        if may_have_blanks:
+            named = {name: cell for name, cell in named.items() if not cell.isspace()}
         if len(cells) == len(columns.names):
             return named
         beyond = {f"#{place}": cell for place, cell in enumerate(cells, start=1) if place > len(columns.names) and cell.strip()}
@@ -398,6 +405,11 @@ class _Sorter:
 
 def _is_blank(line: str) -> bool:
     return not line.strip(', \t\r"\xa0')
+
+
+def _may_have_blank_cells(line: str) -> bool:
+    """Asking the line is far cheaper than asking each of its cells. Blanks other than the space are not printable."""
+    return " ," in line or line.endswith(" ") or '"' in line or not line.isprintable()
 
 
 @lru_cache(maxsize=100_000)

@@ -14,6 +14,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final
 
+from pipelines.sources.cells import JSON_COUNTS, Watch
 from pipelines.sources.http import Web
 from pipelines.sources.protocol import (
     Fetched,
@@ -123,7 +124,21 @@ def parse(content: bytes) -> ParsedFile:
         else:
             seen.add(identity)
             rows.append(Row(number, cells))
-    return ParsedFile("json", "intact", "utf-8", None, rows, bounded(quarantined), len(document["matches"]), 0, 0)
+    watch = Watch("json", JSON_COUNTS)
+    for row in rows:
+        watch.take([row.cells.get(name, "") for name in JSON_COUNTS])
+    return ParsedFile(
+        layout="json",
+        state="intact",
+        encoding="utf-8",
+        header=None,
+        rows=rows,
+        quarantined=bounded(quarantined),
+        n_lines=len(document["matches"]),
+        n_header=0,
+        n_blank=0,
+        unusable=watch.unusable("json", rows),
+    )
 
 
 def _read_document(content: bytes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What every source of match files offers, and the plain values it hands over.
 
 Belongs here: the `Source` protocol, what a fetch and a parse give back, the scope of a load, the reasons for setting
-a line aside, and the errors for which a source is to blame. Does not belong here: anything about one provider.
+a line aside and for counting a cell as empty, and the errors for which a source is to blame. Does not belong here:
+anything about one provider.
 """
 
 import hashlib
@@ -48,6 +49,16 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Why a line or a file was set aside: short code to a sentence for a person, without its full stop."""
 
+CELL_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "impossible_count": "Goals, shots, corners, fouls and cards are whole numbers from 0 up",
+        "impossible_price": "A decimal price is more than 1 and at most 1000",
+        "impossible_time": "The time is not an hour and a minute of the day, such as 20:45",
+        "not_a_number": "A number should stand here",
+    }
+)
+"""Why a filled cell of a match counts as empty, in the same form."""
+
 MAX_GOALS: Final = 20
 """The highest score of one team in thirty seasons is 13."""
 
@@ -55,7 +66,7 @@ MAX_CONTENT: Final = 2000
 """Characters of a quarantined line that are kept."""
 
 MAX_ENTRIES_PER_REASON: Final = 100
-"""Quarantined lines listed one by one; further ones with the same reason share an entry."""
+"""Quarantined lines, or unusable cells, listed one by one; further ones with the same reason share an entry."""
 
 
 _GOALS: Final = frozenset(str(goals) for goals in range(MAX_GOALS + 1))
@@ -204,11 +215,25 @@ class QuarantinedLine(NamedTuple):
     teams: tuple[str, str] | None = None
 
 
+class UnusableCell(NamedTuple):
+    """A filled cell of a match that counts as empty, and why: `reason` is a key of CELL_REASONS.
+
+    An entry for the surplus of a column has neither `line_number` nor `content`.
+    """
+
+    line_number: int | None
+    column_name: str
+    n_cells: int
+    content: str | None
+    reason: str
+
+
 @dataclass(frozen=True)
 class ParsedFile:
     """One file taken apart. Every line is header, row, quarantined or blank: `is_reconciled` says that none got lost.
 
     `n_lines` is counted on the bytes, independently of the rest. `header` holds the keys of `cells` in file order.
+    `unusable` are cells of the rows: their lines are matches all the same.
     """
 
     layout: Layout
@@ -220,6 +245,7 @@ class ParsedFile:
     n_lines: int
     n_header: int
     n_blank: int
+    unusable: Sequence[UnusableCell] = ()
 
     @property
     def n_quarantined(self) -> int:

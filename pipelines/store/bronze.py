@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row
+from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row, UnusableCell
 from pipelines.store.warehouse import Warehouse
 
 ROWS_PER_TRANSACTION: Final = 20_000
@@ -45,7 +45,10 @@ _encode: Final = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one delivery changed. `file_id` is that of the version now in force; `is_new` is false for known bytes."""
+    """What one delivery changed. `file_id` is that of the version now in force; `is_new` is false for known bytes.
+
+    `n_loaded` and `n_quarantined` tell of that version; `n_unusable`, `n_inserted` and `n_withdrawn` of what was written.
+    """
 
     source: str
     key: str
@@ -55,6 +58,7 @@ class LoadResult:
     is_new: bool
     n_loaded: int
     n_quarantined: int
+    n_unusable: int
     n_inserted: int
     n_withdrawn: int
 
@@ -118,6 +122,7 @@ class _Encoded:
     n_loaded: int
     n_quarantined: int
     quarantined: Sequence[QuarantinedLine]
+    unusable: Sequence[UnusableCell]
     lines: dict[bytes, bytes]
 
 
@@ -165,6 +170,7 @@ def _encoded(delivery: Delivery, parsed: ParsedFile) -> _Encoded:
         n_loaded=len(parsed.rows),
         n_quarantined=parsed.n_quarantined,
         quarantined=parsed.quarantined,
+        unusable=parsed.unusable,
         lines=_encode_rows(parsed.rows),
     )
 
@@ -218,6 +224,7 @@ def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime
             versions.append(_Version(each, before, 1 if before is None else before.version + 1, _state(each, before)))
     file_ids = _insert_files(cursor, versions)
     _insert_quarantine(cursor, file_ids, versions, now)
+    _insert_unusable(cursor, file_ids, versions)
     fresh: dict[str, list[bytes]] = {}
     for file_id, version in zip(file_ids, versions, strict=True):
         table = _table(version.file.layout)
@@ -258,6 +265,7 @@ def _changed(file_id: int, new: _Version, n_inserted: int, n_withdrawn: int) -> 
         is_new=True,
         n_loaded=new.file.n_loaded,
         n_quarantined=new.file.n_quarantined,
+        n_unusable=sum(cell.n_cells for cell in new.file.unusable),
         n_inserted=n_inserted,
         n_withdrawn=n_withdrawn,
     )
@@ -299,6 +307,7 @@ def _unchanged(delivery: Delivery, before: _Known) -> LoadResult:
         is_new=False,
         n_loaded=before.n_loaded,
         n_quarantined=before.n_quarantined,
+        n_unusable=0,
         n_inserted=0,
         n_withdrawn=0,
     )
@@ -337,6 +346,22 @@ def _insert_quarantine(cursor: psycopg.Cursor[Any], file_ids: Sequence[int], ver
             """
             insert into bronze.quarantine (file_id, line_number, n_lines, reason, explanation, content, quarantined_at)
             values (%s, %s, %s, %s, %s, %s, %s)
+            """,
+            entries,
+        )
+
+
+def _insert_unusable(cursor: psycopg.Cursor[Any], file_ids: Sequence[int], versions: Sequence[_Version]) -> None:
+    entries = [
+        (file_id, cell.line_number, cell.column_name, cell.n_cells, cell.content, cell.reason)
+        for file_id, new in zip(file_ids, versions, strict=True)
+        for cell in new.file.unusable
+    ]
+    if entries:
+        cursor.executemany(
+            """
+            insert into bronze.unusable_cell (file_id, line_number, column_name, n_cells, content, reason)
+            values (%s, %s, %s, %s, %s, %s)
             """,
             entries,
         )
@@ -526,6 +551,25 @@ def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
         join (select distinct on (source, key) * from bronze.source_file order by source, key, version desc) as f using (file_id)
         group by f.source, f.key, q.reason
         order by n_lines desc, f.source, f.key, q.reason
+        """
+    )
+
+
+def unusable_cells(warehouse: Warehouse) -> pd.DataFrame:
+    """The cells that say nothing usable: `source, key, column_name, content, reason, n_cells`, most cells first.
+
+    Of each file's latest version of which anything was used: a refused one leaves the lines before it standing.
+    """
+    return warehouse.read(
+        """
+        select f.source, f.key, c.column_name, c.content, c.reason, sum(c.n_cells)::int as n_cells
+        from bronze.unusable_cell as c
+        join (
+            select distinct on (source, key) file_id, source, key
+            from bronze.source_file where state <> 'refused' order by source, key, version desc
+        ) as f using (file_id)
+        group by f.source, f.key, c.column_name, c.content, c.reason
+        order by n_cells desc, f.source, f.key, c.column_name, c.content
         """
     )
 

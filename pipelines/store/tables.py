@@ -100,6 +100,20 @@ quarantine = sa.Table(
     schema="bronze",
 )
 
+unusable_cell = sa.Table(
+    "unusable_cell",
+    metadata,
+    sa.Column("unusable_cell_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("file_id", sa.ForeignKey(source_file.c.file_id), nullable=False, index=True),
+    sa.Column("line_number", sa.Integer, comment="null where the entry stands for the surplus of its column"),
+    sa.Column("column_name", sa.Text, nullable=False),
+    sa.Column("n_cells", sa.Integer, nullable=False, comment="how many cells this entry stands for"),
+    sa.Column("content", sa.Text, comment="the cell's text, at most 2,000 characters; null for a surplus"),
+    sa.Column("reason", sa.Text, nullable=False, comment="a short code, e.g. impossible_price, not_a_number"),
+    schema="bronze",
+    comment="Filled cells of loaded lines that silver turns into nulls, because they say nothing of their column's kind.",
+)
+
 # --------------------------------------------------------------------------- forecast: what was learnt and said
 
 match_rating = sa.Table(

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pipelines.sources.simulated import write_site
+from pipelines.sources.simulated import Size, write_site
 from tests.e2e.conftest import Platform
 
 MakePlatform = Callable[..., Platform]
@@ -85,37 +85,151 @@ def test_an_unreachable_source_is_a_sentence_and_leaves_everything_standing(buil
     assert platform.content() == before
 
 
+def _changed(line: bytes, header: bytes, **cells: str) -> bytes:
+    """The line with other texts in some of its cells."""
+    names, texts = header.strip().split(b","), line.rstrip(b"\r\n").split(b",")
+    for name, text in cells.items():
+        texts[names.index(name.encode())] = text.encode()
+    return b",".join(texts) + b"\r\n"
+
+
 def test_bad_files_are_set_aside_with_a_reason_and_the_run_goes_on(
     built: Platform, make_platform: MakePlatform, tmp_path: Path
 ) -> None:
+    """Seasons older than those of the platform come from a mirror in which nearly every file is bad in its own way."""
     platform = make_platform("bad", like=built)
-    ((n_before,),) = platform.query("select count(*) from gold.fct_match where home_goals is not null")
+    before = platform.query("select match_id, home_goals, away_goals from gold.fct_match order by 1")
+    ((n_published,),) = platform.query("select n_predictions from published.publication order by publication_id desc limit 1")
     mirror = tmp_path / "mirror"
-    shutil.copytree(platform.folder / "simulated", mirror)
-    season = sorted((mirror / "mmz4281").iterdir())[-2]
-    whole = (season / "E0.csv").read_bytes()
-    (season / "E0.csv").write_bytes(whole[:-40])  # cut in the middle of its last line
-    (season / "E1.csv").write_bytes(b"<!DOCTYPE html><html><body>503</body></html>")
-    (season / "D1.csv").write_bytes(b"")
-    d2 = (season / "D2.csv").read_bytes().splitlines(keepends=True)
-    cells = d2[5].split(b",")
-    impossible = b",".join([*cells[:5], b"99", *cells[6:]])
-    (season / "D2.csv").write_bytes(b"".join([*d2[:5], impossible, *d2[6:]]))
+    write_site(mirror, datetime.now(UTC).date(), 1, Size(n_seasons=10))
+    seasons = sorted(path.name for path in (mirror / "mmz4281").iterdir())
+    known = {path.name for path in (platform.folder / "simulated" / "mmz4281").iterdir()}
+    for path in (*mirror.glob("new/*.csv"), *mirror.glob("*.csv"), *(mirror / "mmz4281" / code for code in known)):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    first, second, third, fourth = (code for code in seasons if code not in known)
 
-    shown = _done(platform, "build", **SIMULATED | _mirror(mirror.as_uri()))
-    assert "set aside" in shown
-    reasons = dict(
+    good = {
+        f"{code}/{division}": (mirror / "mmz4281" / code / f"{division}.csv").read_bytes()
+        for code in (first, second, third, fourth)
+        for division in ("E0", "E1", "D1", "D2")
+    }
+    lines = {name: content.splitlines(keepends=True) for name, content in good.items()}
+
+    def spoilt(name: str, place: int, **cells: str) -> bytes:
+        of = lines[name]
+        return b"".join([*of[:place], _changed(of[place], of[0], **cells), *of[place + 1 :]])
+
+    nul, wide = lines[f"{first}/D1"], lines[f"{third}/E1"]
+    # File to its bad content, the lines of the good one that are lost by it, and what is said of them.
+    bad: dict[str, tuple[bytes, list[int] | None, list[tuple[int | None, str]]]] = {
+        f"{first}/E0": (good[f"{first}/E0"][:-40], [306], [(307, "broken_off")]),
+        f"{first}/E1": (b"<!DOCTYPE html><html><body>503</body></html>", None, [(None, "html")]),
+        f"{first}/D1": (b"".join([*nul[:9], nul[9][:20] + b"\0\0\0" + nul[9][23:], *nul[10:]]), [9], [(10, "nul_bytes")]),
+        f"{first}/D2": (spoilt(f"{first}/D2", 7, Date="31/02/2018"), [7], [(8, "bad_date")]),
+        f"{second}/D1": (spoilt(f"{second}/D1", 5, FTHG="-1"), [5], [(6, "impossible_score")]),
+        f"{second}/D2": (spoilt(f"{second}/D2", 6, FTAG="99"), [6], [(7, "impossible_score")]),
+        f"{third}/E0": (
+            lines[f"{third}/E0"][0].rstrip() + b",x" * 2000 + b"\r\n" + b"".join(lines[f"{third}/E0"][1:]),
+            None,
+            [(None, "too_many_columns")],
+        ),
+        f"{third}/E1": (b"".join([*wide[:4], wide[4].rstrip() + b",1" * 2000 + b"\r\n", *wide[5:]]), [4], [(5, "too_many_columns")]),
+        f"{third}/D1": (b"", None, [(None, "empty")]),
+        f"{third}/D2": (good[f"{third}/D1"], None, [(None, "other_competition")]),
+    }  # fmt: skip
+    cells = {
+        f"{second}/E0": {
+            3: {"B365H": ("0", "impossible_price"), "B365CD": ("#", "not_a_number"), "WHA": ("-", "not_a_number")},
+            8: {"PSH": ("1001", "impossible_price")},
+        },
+        f"{second}/E1": {
+            4: {"HS": ("-3", "impossible_count"), "HC": ("x", "not_a_number"), "HTHG": ("1.5", "impossible_count")},
+            5: {"Time": ("25:61", "impossible_time")},
+        },
+    }
+    for name, (content, _, _) in bad.items():
+        (mirror / "mmz4281" / f"{name}.csv").write_bytes(content)
+    for name, of in cells.items():
+        spoilt_lines = list(lines[name])
+        for place, changes in of.items():
+            spoilt_lines[place] = _changed(
+                spoilt_lines[place], spoilt_lines[0], **{column: text for column, (text, _) in changes.items()}
+            )
+        (mirror / "mmz4281" / f"{name}.csv").write_bytes(b"".join(spoilt_lines))
+
+    shown = _done(platform, "build", **SIMULATED | _mirror(mirror.as_uri()) | {"SOURCES": "simulated,football_data"})
+
+    # Each line and file set aside says why, and nothing else is set aside.
+    assert sorted(
         platform.query(
-            "select q.reason, sum(q.n_lines)::int from bronze.quarantine as q join bronze.source_file as f using (file_id)"
-            " where f.source = 'football_data' group by q.reason"
+            "select f.key, q.line_number, q.reason from bronze.quarantine as q join bronze.source_file as f using (file_id)"
+        ),
+        key=str,
+    ) == sorted(((f"mmz4281/{name}.csv", *entry) for name, (_, _, said) in bad.items() for entry in said), key=str)
+    # Each cell that counts as empty says why.
+    unusable = {
+        (f"mmz4281/{name}.csv", place + 1, column, text, reason)
+        for name, of in cells.items()
+        for place, changes in of.items()
+        for column, (text, reason) in changes.items()
+    }
+    assert (
+        set(
+            platform.query(
+                "select f.key, c.line_number, c.column_name, c.content, c.reason"
+                " from bronze.unusable_cell as c join bronze.source_file as f using (file_id)"
+            )
         )
+        == unusable
     )
-    assert reasons["broken_off"] == 1
-    assert reasons["html"] == 1
-    assert reasons["impossible_score"] == 1
-    assert "empty" in {state for (state,) in platform.query("select reason from bronze.quarantine")}
-    ((n_after,),) = platform.query("select count(*) from gold.fct_match where home_goals is not null")
-    assert n_after == n_before, "what the simulated source still delivers stays, and nothing is invented or doubled"
+
+    # Every other match is there, with its score; what the platform had is as it was.
+    def matches(name: str, lost: list[int] | None) -> set[tuple[object, ...]]:
+        names = lines[name][0].strip().split(b",")
+        wanted = [names.index(column) for column in (b"HomeTeam", b"AwayTeam", b"FTHG", b"FTAG")]
+        kept = [] if lost is None else [line for place, line in enumerate(lines[name]) if place and place not in lost]
+        found = [[line.split(b",")[place].decode() for place in wanted] for line in kept]
+        return {(name, home, away, int(goals), int(conceded)) for home, away, goals, conceded in found}
+
+    expected = set().union(*(matches(name, bad[name][1] if name in bad else []) for name in good))
+    assert len(expected) == 12 * 306 - 6
+    first_year = 2000 + int(first[:2])
+    found = platform.query(
+        "select m.season, c.source_division, h.name, a.name, m.home_goals, m.away_goals from gold.fct_match as m"
+        " join silver.competition as c using (competition_id)"
+        " join gold.dim_team as h on h.team_id = m.home_team_id join gold.dim_team as a on a.team_id = m.away_team_id"
+        f" where m.season between {first_year} and {first_year + 3} and c.source_division in ('E0', 'E1', 'D1', 'D2')"
+    )
+    assert {(f"{year % 100:02}{year % 100 + 1:02}/{division}", *rest) for year, division, *rest in found} == expected  # type: ignore[operator]
+    assert len(found) == len(expected)
+    after = platform.query(
+        f"select match_id, home_goals, away_goals from gold.fct_match where season > {first_year + 3} or season < {first_year} order by 1"
+    )
+    assert after == before
+    ((price, others),) = platform.query(
+        "select max(o.odds_home) filter (where o.bookmaker = 'bet365'), count(o.odds_home) filter (where o.bookmaker <> 'bet365')"
+        " from bronze.football_data_match as d join silver.stg_football_data__quote as o using (row_id)"
+        f" where d.key = 'mmz4281/{second}/E0.csv' and d.line_number = 4 and o.moment = 'pre_match' and o.market = '1x2'"
+    )
+    assert (price, others) == (None, 5)
+
+    # The run reached its end, and its checks say all this in the UI.
+    assert platform.query("select n_predictions from published.publication order by publication_id desc limit 1") == [
+        (n_published,)
+    ]
+    for sentence in (
+        "621 lines of 10 files are set aside",
+        "8 cells of 2 files say nothing usable: they count as empty, the rest of their lines is in use",
+        "5 of 43 files are not intact, 4 unusable",
+    ):
+        assert sentence in shown
+    with psycopg.connect(platform.urls.dagster.replace("+psycopg2", "")) as connection:
+        ((status, evaluation),) = connection.execute(
+            "select execution_status, evaluation_event from asset_check_executions"
+            " where check_name = 'every_filled_cell_says_something' order by id desc limit 1"
+        ).fetchall()
+    assert status == "FAILED"
+    assert "A decimal price is more than 1 and at most 1000" in evaluation
 
 
 def test_a_mirror_without_fixtures_publishes_nothing_and_says_so(make_platform: MakePlatform, tmp_path: Path) -> None:

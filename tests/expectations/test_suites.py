@@ -85,7 +85,7 @@ def only_failure(outcome: Outcome) -> tuple[str, str, int | None, list[int]]:
 @pytest.mark.parametrize("suite", GOOD)
 def test_a_good_frame_passes(suite: str) -> None:
     outcome = validate(suite, texts(suite))
-    assert outcome.passed, outcome.failures
+    assert (outcome.passed, outcome.is_blocking) == (True, False), outcome.failures
     expected = {"suite": suite, "n_rows": N, "n_expectations": len(SUITES[suite].rules), "n_failed": 0, "n_tolerated": 0}
     assert outcome.summary == expected
     assert outcome.failures == []
@@ -147,7 +147,7 @@ NULL, REGEX, SET = "column_values_to_not_be_null", "column_values_to_match_regex
         ),
     ],
 )
-def test_more_wrong_cells_than_tolerated_stop_the_run_and_are_named(suite: str, wrong: dict[str, dict[str | None, str]]) -> None:
+def test_more_wrong_cells_than_tolerated_fail_and_are_named(suite: str, wrong: dict[str, dict[str | None, str]]) -> None:
     frame = texts(suite)
     expected = set()
     for column, kinds in wrong.items():
@@ -162,6 +162,44 @@ def test_more_wrong_cells_than_tolerated_stop_the_run_and_are_named(suite: str, 
         for f in outcome.failures
     }
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("suite", "column", "wrong", "is_blocking"),
+    [
+        ("football_data_main", "AvgH", "#", False),
+        ("football_data_main", "PSCA", "-", False),
+        ("football_data_main", "Time", "evening", False),
+        ("football_data_new", "AvgCD", "3,3", False),
+        ("football_data_fixtures", "AvgA", "evens", False),
+        ("football_data_fixtures", "Time", "soon", False),
+        ("football_data_main", "Date", "2023-08-11", True),
+        ("football_data_main", "HomeTeam", "1.95", True),
+        ("football_data_main", "FTHG", "99x", True),
+        ("football_data_new", "League", None, True),
+    ],
+)
+def test_one_bad_cell_in_a_first_round_of_ten_matches_stops_the_run_only_where_a_match_needs_it(
+    suite: str, column: str, wrong: str | None, is_blocking: bool
+) -> None:
+    frame = texts(suite, 10)
+    frame.loc[3, column] = wrong
+    outcome = validate(suite, frame)
+    (failure,) = outcome.failures
+    assert (outcome.passed, outcome.is_blocking) == (False, is_blocking)
+    assert failure["severity"] == ("critical" if is_blocking else "warning")
+
+
+def test_a_warning_does_not_excuse_what_is_critical() -> None:
+    frame = texts("football_data_main", 10)
+    frame.loc[3, ["AvgH", "FTR"]] = ["#", "X"]
+    outcome = validate("football_data_main", frame)
+    assert outcome.is_blocking
+    assert {failure["column"]: failure["severity"] for failure in outcome.failures} == {"AvgH": "warning", "FTR": "critical"}
+
+
+def test_a_missing_column_of_prices_is_a_fault_of_the_schema_and_stops_the_run() -> None:
+    assert validate("football_data_main", texts("football_data_main").drop(columns="AvgH")).is_blocking
 
 
 def test_a_failure_is_explained_in_a_sentence() -> None:

@@ -53,7 +53,7 @@ def shared_database(postgres: PostgresServer, database_template: Secrets) -> Ite
 def database(shared_database: Urls) -> Urls:
     """One database for all tests of this file, emptied before each: a fresh one each time would take longer than the test."""
     with psycopg.connect(shared_database.owner) as owner:
-        owner.execute("truncate bronze.source_file, bronze.quarantine, bronze.football_data_match, bronze.openfootball_match")
+        owner.execute("truncate bronze.source_file cascade")
     return shared_database
 
 
@@ -85,6 +85,7 @@ def everything(warehouse: Warehouse) -> list[list[object]]:
         "select source, key, version, sha256, state, n_lines, n_loaded, n_quarantined from bronze.source_file order by 1, 2, 3",
         "select source, key, since_version, until_version, line_number, cells from bronze.football_data_match order by 2, 3, 5",
         "select line_number, n_lines, reason, explanation, content from bronze.quarantine order by 1, 3, 5",
+        "select line_number, column_name, n_cells, content, reason from bronze.unusable_cell order by 1, 2, 4",
     )
     return [warehouse.read(table).astype(str).to_numpy().tolist() for table in tables]
 
@@ -267,6 +268,41 @@ def test_quarantine_is_told_for_the_latest_versions_only(connection: psycopg.Con
     load(connection, file(line(1), line(2, score="-1,0,A"), line(3, score="99,0,H")))
     assert bronze.in_quarantine(warehouse)[["key", "reason", "n_lines"]].to_numpy().tolist() == [[E0, "impossible_score", 2]]
     assert bronze.latest_versions(warehouse)[["key", "version", "state"]].to_numpy().tolist() == [[E0, 2, "intact"]]
+
+
+def test_cells_that_say_nothing_are_kept_with_their_reason_beside_the_line_that_holds_them(
+    connection: psycopg.Connection, warehouse: Warehouse
+) -> None:
+    result = load(connection, file(line(1), line(2, odds="#"), line(3, odds="0"), line(4, score="99,0,H", odds="0")))
+    assert (result.n_unusable, result.n_inserted, result.n_quarantined) == (2, 3, 1)
+    kept = warehouse.read(
+        "select line_number, column_name, n_cells, content, reason, file_id from bronze.unusable_cell order by 1"
+    )
+    assert kept.to_numpy().tolist() == [
+        [3, "B365H", 1, "#", "not_a_number", result.file_id],
+        [4, "B365H", 1, "0", "impossible_price", result.file_id],
+    ]
+    assert (
+        load(connection, file(line(1), line(2, odds="#"), line(3, odds="0"), line(4, score="99,0,H", odds="0"))).n_unusable == 0
+    )
+    assert len(warehouse.read("select 1 as one from bronze.unusable_cell")) == 2
+
+
+def test_unusable_cells_are_told_for_the_versions_in_force_only(connection: psycopg.Connection, warehouse: Warehouse) -> None:
+    def told() -> list[list[object]]:
+        cells = bronze.unusable_cells(warehouse)
+        return cells[["key", "column_name", "content", "reason", "n_cells"]].to_numpy().tolist()
+
+    assert told() == []
+    load(connection, file(line(1, odds="#"), line(2, odds="0"), line(3, odds="0")))
+    zeros = [E0, "B365H", "0", "impossible_price", 2]
+    assert told() == [zeros, [E0, "B365H", "#", "not_a_number", 1]]
+    load(connection, file(line(1), line(2, odds="0"), line(3, odds="0")))
+    assert told() == [zeros]
+    load(connection, b"<html>busy</html>")
+    assert told() == [zeros], "a refused version leaves the lines before it standing, with what they lack"
+    load(connection, file(line(1), line(2), line(3)))
+    assert told() == []
 
 
 def test_rows_wait_for_the_expectations_until_their_version_is_accepted(

@@ -16,12 +16,12 @@
 --
 -- What is known at or after the run's cut-off has not happened yet: its match is still to come.
 with season as (
-    select * from {{ ref('int_season') }}
+    select season.*
+    from {{ ref('int_season') }} as season
     {% if is_incremental() -%}
-        as season
         where
             not exists (
-                select from {{ this }} as made
+                select 1 from {{ this }} as made
                 where made.competition_id = season.competition_id and made.season = season.season
             )
     {%- endif %}

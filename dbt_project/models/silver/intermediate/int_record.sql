@@ -15,10 +15,14 @@
 -- never the order of rows. A team's results are numbered as they arrive, each with what it and those before it add up to; a
 -- forecast counts the results that arrived before it, and so finds the last one.
 with match as (
-    select * from {{ ref('int_match') }}
+    select match.*
+    from {{ ref('int_match') }} as match
     {% if is_incremental() -%}
-        as match
-        where not exists (select from {{ this }} as made where made.match_id = match.match_id)
+        where
+            not exists (
+                select 1 from {{ this }} as made
+                where made.match_id = match.match_id
+            )
     {%- endif %}
 ),
 
@@ -95,8 +99,8 @@ needed as (
     left join result
         on
             asked.team_id = result.team_id
-            and result.known_at >= asked.first_as_of - interval '2 years'
-            and result.known_at < asked.first_as_of
+            and asked.first_as_of - interval '2 years' <= result.known_at
+            and asked.first_as_of > result.known_at
     group by asked.team_id, asked.first_as_of
 ),
 

@@ -21,10 +21,7 @@ from (
         quote_column.bookmaker,
         quote_column.moment,
         quote_column.market,
-        case
-            when pg_input_is_valid(delivered.cells ->> quote_column.line_column, 'float8')
-                then (delivered.cells ->> quote_column.line_column)::float8
-        end as line,
+        {{ handicap('(delivered.cells ->> quote_column.line_column)') }} as line,
         {{ price('(delivered.cells ->> quote_column.first_column)') }} as first_odds,
         {{ price('(delivered.cells ->> quote_column.draw_column)') }} as odds_draw,
         {{ price('(delivered.cells ->> quote_column.second_column)') }} as second_odds

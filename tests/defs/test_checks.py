@@ -1,0 +1,98 @@
+"""What the checks of bronze say in the Dagster UI, on small files in a real database."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from deploy.database import Urls
+from pipelines.defs import ingestion, quality
+from pipelines.settings import Settings
+from pipelines.sources import football_data
+from pipelines.sources.protocol import Delivery
+from pipelines.store import bronze
+from pipelines.store.warehouse import Warehouse
+
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HS,B365H,AvgH,AvgD,AvgA"
+E0 = "mmz4281/2324/E0.csv"
+
+
+def first_round(changes: Mapping[int, Mapping[str, str]]) -> list[str]:
+    """Ten matches; some cells of some of them with another text."""
+    lines = []
+    for n in range(10):
+        cells = f"E0,12/08/2023,15:00,Home {n},Away {n},1,0,H,9,2.1,2,3.4,4".split(",")
+        named = dict(zip(HEADER.split(","), cells, strict=True)) | dict(changes.get(n, {}))
+        lines.append(",".join(named.values()))
+    return lines
+
+
+@pytest.fixture
+def warehouse(database: Urls) -> Warehouse:
+    return Warehouse(database.ingest)
+
+
+def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0) -> None:
+    content = "".join(f"{line}\n" for line in (HEADER, *first_round(changes))).encode()
+    parsed = football_data.parse(content, football_data.expectation_of(key))
+    with warehouse.connect() as connection:
+        bronze.load(connection, Delivery("football_data", key, content, None, None, NOW), parsed, NOW)
+
+
+def table(value: Any) -> list[dict[str, Any]]:
+    return [dict(record.data) for record in value.records]
+
+
+def test_cells_that_say_nothing_are_told_by_file_column_and_text_with_a_sentence(warehouse: Warehouse) -> None:
+    load(warehouse, {1: {"B365H": "0", "HS": "-1"}, 2: {"B365H": "0"}})
+    result = ingestion.every_filled_cell_says_something(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "3 cells of 1 files say nothing usable: they count as empty, the rest of their lines is in use"
+    assert table(result.metadata["cells"].value) == [
+        {
+            "file": f"football_data/{E0}",
+            "column": column,
+            "text": text,
+            "reason": reason,
+            "count": count,
+        }
+        for column, text, reason, count in (
+            ("B365H", "0", "A decimal price is more than 1 and at most 1000", "2"),
+            ("HS", "-1", "Goals, shots, corners, fouls and cards are whole numbers from 0 up", "1"),
+        )
+    ]
+
+
+def test_where_every_cell_says_something_the_check_passes(warehouse: Warehouse) -> None:
+    load(warehouse, {})
+    result = ingestion.every_filled_cell_says_something(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert (result.passed, result.description) == (True, "every filled cell says something")
+
+
+def test_one_bad_price_in_a_first_round_is_shown_as_a_warning_and_stops_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
+    load(warehouse, {3: {"AvgH": "#"}})
+    settings = Settings.read({"STATE_DIR": str(tmp_path)})
+    result = quality.checks[0](settings=settings, bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "football_data_main, warnings only: AvgH (expect_column_values_to_match_regex)"
+    (failure,) = table(result.metadata["failures"].value)
+    assert (failure["severity"], failure["n_failing"], failure["examples"]) == ("warning", "1", "['#']")
+    again = quality.checks[0](settings=settings, bronze=warehouse)
+    assert isinstance(again, dg.AssetCheckResult)
+    assert again.description == "no file changed"
+
+
+def test_a_first_round_without_results_letters_stops_the_run_and_is_judged_again(warehouse: Warehouse, tmp_path: Path) -> None:
+    load(warehouse, {3: {"FTR": "X"}})
+    settings = Settings.read({"STATE_DIR": str(tmp_path)})
+    for _ in range(2):
+        result = quality.checks[0](settings=settings, bronze=warehouse)
+        assert isinstance(result, dg.AssetCheckResult)
+        assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
