@@ -126,8 +126,8 @@ def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[
     outcomes = outcome_of(matches.loc[played, "home_goals"], matches.loc[played, "away_goals"])
     with _timed(floor, "one LightGBM fit", echo):
         # As LightGBM comes, whatever our recipes make of it.
-        settings = {"objective": "multiclass", "num_class": 3, "num_threads": 2, "verbose": -1}
-        lightgbm.train(settings, lightgbm.Dataset(features[played].to_numpy(), outcomes), num_boost_round=100)
+        parameters = {"objective": "multiclass", "num_class": 3, "num_threads": 2, "verbose": -1}
+        lightgbm.train(parameters, lightgbm.Dataset(features[played].to_numpy(), outcomes), num_boost_round=100)
     return floor
 
 

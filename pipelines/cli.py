@@ -169,7 +169,7 @@ def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: floa
 
         as_file(forecasts, matches, MODELS[recipe]).to_csv(out, index=False)
         click.echo(f"forecasts: {out}")
-    distance = float(scores.loc[("leagues", "main"), "difference"])
+    distance = next((row["difference"] for row in records if row["name"] == "main"), math.nan)
     if at_most is not None and not distance <= at_most:
         raise click.ClickException(f"missed: {distance:+.4f} above the closing odds, at most {at_most:+.4f} was allowed")
 
@@ -232,24 +232,29 @@ def run_job(name: str) -> None:
     """
     import logging
 
-    import dagster as dg
-
-    from pipelines.defs.manifest import ensure_manifest
+    from expectations.worker import prepare
     from pipelines.progress import chatter_in
     from pipelines.settings import Settings
 
-    ensure_manifest()
-    for talkative in ("alembic", "mlflow"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
-    with chatter_in(Settings.read().state_dir / "logs" / "run.log"), dg.DagsterInstance.get() as instance:
-        # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
-        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
-        result = dg.execute_job(
-            dg.build_reconstructable_job("pipelines.cli", "job_named", (name,)),
-            instance=instance,
-            run_config={"loggers": {"terminal": {}}},
-            raise_on_error=False,
-        )
+    with chatter_in(Settings.read().state_dir / "logs" / "run.log"):
+        if name != "docs":
+            prepare()
+        import dagster as dg
+
+        from pipelines.defs.manifest import ensure_manifest
+
+        ensure_manifest()
+        for talkative in ("alembic", "mlflow"):
+            logging.getLogger(talkative).setLevel(logging.WARNING)
+        with dg.DagsterInstance.get() as instance:
+            # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
+            instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
+            result = dg.execute_job(
+                dg.build_reconstructable_job("pipelines.cli", "job_named", (name,)),
+                instance=instance,
+                run_config={"loggers": {"terminal": {}}},
+                raise_on_error=False,
+            )
     if not result.success:
         raise RunFailed(_why(result))
 

@@ -75,3 +75,8 @@
         )
     {%- endif -%}
 {%- endmacro %}
+
+{# The planner takes what is missing, and what windows leave, for a few rows, and would go through everything for each. #}
+{% macro no_nested_loops() -%}
+    set local enable_nestloop = off
+{%- endmacro %}

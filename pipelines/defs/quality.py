@@ -21,9 +21,9 @@ def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetChec
 
     Where nothing but warnings failed the result says so and stops no run.
     """
-    from expectations.run import validate
+    from expectations.worker import judge
 
-    outcome = validate(suite, frame)
+    outcome = judge(suite, frame)
     outcome.save(settings.state_dir / "verdicts")
     failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
     complaint = f"{suite}: {failed}" if outcome.is_blocking else f"{suite}, warnings only: {failed}"

@@ -24,5 +24,5 @@ def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[
     from pipelines.forecast.features import rate
 
     ratings = rate(gold.matches(warehouse))
-    warehouse.replace("forecast.match_rating", ratings.reset_index())
-    return dg.MaterializeResult(metadata={"dagster/row_count": len(ratings)})
+    n_changed = warehouse.update("forecast.match_rating", "match_id", ratings.reset_index())
+    return dg.MaterializeResult(metadata={"dagster/row_count": len(ratings), "n_changed": n_changed})

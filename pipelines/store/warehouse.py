@@ -66,14 +66,27 @@ class Warehouse:
         frame: pd.DataFrame = pa.table(columns, names=result.column_names).to_pandas()
         return frame
 
-    def replace(self, table: str, frame: pd.DataFrame) -> int:
-        """Make `frame` the whole content of `table` (`schema.table`) in one transaction; returns the number of rows.
+    def update(self, table: str, key: str, frame: pd.DataFrame) -> int:
+        """Make `frame` the whole content of `table` in one transaction; returns how many of its rows were not there so.
 
-        Deletes rather than truncates: readers see the old rows until the new ones are complete.
+        Rows that are as they should be are not written. Readers see the old ones until the new ones are complete.
+
+        Args:
+            key: the column that tells rows apart.
         """
+        names = sql.SQL(", ").join(sql.Identifier(str(name)) for name in frame.columns)
+        there = self.read(sql.SQL("select {} from {}").format(names, _identifier(table))).set_index(key)
+        wanted = frame.set_index(key)
+        before = there.reindex(wanted.index)
+        is_equal = ((before == wanted) | (before.isna() & wanted.isna())).all(axis=1) & wanted.index.isin(there.index)
+        changed = wanted[~is_equal]
+        gone = [*there.index.difference(wanted.index), *changed.index]
         with self.connect() as connection:
-            connection.execute(sql.SQL("delete from {}").format(_identifier(table)))
-            return self.copy(connection, table, frame)
+            if gone:
+                connection.execute(
+                    sql.SQL("delete from {} where {} = any(%s)").format(_identifier(table), sql.Identifier(key)), [gone]
+                )
+            return self.copy(connection, table, changed.reset_index()[list(frame.columns)])
 
     def append(self, table: str, frame: pd.DataFrame) -> int:
         """Add the rows of `frame` to `table` in one transaction; returns their number."""

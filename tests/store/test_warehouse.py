@@ -36,6 +36,13 @@ def warehouse(postgres: PostgresServer) -> Iterator[Warehouse]:
         admin.execute(f"drop database {name} with (force)")
 
 
+def fill(warehouse: Warehouse, frame: pd.DataFrame) -> None:
+    """These rows and no others."""
+    with warehouse.connect() as connection:
+        connection.execute("delete from scratch.value")
+        assert warehouse.copy(connection, TABLE, frame) == len(frame)
+
+
 def test_every_type_is_read_as_what_it_is(warehouse: Warehouse) -> None:
     frame = warehouse.read(
         """
@@ -105,7 +112,7 @@ def test_what_is_written_is_read_back_bit_for_bit(warehouse: Warehouse, rows: li
     frame = pd.DataFrame(rows, columns=["n", "x", "label", "is_open", "moment"]).assign(order=range(len(rows)))
     frame["moment"] = pd.to_datetime(frame["moment"], utc=True).astype("datetime64[us, UTC]")
     written = frame.drop(columns="order")
-    assert warehouse.replace(TABLE, written) == len(frame)
+    fill(warehouse, written)
     back = warehouse.read("select n, x, label, is_open, moment from scratch.value order by ctid")
     assert np.array_equal(back["x"].to_numpy(), frame["x"].to_numpy(), equal_nan=True)
     for name in ("n", "is_open", "moment"):
@@ -113,27 +120,37 @@ def test_what_is_written_is_read_back_bit_for_bit(warehouse: Warehouse, rows: li
     assert back["label"].astype(object).where(back["label"].notna(), None).tolist() == [row[2] for row in rows]
 
 
-def test_replacing_twice_leaves_the_same_rows_and_appending_adds(warehouse: Warehouse) -> None:
+def test_appending_adds_and_numbers_that_pandas_keeps_as_floats_are_whole_again(warehouse: Warehouse) -> None:
     frame = pd.DataFrame({"n": [1.0, np.nan], "facts": [{"a": [1]}, None], "day": pd.to_datetime(["2023-08-11", None])})
-    for _ in range(2):
-        warehouse.replace(TABLE, frame)
+    fill(warehouse, frame)
     assert warehouse.append(TABLE, frame.head(1)) == 1
     back = warehouse.read("select n, day, facts ->> 'a' as a from scratch.value order by n, ctid")
     assert back["n"].tolist()[:2] == [1, 1]
     assert back["a"].fillna("none").tolist() == ["[1]", "[1]", "none"]
-    assert warehouse.replace(TABLE, frame.head(0)) == 0
-    assert warehouse.read("select * from scratch.value").empty
+    assert warehouse.append(TABLE, frame.head(0)) == 0
 
 
-def test_a_failed_replacement_leaves_the_old_rows(warehouse: Warehouse) -> None:
-    warehouse.replace(TABLE, pd.DataFrame({"n": [1, 2]}))
+def test_an_update_writes_the_rows_that_differ_and_no_others(warehouse: Warehouse) -> None:
+    fill(warehouse, pd.DataFrame({"n": [1, 2, 3, 4], "x": [0.1, np.nan, 0.3, 0.4], "label": ["a", None, "c", "d"]}))
+    before = warehouse.read("select n, ctid::text as place from scratch.value").set_index("n")["place"]
+    new = pd.DataFrame({"n": [1, 2, 3, 5], "x": [0.1, np.nan, np.nan, 0.5], "label": ["a", None, "c", "e"]})
+    assert warehouse.update(TABLE, "n", new) == 2
+    after = warehouse.read("select n, x, label, ctid::text as place from scratch.value order by n").set_index("n")
+    assert after.index.tolist() == [1, 2, 3, 5]
+    assert after["x"].fillna(-1).tolist() == [0.1, -1, -1, 0.5]
+    assert [after.loc[n, "place"] == before[n] for n in (1, 2, 3)] == [True, True, False]
+    assert warehouse.update(TABLE, "n", new) == 0
+
+
+def test_a_failed_update_leaves_the_old_rows(warehouse: Warehouse) -> None:
+    fill(warehouse, pd.DataFrame({"n": [1, 2]}))
     with pytest.raises(psycopg.DataError):
-        warehouse.replace(TABLE, pd.DataFrame({"n": [1, 2], "day": ["today", "someday"]}))
+        warehouse.update(TABLE, "n", pd.DataFrame({"n": [1, 3], "label": ["a", "b"], "day": ["today", "someday"]}))
     assert warehouse.read("select n from scratch.value order by n")["n"].tolist() == [1, 2]
 
 
 def test_a_copy_belongs_to_the_callers_transaction(warehouse: Warehouse) -> None:
-    warehouse.replace(TABLE, pd.DataFrame({"n": [1]}))
+    fill(warehouse, pd.DataFrame({"n": [1]}))
 
     def copy_and_fail() -> None:
         with warehouse.connect() as connection:

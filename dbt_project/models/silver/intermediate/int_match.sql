@@ -5,7 +5,7 @@
         {'columns': ['sighting_id'], 'unique': true},
         {'columns': ['competition_id', 'season']},
     ],
-    pre_hook="{{ drop_outdated_seasons() }}",
+    pre_hook=["{{ drop_outdated_seasons() }}", "{{ no_nested_loops() }}"],
 ) }}
 
 -- One row per match, played or not: its identity, and the sighting that speaks for it.

@@ -1,14 +1,9 @@
 {{ config(
     materialized='incremental',
     indexes=[{'columns': ['match_id'], 'unique': true}],
-    pre_hook=[
-        "{{ drop_outdated_records() }}",
-        "set local enable_nestloop = off",
-    ],
+    pre_hook=["{{ drop_outdated_records() }}", "{{ no_nested_loops() }}"],
 ) }}
 
--- (No nested loops: guessing that a window leaves few rows, the planner would go through all of them for each one.)
---
 -- What was known of both teams before each match: recent form, last match, the season so far.
 --
 -- A forecast is made at as_of, results arrive at known_at; a result known at that very moment is known too late. Times decide,
