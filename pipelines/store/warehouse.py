@@ -77,9 +77,10 @@ class Warehouse:
         names = sql.SQL(", ").join(sql.Identifier(str(name)) for name in frame.columns)
         there = self.read(sql.SQL("select {} from {}").format(names, _identifier(table))).set_index(key)
         wanted = frame.set_index(key)
+        is_there = there.index.get_indexer(wanted.index) >= 0
         before = there.reindex(wanted.index)
-        is_equal = ((before == wanted) | (before.isna() & wanted.isna())).all(axis=1) & wanted.index.isin(there.index)
-        changed = wanted[~is_equal]
+        is_equal = ((before == wanted) | (before.isna() & wanted.isna())).all(axis=1)
+        changed = wanted[~(is_equal & is_there)]
         gone = [*there.index.difference(wanted.index), *changed.index]
         with self.connect() as connection:
             if gone:

@@ -15,7 +15,8 @@
 -- before its date on; if there is none it is a match still to come, and what different files announce is one match.
 --
 -- What is known at or after the run's cut-off has not happened yet: its match is still to come.
-with season as (
+-- Materialized: which seasons to make is settled before anything is joined to them.
+with season as materialized (
     select season.*
     from {{ ref('int_season') }} as season
     {% if is_incremental() -%}
