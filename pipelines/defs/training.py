@@ -23,11 +23,14 @@ from pipelines.store.revision import git_revision
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from pipelines.forecast.models import Recipe
+    from pipelines.forecast.models import Model, Recipe
     from pipelines.forecast.promotion import Decision
 
 N_EVIDENCE_SEASONS = 2
 """Seasons on which recipes are compared, each forecast by models that have seen only earlier ones."""
+
+N_UNSEEN = 300
+"""Matches that a served model must not have learnt from before its refit is compared with it: some two weeks of all leagues."""
 
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
 
@@ -73,8 +76,11 @@ def model_evidence(
     challenger = backtest(matches, features, market, recipe, seasons)
     champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
     rival = None
-    if champion_recipe is not None:
-        rival = challenger if champion_recipe is recipe else backtest(matches, features, market, champion_recipe, seasons)
+    if champion is not None and champion_recipe is recipe:
+        model_files = registry.fetch(champion, settings.state_dir / "models")
+        rival = _unseen(challenger, features, recipe.read(model_files), champion.tags.get("learnt_until"))
+    elif champion_recipe is not None:
+        rival = backtest(matches, features, market, champion_recipe, seasons)
     decision = decide(challenger, rival, is_refit=champion_recipe is recipe)
 
     goals = matches.set_index("match_id")[["home_goals", "away_goals"]].astype("float64")
@@ -97,7 +103,7 @@ def model_evidence(
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
             params={"recipe": recipe.name, "n_matches": int(known.sum()), "evidence_seasons": str([int(s) for s in seasons])},
             metrics={str(name): value for name, value in scores.iloc[0].dropna().items()},  # the first row is over all matches
-            tags=_tags(recipe, features, matches),
+            tags=_tags(recipe, features, matches) | {"learnt_until": matches.loc[known, "known_at"].max().isoformat()},
             evidence=evidence,
         )
     now = datetime.now(UTC)
@@ -115,6 +121,20 @@ def model_evidence(
             **{name: _picture(name, png) for name, png in plots.items()},
         }
     )
+
+
+def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", learnt_until: str | None) -> pd.DataFrame | None:
+    """The challenger's matches that the served model has not learnt from, with what that model says of them.
+
+    None if there are fewer than `N_UNSEEN`: nothing could be shown.
+    """
+    if learnt_until is None:
+        return None
+    unseen = challenger[challenger["as_of"] >= pd.Timestamp(learnt_until)].copy()
+    if len(unseen) < N_UNSEEN:
+        return None
+    unseen[list(contract.PROBABILITIES)] = served.predict_proba(features.loc[unseen.index])
+    return unseen
 
 
 def matrix(warehouse: Warehouse) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

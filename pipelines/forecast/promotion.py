@@ -55,7 +55,8 @@ def decide(
     market
         Closing odds by column or index `match_id`, to be used in place of those the frames carry.
     is_refit
-        The challenger is the champion's own recipe on fresher data: it need not be better, only not worse.
+        The challenger is the champion's own recipe on fresher data: it need not be better, only not worse. `champion` is then
+        what the served model says of matches that it has not learnt from, or None where there are too few of those.
     is_odds_free
         The challenger's information set has no odds: then to beat the closing price is a sign of leakage.
 
@@ -72,6 +73,7 @@ def decide(
     if market is not None:
         challenger = _with_market(challenger, market)
         champion = _with_market(champion, market) if champion is not None else None
+    whole = challenger
     if champion is not None:
         shared = challenger.index.intersection(champion.index, sort=False)
         challenger, champion = challenger.loc[shared], champion.loc[shared]
@@ -80,10 +82,15 @@ def decide(
             "there is no match that both were judged on" if champion is not None else "there is no match to judge by"
         )
 
+    # The few matches that a served model has not learnt from are for the comparison alone.
+    whole = whole if is_refit else challenger
     figures: dict[str, Any] = {"challenger": score(challenger)}
-    calibration = _calibration(challenger, figures)
-    checks = [_has_skill(challenger), _leak_alarm(challenger, is_odds_free, figures)]
-    if champion is None:
+    calibration = _calibration(whole, figures)
+    checks = [_has_skill(whole), _leak_alarm(whole, is_odds_free, figures)]
+    if champion is None and is_refit:
+        checks.append(calibration)
+        checks.append((True, "Refit of the champion's recipe: the served model has learnt from all but a few of these matches."))
+    elif champion is None:
         checks.append((True, calibration[1]))
         checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
     else:

@@ -98,6 +98,27 @@ def test_a_refit_of_the_same_recipe_need_only_not_be_worse(forecast):
     assert "perhaps worse" in worse.reasons[0]
 
 
+def test_a_refit_is_compared_where_the_served_model_has_not_learnt_and_judged_everywhere(forecast):
+    challenger = forecast(0.3)
+    decision = decide(challenger, challenger.tail(500), is_refit=True)
+    assert decision.promote
+    assert decision.figures["difference"]["n"] == 500
+    assert decision.figures["distance_to_market"]["n"] == len(challenger)
+    spoilt = challenger.copy()
+    spoilt[P] = [0.2, 0.2, 0.6]
+    assert not decide(spoilt, spoilt.tail(500), is_refit=True).promote
+
+
+def test_a_refit_with_nothing_to_compare_it_on_says_so_and_must_be_calibrated(forecast):
+    challenger = forecast(0.0)
+    decision = decide(challenger, None, is_refit=True)
+    assert decision.promote
+    assert any("has learnt from all but a few" in reason for reason in decision.reasons)
+    sharp = challenger[P].to_numpy() ** 1.6
+    challenger[P] = sharp / sharp.sum(axis=1, keepdims=True)
+    assert not decide(challenger, None, is_refit=True).promote
+
+
 def test_no_league_may_pay_for_the_others(forecast):
     decision = decide(forecast(0.05, spoil="L3"), forecast(0.6))
     assert not decision.promote
