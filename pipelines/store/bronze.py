@@ -242,10 +242,13 @@ def _compare(cursor: psycopg.Cursor[Any], table: str, new: _Version) -> tuple[li
         return list(new.file.lines.values()), 0
     standing = _standing(cursor, table, new.file.delivery)
     lines = [line for digest, line in new.file.lines.items() if digest not in standing]
-    gone = [row_id for digest, row_id in standing.items() if digest not in new.file.lines]
-    if new.state != "intact" or not gone:
+    gone = {table: [row_id for digest, row_id in standing.items() if digest not in new.file.lines]}
+    # A file dropped under a name that another form of file had before.
+    gone |= {other: [*_standing(cursor, other, new.file.delivery).values()] for other in ROW_TABLES if other != table}
+    if new.state != "intact":
         return lines, 0
-    return lines, _withdraw(cursor, table, gone, new.version, new.file.quarantined)
+    n_withdrawn = [_withdraw(cursor, name, ids, new.version, new.file.quarantined) for name, ids in gone.items() if ids]
+    return lines, sum(n_withdrawn)
 
 
 def _prefixed(lines: Iterable[bytes], file_id: int, new: _Version, now: datetime) -> Iterator[bytes]:
@@ -275,6 +278,9 @@ def _state(file: _Encoded, before: _Known | None) -> str:
     if file.state != "intact" or file.layout not in _GROWING or before is None or before.n_intact is None:
         return file.state
     return "intact" if file.n_loaded >= KEPT_SHARE * before.n_intact else "shrunk"
+
+
+ROW_TABLES = ("football_data_match", "openfootball_match")
 
 
 def _table(layout: str) -> str:

@@ -213,6 +213,21 @@ def test_json_goes_to_its_own_table(connection: psycopg.Connection, warehouse: W
     assert warehouse.read("select cells ->> 'team1' as team from bronze.openfootball_match")["team"].tolist() == ["A"]
 
 
+def test_a_file_of_another_form_under_the_same_name_takes_the_place_of_the_first(
+    connection: psycopg.Connection, warehouse: Warehouse
+) -> None:
+    """An inbox knows names only: what was dropped as a table of lines may come again as a document."""
+    load(connection, file(line(1), line(2)), key="dropped")
+    match = b'{"date": "2023-08-12", "team1": "A", "team2": "B", "score": {"ft": [1, 0]}}'
+    document = b'{"name": "2023/24", "matches": [%b, %b]}' % (match, match.replace(b"12", b"13"))
+    json = (Delivery("football_data", "dropped", document, None, None, NOW), openfootball.parse(document))
+    assert bronze.load(connection, *json, NOW).n_withdrawn == 2
+    assert standing(warehouse) == []
+    assert bronze.reconciliation(warehouse).empty
+    assert load(connection, file(line(1), line(3)), key="dropped").n_withdrawn == 2
+    assert standing(warehouse) == ["Home 1", "Home 3"]
+
+
 def test_many_files_need_few_transactions_and_one_file_may_come_twice(
     connection: psycopg.Connection, warehouse: Warehouse
 ) -> None:
