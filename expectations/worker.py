@@ -5,6 +5,8 @@ things to do first, nobody waits for it.
 """
 
 import multiprocessing
+import os
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 
@@ -18,7 +20,7 @@ _WITHIN_SECONDS = 600
 @cache
 def _worker() -> ProcessPoolExecutor:
     # Spawned, not forked: this process may have threads by now.
-    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
 
 
 def prepare() -> None:
@@ -34,6 +36,18 @@ def judge(suite_name: str, frame: pd.DataFrame) -> Outcome:
         TimeoutError: no verdict within ten minutes.
     """
     return _worker().submit(validate, suite_name, frame).result(timeout=_WITHIN_SECONDS)
+
+
+def _end_with_parent() -> None:
+    """A process whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # noqa: S101 - this runs in the child
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _import() -> None:

@@ -74,7 +74,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     minimum_interval_seconds=15,
 )
 def documentation_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Build the pages anew behind every job that changed what they show: nobody needs to wait for them."""
+    """Build the pages anew behind every other run that succeeded: nobody needs to wait for them."""
     run = context.dagster_run
     if run.job_name == docs.name:
         return dg.SkipReason("the pages themselves were built")

@@ -12,6 +12,7 @@ from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store import gold, ledger
 from pipelines.store.registry import ModelVersion, Registry
+from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 HORIZON = timedelta(days=10)
@@ -40,6 +41,7 @@ def prediction(
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.predict import forecast
 
+    Silver(warehouse.url).require_whole()
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
     if coming.empty:

@@ -13,6 +13,7 @@ from pipelines.settings import Settings
 from pipelines.store import bronze, gold, ledger
 from pipelines.store.publication import Content, publish
 from pipelines.store.revision import git_revision
+from pipelines.store.silver import Silver
 from pipelines.store.tables import published_prediction
 from pipelines.store.warehouse import Warehouse
 
@@ -46,6 +47,7 @@ def publication(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
+    Silver(warehouse.url).require_whole()
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
     forecasts = (

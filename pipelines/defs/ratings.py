@@ -7,6 +7,7 @@ import dagster as dg
 
 from pipelines.defs.resources import FRESHNESS
 from pipelines.store import gold
+from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 
@@ -22,6 +23,8 @@ from pipelines.store.warehouse import Warehouse
 def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]) -> dg.MaterializeResult[None]:
     """Replay every rating over all matches: a full recompute, no hidden state."""
     from pipelines.forecast.features import rate
+
+    Silver(warehouse.url).require_whole()
 
     ratings = rate(gold.matches(warehouse))
     n_changed = warehouse.update("forecast.match_rating", "match_id", ratings.reset_index())

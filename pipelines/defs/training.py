@@ -20,6 +20,7 @@ from pipelines.settings import Settings
 from pipelines.store import gold
 from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.revision import git_revision
+from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def model_evidence(
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
+    Silver(warehouse.url).require_whole()
     matches, features, market = matrix(warehouse)
     played = is_played(matches)
 

@@ -51,6 +51,8 @@ def transformation(
     """
     silver, digest = Silver(settings.transform_url), project_digest()
     is_as_made = silver.made_by() == digest
+    if not is_as_made and context.is_subset:
+        raise dg.Failure("The dbt project changed: run the whole day first, which makes every table anew.", allow_retries=False)
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if not is_as_made:
         arguments.append("--full-refresh")
@@ -59,6 +61,7 @@ def transformation(
     if settings.data_cutoff is not None:
         # In a rehearsal only: dbt takes the start of its run by itself, and a changed variable costs a full parse.
         arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
+    silver.begin(digest, anew=not is_as_made)
     yield from dbt.cli(arguments, context=context).stream()
-    if not is_as_made and not context.is_subset:
-        silver.remember(digest)
+    if not context.is_subset:
+        silver.end(digest)

@@ -20,19 +20,7 @@ from psycopg import sql
 
 _CHUNK_BYTES: Final = 1 << 20
 
-_ARROW_TYPES: Final[Mapping[str, pa.DataType]] = {
-    "bool": pa.bool_(),
-    "int2": pa.int64(),
-    "int4": pa.int64(),
-    "int8": pa.int64(),
-    "float4": pa.float64(),
-    "float8": pa.float64(),
-    "numeric": pa.float64(),
-    "date": pa.timestamp("us"),
-    "timestamp": pa.timestamp("us"),
-    "timestamptz": pa.timestamp("us", tz="UTC"),
-}
-"""PostgreSQL type to how its text is read; every other type stays text."""
+_WHOLE: Final = ("int2", "int4", "int8")
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -112,13 +100,6 @@ def _as_read(found: pa.DataType, field: pa.Field) -> pa.DataType:
     return found if is_kept else pa.string()
 
 
-def _described(cursor: psycopg.Cursor[Any]) -> tuple[list[str], list[pa.DataType]]:
-    columns = cursor.description or ()
-    known = cursor.connection.adapters.types
-    infos = [known.get(column.type_code) for column in columns]
-    return [column.name for column in columns], [_ARROW_TYPES.get(info.name if info else "", pa.string()) for info in infos]
-
-
 def _identifier(table: str) -> sql.Identifier:
     return sql.Identifier(*table.split("."))
 
@@ -126,10 +107,12 @@ def _identifier(table: str) -> sql.Identifier:
 def _copy_in(cursor: psycopg.Cursor[Any], table: str, frame: pd.DataFrame) -> int:
     columns = sql.SQL(", ").join(sql.Identifier(str(name)) for name in frame.columns)
     cursor.execute(sql.SQL("select {} from {} limit 0").format(columns, _identifier(table)))
-    _, types = _described(cursor)
+    known = cursor.connection.adapters.types
+    infos = [known.get(column.type_code) for column in cursor.description or ()]
+    are_whole = [info is not None and info.name in _WHOLE for info in infos]
     if frame.empty:
         return 0
-    arrays = [_as_array(frame[name], type) for name, type in zip(frame.columns, types, strict=True)]
+    arrays = [_as_array(frame[name], is_whole) for name, is_whole in zip(frame.columns, are_whole, strict=True)]
     content = io.BytesIO()
     rows = pa.Table.from_arrays(arrays, names=[str(name) for name in frame.columns])
     pa_csv.write_csv(rows, content, pa_csv.WriteOptions(include_header=False))
@@ -140,9 +123,9 @@ def _copy_in(cursor: psycopg.Cursor[Any], table: str, frame: pd.DataFrame) -> in
     return len(frame)
 
 
-def _as_array(column: "pd.Series[Any]", target: pa.DataType) -> pa.Array | pa.ChunkedArray:
+def _as_array(column: "pd.Series[Any]", is_whole: bool) -> pa.Array | pa.ChunkedArray:
     """A column as Arrow; NaN is null. Whole numbers that pandas keeps as floats become whole again."""
     if column.dtype == object:
         column = column.map(lambda value: json.dumps(value) if isinstance(value, dict | list | tuple) else value)
     array = pa.Array.from_pandas(column)
-    return array.cast(target) if pa.types.is_integer(target) and pa.types.is_floating(array.type) else array
+    return array.cast(pa.int64()) if is_whole and pa.types.is_floating(array.type) else array
