@@ -41,7 +41,7 @@ def server_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres(server_state: Path) -> Iterator[PostgresServer]:
-    """A throw-away PostgreSQL server, started for this session; `.url(database)` is the superuser's."""
+    """A throw-away PostgreSQL server, started for this run of the tests; `.url(database)` is the superuser's."""
     server = PostgresServer(
         services_home(server_state),
         Ports(server_state / "ports.json").claim("postgres"),
@@ -70,7 +70,7 @@ def database(postgres: PostgresServer, database_template: Secrets) -> Iterator[U
 
 @pytest.fixture(scope="session")
 def valkey(server_state: Path) -> Iterator[ValkeyServer]:
-    """A throw-away Valkey server, started for this session."""
+    """A throw-away Valkey server, started for this run of the tests."""
     server = ValkeyServer(
         services_home(server_state),
         Ports(server_state / "ports.json").claim("valkey"),

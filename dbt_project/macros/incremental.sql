@@ -1,5 +1,5 @@
 {# How tables keep up with what changed. A row goes when what it was made of is no longer so, by a hook in the transaction
-   that then adds whatever is missing: nothing remembers where the last run stopped, so a run that died leaves no trace. #}
+   that then adds whatever is missing: nothing remembers where the last run stopped, and the next one completes what one that died left. #}
 
 {# Drop what came from lines that no longer stand. Lines are never changed: they come, and they are closed. #}
 {% macro drop_closed_lines(line_table, id) -%}

@@ -121,7 +121,7 @@ class Logit(BaseEstimator):  # type: ignore[misc]
 class Trees(BaseEstimator):  # type: ignore[misc]
     """Gradient-boosted trees on the whole feature matrix, shallow and strongly regularised, the mean of several seeds.
 
-    One seed on 63 bins forecasts seasons 2016 and 2018 as well as two on 255 (log loss +0.00003) for a fraction of the time;
+    One seed on 63 bins forecasts seasons 2016 and 2018 as well as two on 255 (log loss +0.00003);
     130 trees at .05 do as well as 260 at .025.
 
     Parameters

@@ -35,7 +35,7 @@ class Silver:
         """
         if not self._note().startswith(_MADE):
             raise HalfMade(
-                "Silver and gold are half-made: the last transformation failed, or there was none. "
+                "Silver and gold are half-made: the last transformation failed or made only a part, or there was none. "
                 "What was published stands. Run the day once more; its own message says what is wrong."
             )
 

@@ -105,7 +105,7 @@ PREDICTIONS = [
 
 @pytest.fixture(scope="session")
 def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
-    """A database of this session with two publications: tests that write take the fixture `database` instead."""
+    """A database of this run of the tests with two publications: tests that write take the fixture `database` instead."""
     name = f"football_test_{secrets.token_hex(4)}"
     urls = deploy_database.copy(postgres.url(), TEMPLATE, name, database_template)
     publish(urls.model, [prediction(0, p_home=0.4, p_draw=0.4)], published_at=NOW - timedelta(days=1))

@@ -2,8 +2,6 @@
 select
     sighting.competition_id,
     coalesce(fixture_season.season, sighting.season) as season,
-    -- Short to sort by. It moves when a season is new.
-    row_number() over (order by sighting.competition_id, coalesce(fixture_season.season, sighting.season))::int as season_number,
     bit_xor(hashint8extended(sighting.sighting_id, 0)) as lines_digest
 from {{ ref('int_sighting') }} as sighting
 left join {{ ref('int_fixture_season') }} as fixture_season on sighting.sighting_id = fixture_season.sighting_id

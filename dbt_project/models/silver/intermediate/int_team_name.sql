@@ -50,7 +50,5 @@ select
     n_sightings::int as n_sightings,
     club_name,
     club_slug,
-    team_id,
-    -- Short to sort by: ids of one country begin alike. It moves when a club is new.
-    dense_rank() over (order by team_id)::int as team_number
+    team_id
 from identified
