@@ -1,5 +1,9 @@
 """`python -m pipelines`: the pipelines' own commands, in an environment that is already set."""
 
+import logging
+import os
+import sys
+
 import click
 
 from pipelines.cli import commands, internal_commands
@@ -7,4 +11,12 @@ from pipelines.cli import commands, internal_commands
 main = click.Group("pipelines", commands=[*commands, *internal_commands], help="The pipelines' commands.")
 
 if __name__ == "__main__":
-    main(prog_name="python -m pipelines")
+    try:
+        main(prog_name="python -m pipelines")
+    except SystemExit as end:
+        # Everything is committed by now. To take the imported libraries apart, here and in the process of Great Expectations
+        # (which ends with this one), would only cost seconds.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))

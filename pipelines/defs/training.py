@@ -66,17 +66,16 @@ def model_evidence(
     from pipelines.forecast.splits import is_played
 
     Silver(warehouse.url).require_whole()
-    matches, features, market = matrix(warehouse)
-    played = is_played(matches)
-
+    recipe = MODELS[config.recipe or next(iter(MODELS))]
     champion = registry.champion(settings.model_name)
     # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
-    n_seasons = N_EVIDENCE_SEASONS if champion else 1
-    seasons = sorted(matches.loc[played, "season"].unique())[-n_seasons:]
-    recipe = MODELS[config.recipe or next(iter(MODELS))]
+    n_evidence = N_EVIDENCE_SEASONS if champion else 1
+    champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
+    matches, features, market = matrix(warehouse, _n_seasons_to_read(recipe, champion_recipe, n_evidence))
+    played = is_played(matches)
+    seasons = sorted(matches.loc[played, "season"].unique())[-n_evidence:]
     context.log.info(f"walk-forward comparison of {recipe.name} over the seasons {seasons}")
     challenger = backtest(matches, features, market, recipe, seasons)
-    champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
     rival = None
     if champion is not None and champion_recipe is recipe:
         model_files = registry.fetch(champion, settings.state_dir / "models")
@@ -125,6 +124,13 @@ def model_evidence(
     )
 
 
+def _n_seasons_to_read(recipe: "Recipe", rival: "Recipe | None", n_evidence: int) -> int | None:
+    learnt_from = [each.n_seasons for each in (recipe, rival) if each is not None]
+    longest = max((n for n in learnt_from if n is not None), default=0)
+    # One more: of the newest season nothing may be played yet.
+    return None if None in learnt_from else longest + n_evidence + 1
+
+
 def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", learnt_until: str | None) -> pd.DataFrame | None:
     """The challenger's matches that the served model has not learnt from, with what that model says of them.
 
@@ -139,14 +145,15 @@ def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", l
     return unseen
 
 
-def matrix(warehouse: Warehouse) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """All matches (`contract.MATCH_COLUMNS` and the source's spelling), their features and their average quotes.
+def matrix(warehouse: Warehouse, n_seasons: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Matches (`contract.MATCH_COLUMNS` and the source's spelling), their features and their average quotes.
 
-    One row per match in the same order in all three; features and quotes have the index `match_id`.
+    One row per match in the same order in all three; features and quotes have the index `match_id`. Of the latest
+    `n_seasons`, or of all.
     """
     from pipelines.forecast.features import assemble
 
-    rows = gold.training_rows(warehouse).set_index("match_id")
+    rows = gold.training_rows(warehouse, n_seasons).set_index("match_id")
     features = assemble(rows.reset_index(), rows[_RATING_COLUMNS], rows)
     rows = rows.loc[features.index]
     names = [name for name in (*contract.MATCH_COLUMNS, *gold.SOURCE_COLUMNS) if name != "match_id"]

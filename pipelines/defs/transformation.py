@@ -5,6 +5,8 @@ Belongs here: how the dbt project appears in Dagster. The SQL is in `dbt_project
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import dagster as dg
@@ -62,6 +64,13 @@ def transformation(
         # In a rehearsal only: dbt takes the start of its run by itself, and a changed variable costs a full parse.
         arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
     silver.begin(digest, anew=not is_as_made)
+    # While PostgreSQL works this process only waits: what the next steps need is imported meanwhile.
+    Thread(target=_import_for_learning, daemon=True).start()
     yield from dbt.cli(arguments, context=context).stream()
     if not context.is_subset:
         silver.end(digest)
+
+
+def _import_for_learning() -> None:
+    for module in ("mlflow.pyfunc", "pipelines.forecast.models", "pipelines.forecast.features"):
+        import_module(module)

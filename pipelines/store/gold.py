@@ -24,8 +24,12 @@ def matches(warehouse: Warehouse) -> "pd.DataFrame":
     return warehouse.read(f"select {', '.join(MATCH_COLUMNS)} from gold.fct_match order by kickoff_at, match_id")
 
 
-def training_rows(warehouse: Warehouse) -> "pd.DataFrame":
-    """Every match with ratings, features, average quotes and how the source spells it; same order as `matches`."""
+def training_rows(warehouse: Warehouse, n_seasons: int | None = None) -> "pd.DataFrame":
+    """Matches with ratings, features, average quotes and how the source spells them; same order as `matches`.
+
+    Args:
+        n_seasons: of so many seasons up to the latest; of all seasons if None.
+    """
     columns = ", ".join(
         [
             *(f"m.{name}" for name in (*MATCH_COLUMNS, *SOURCE_COLUMNS)),
@@ -39,8 +43,10 @@ def training_rows(warehouse: Warehouse) -> "pd.DataFrame":
         from gold.fct_match as m
         join gold.feat_match as f using (match_id)
         join forecast.match_rating as r using (match_id)
+        where %(n_seasons)s::int is null or m.season > (select max(season) from gold.fct_match) - %(n_seasons)s::int
         order by m.kickoff_at, m.match_id
-        """
+        """,
+        {"n_seasons": n_seasons},
     )
 
 

@@ -1,5 +1,5 @@
 with record as (
-    select * from {{ ref('int_record') }}
+    select * from {{ ref('int_season_record') }}
 )
 
 select

@@ -249,7 +249,7 @@ final as (
 
 select
     *,
-    -- Of all that another match's record may draw from this one: see int_record.
+    -- Of all that another match's record may draw from this one: see int_form and int_season_record.
     hash_record_extended(
         row(
             competition_id, season, match_on, as_of, known_at,
