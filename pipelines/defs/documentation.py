@@ -7,8 +7,8 @@ import shutil
 from html import escape
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
+from pipelines.defs.dbt import Dbt
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings
 
@@ -32,7 +32,7 @@ _START_PAGE = """<!doctype html>
     owners=["team:data"],
     description="Static pages: the warehouse's documentation, Data Docs and a start page.",
 )
-def site(settings: dg.ResourceParam[Settings], dbt: DbtCliResource) -> dg.MaterializeResult[None]:
+def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
     """Generate the pages anew."""
     from expectations.docs import build_data_docs
 
@@ -40,7 +40,7 @@ def site(settings: dg.ResourceParam[Settings], dbt: DbtCliResource) -> dg.Materi
     target.mkdir(parents=True, exist_ok=True)
     # What `prepare` has parsed: compiling every model once more would add nothing to the pages.
     shutil.copyfile(ensure_manifest(), target / "manifest.json")
-    dbt.cli(["docs", "generate", "--no-compile", "--static"], target_path=target).wait()
+    dbt.invoke(["docs", "generate", "--no-compile", "--static"], target)
     pages = settings.docs_dir
     (pages / "dbt").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target / "static_index.html", pages / "dbt" / "index.html")

@@ -4,19 +4,13 @@ Belongs here: wiring. Every resource hands out a plain object of `pipelines.stor
 nothing below `defs` knows Dagster. Nothing is opened before a run needs it.
 """
 
-import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from importlib import metadata
-from pathlib import Path
 
 import dagster as dg
-from dagster_dbt import DbtCliResource, DbtProject
-from packaging.version import Version
 
-from pipelines.defs.manifest import DBT_DIR, target_dir
+from pipelines.defs.dbt import Dbt
 from pipelines.progress import terminal_logger
 from pipelines.settings import Settings
 from pipelines.store.landing import Landing
@@ -26,8 +20,6 @@ from pipelines.store.warehouse import Warehouse
 
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 """Of everything that the day's job makes: a morning may be late, two may not be missing."""
-
-DBT_PROJECT = DbtProject(DBT_DIR, target_path=target_dir())
 
 
 class SettingsResource(dg.ConfigurableResource[Settings]):
@@ -87,26 +79,6 @@ class RegistryResource(dg.ConfigurableResource[Registry]):
         return Registry(Settings.read().mlflow_tracking_uri)
 
 
-class Dbt(DbtCliResource):
-    """dbt as the role that owns `silver` and `gold`, started once per invocation.
-
-    dagster-dbt starts it three times, some four seconds each: to ask for its version, as an adapter in this process for
-    metadata that nobody asks for here, and to run.
-    """
-
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Hand dbt's process the address that its profile reads; dagster-dbt passes on nothing but the environment."""
-        os.environ.update(Settings.read().dbt_environment() | {"DBT_TARGET_PATH": str(target_dir())})
-        super().setup_for_execution(context)
-
-    @property
-    def _cli_version(self) -> Version:
-        return Version(metadata.version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
-        return None
-
-
 @dg.definitions
 def resources() -> dg.Definitions:
     """All resources by name, and one process per run: importing everything anew for each step would cost more than the step."""
@@ -118,8 +90,7 @@ def resources() -> dg.Definitions:
             "warehouse": ModelWarehouse(),
             "landing": LandingResource(),
             "registry": RegistryResource(),
-            # Beside this interpreter: a PATH may lead to another dbt, or to none.
-            "dbt": Dbt(project_dir=str(DBT_PROJECT.project_dir), dbt_executable=str(Path(sys.executable).with_name("dbt"))),
+            "dbt": Dbt(),
         },
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},

@@ -10,10 +10,11 @@ from threading import Thread
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from pipelines.defs.manifest import project_digest
-from pipelines.defs.resources import DBT_PROJECT, FRESHNESS
+from pipelines.defs.dbt import Dbt
+from pipelines.defs.manifest import DBT_DIR, project_digest, target_dir
+from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store.silver import Silver
 
@@ -37,14 +38,13 @@ class Translator(DagsterDbtTranslator):
         )
 
 
-@dbt_assets(
-    manifest=DBT_PROJECT.manifest_path,
-    project=DBT_PROJECT,
-    dagster_dbt_translator=Translator(),
-    name="transformation",
-)
+PROJECT = DbtProject(DBT_DIR, target_path=target_dir())
+MANIFEST = json.loads(PROJECT.manifest_path.read_bytes())
+
+
+@dbt_assets(manifest=MANIFEST, project=PROJECT, dagster_dbt_translator=Translator(), name="transformation")
 def transformation(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[None]
+    context: dg.AssetExecutionContext, dbt: Dbt, settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[None]
 ) -> Iterator[Any]:
     """Build every model and run its data tests; unit tests run in continuous integration, not here.
 
@@ -66,7 +66,7 @@ def transformation(
     silver.begin(digest, anew=not is_as_made)
     # While PostgreSQL works this process only waits: what the next steps need is imported meanwhile.
     Thread(target=_import_for_learning, daemon=True).start()
-    yield from dbt.cli(arguments, context=context).stream()
+    yield from dbt.build(arguments, context, MANIFEST, Translator(), PROJECT)
     if not context.is_subset:
         silver.end(digest)
 

@@ -70,9 +70,13 @@ MARKET_COLUMNS: Final = (
     "pre_match_odds_home",
     "pre_match_odds_draw",
     "pre_match_odds_away",
+    "pre_match_odds_over",
+    "pre_match_odds_under",
     "closing_odds_home",
     "closing_odds_draw",
     "closing_odds_away",
+    "closing_odds_over",
+    "closing_odds_under",
 )
 """Average quotes carried by `gold.feat_market`, raw: closing ones are the benchmark, never a feature."""
 

@@ -64,15 +64,6 @@ def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Def
     assert "turn" in steps["publication"].required_resource_keys
 
 
-def test_dbt_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What our resource leaves out of dagster-dbt's has no public name: an update may change it."""
-    from dagster_dbt import DbtCliResource
-
-    from pipelines.defs.resources import Dbt
-
-    assert {"_cli_version", "_initialize_dbt_core_adapter"} <= vars(Dbt).keys() & vars(DbtCliResource).keys()
-
-
 def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Definitions) -> None:
     blocking = {spec.name for checks in definitions.asset_checks or [] for spec in checks.check_specs if spec.blocking}
     assert {

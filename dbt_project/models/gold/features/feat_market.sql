@@ -11,8 +11,12 @@ select
     case when match.quotes_known_at < match.as_of then price.pre_match_odds_home end as pre_match_odds_home,
     case when match.quotes_known_at < match.as_of then price.pre_match_odds_draw end as pre_match_odds_draw,
     case when match.quotes_known_at < match.as_of then price.pre_match_odds_away end as pre_match_odds_away,
+    case when match.quotes_known_at < match.as_of then price.pre_match_odds_over end as pre_match_odds_over,
+    case when match.quotes_known_at < match.as_of then price.pre_match_odds_under end as pre_match_odds_under,
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_home end as closing_odds_home,
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_draw end as closing_odds_draw,
-    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_away end as closing_odds_away
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_away end as closing_odds_away,
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_over end as closing_odds_over,
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_under end as closing_odds_under
 from match
 left join price on match.sighting_id = price.row_id

@@ -24,9 +24,13 @@ select
     market.pre_match_odds_home,
     market.pre_match_odds_draw,
     market.pre_match_odds_away,
+    market.pre_match_odds_over,
+    market.pre_match_odds_under,
     market.closing_odds_home,
     market.closing_odds_draw,
-    market.closing_odds_away
+    market.closing_odds_away,
+    market.closing_odds_over,
+    market.closing_odds_under
 from match
 inner join {{ ref('feat_form') }} as form on match.match_id = form.match_id
 inner join {{ ref('feat_rest') }} as rest on match.match_id = rest.match_id

@@ -4,9 +4,9 @@
     pre_hook="{{ drop_closed_lines('football_data_match', 'line.row_id = made.row_id') }}",
 ) }}
 
--- One price per outcome before the match and one at kick-off, a row for each line, also where it has none: the source's own
--- average, before the match else the mean over bookmakers, at kick-off else Pinnacle. A triple whose margin is below -0.5 % or
--- above 25 % is a typing error and counts as absent.
+-- One price per outcome before the match and one at kick-off, for home, draw and away and for more or fewer than 2.5 goals; a row
+-- for each line, also where it has none. The source's own average, before the match else the mean over bookmakers, at kick-off
+-- else Pinnacle. A set whose margin is below -0.5 % or above 25 % is a typing error and counts as absent.
 with line as materialized (
     {% if is_incremental() -%}
         {{ added_lines('football_data_match', 'made.row_id = line.row_id') }}
@@ -17,81 +17,98 @@ with line as materialized (
     {%- endif %}
 ),
 
-headline as materialized (
+quoted as materialized (
     select
         row_id,
         bookmaker,
         moment,
+        market,
         odds_home,
         odds_draw,
-        odds_away
+        odds_away,
+        odds_over,
+        odds_under
     from {{ ref('stg_football_data__quote') }}
     where
-        market = '1x2' and (bookmaker = 'average' or bookmaker = 'pinnacle' and moment = 'closing')
+        market in ('1x2', 'over_under_25')
+        and (
+            bookmaker = 'average'
+            or bookmaker = 'pinnacle' and moment = 'closing'
+            or moment = 'pre_match' and bookmaker <> 'maximum' and not has_average
+        )
         {% if is_incremental() -%}
             and {{ is_added('row_id', 'line') }}
         {%- endif %}
 ),
 
-bookmaker_before as materialized (
-    select
-        row_id,
-        odds_home,
-        odds_draw,
-        odds_away
-    from {{ ref('stg_football_data__quote') }}
+possible as (
+    select *
+    from quoted
     where
-        market = '1x2' and moment = 'pre_match' and bookmaker <> 'maximum' and not has_average
-        {% if is_incremental() -%}
-            and {{ is_added('row_id', 'line') }}
-        {%- endif %}
+        case market
+            when '1x2' then 1 / odds_home + 1 / odds_draw + 1 / odds_away
+            when 'over_under_25' then 1 / odds_over + 1 / odds_under
+        end between 0.995 and 1.25
 ),
 
 price as (
     select
         row_id,
         moment,
+        market,
         case when bookmaker = 'average' then 1 else 2 end as choice,
         odds_home,
         odds_draw,
-        odds_away
-    from headline
-    where 1 / odds_home + 1 / odds_draw + 1 / odds_away between 0.995 and 1.25
+        odds_away,
+        odds_over,
+        odds_under
+    from possible
+    where bookmaker = 'average' or moment = 'closing'
 
     union all
 
     -- In decimals, so that the mean does not depend on the order of the bookmakers.
     select
         row_id,
-        'pre_match' as moment,
-        1 as choice,
+        moment,
+        market,
+        2 as choice,
         avg(odds_home::numeric)::float8 as odds_home,
         avg(odds_draw::numeric)::float8 as odds_draw,
-        avg(odds_away::numeric)::float8 as odds_away
-    from bookmaker_before
-    where 1 / odds_home + 1 / odds_draw + 1 / odds_away between 0.995 and 1.25
-    group by row_id
+        avg(odds_away::numeric)::float8 as odds_away,
+        avg(odds_over::numeric)::float8 as odds_over,
+        avg(odds_under::numeric)::float8 as odds_under
+    from possible
+    where bookmaker <> 'average' and moment = 'pre_match'
+    group by row_id, moment, market
 ),
 
 chosen as (
-    select distinct on (row_id, moment)
+    select distinct on (row_id, moment, market)
         row_id,
         moment,
+        market,
         odds_home,
         odds_draw,
-        odds_away
+        odds_away,
+        odds_over,
+        odds_under
     from price
-    order by row_id, moment, choice
+    order by row_id, moment, market, choice
 )
 
 select
     line.row_id,
-    before.odds_home as pre_match_odds_home,
-    before.odds_draw as pre_match_odds_draw,
-    before.odds_away as pre_match_odds_away,
-    closing.odds_home as closing_odds_home,
-    closing.odds_draw as closing_odds_draw,
-    closing.odds_away as closing_odds_away
+    max(chosen.odds_home) filter (where chosen.moment = 'pre_match') as pre_match_odds_home,
+    max(chosen.odds_draw) filter (where chosen.moment = 'pre_match') as pre_match_odds_draw,
+    max(chosen.odds_away) filter (where chosen.moment = 'pre_match') as pre_match_odds_away,
+    max(chosen.odds_over) filter (where chosen.moment = 'pre_match') as pre_match_odds_over,
+    max(chosen.odds_under) filter (where chosen.moment = 'pre_match') as pre_match_odds_under,
+    max(chosen.odds_home) filter (where chosen.moment = 'closing') as closing_odds_home,
+    max(chosen.odds_draw) filter (where chosen.moment = 'closing') as closing_odds_draw,
+    max(chosen.odds_away) filter (where chosen.moment = 'closing') as closing_odds_away,
+    max(chosen.odds_over) filter (where chosen.moment = 'closing') as closing_odds_over,
+    max(chosen.odds_under) filter (where chosen.moment = 'closing') as closing_odds_under
 from line
-left join chosen as before on line.row_id = before.row_id and before.moment = 'pre_match'
-left join chosen as closing on line.row_id = closing.row_id and closing.moment = 'closing'
+left join chosen on line.row_id = chosen.row_id
+group by line.row_id

@@ -1,0 +1,122 @@
+"""dbt in the process of the run, as the role that owns `silver` and `gold`.
+
+Belongs here: invoking dbt and handing on what it says of each model and test as Dagster's events. Which command is given, and
+how the project appears in Dagster, is `transformation`. dagster-dbt's own resource starts a process instead, which imports
+once more what this one has: two seconds of every run.
+"""
+
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtProject
+from dagster_dbt.asset_utils import get_subset_selection_for_context
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from pipelines.defs.manifest import DBT_DIR, target_dir
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from dbt.cli.main import dbtRunnerResult
+    from dbt_common.events.base_types import EventMsg
+
+_RESULTS = ("LogSeedResult", "LogModelResult", "LogTestResult")
+"""What dbt calls its events about a node that is done."""
+
+
+class Dbt(dg.ConfigurableResource["Dbt"]):
+    """dbt on the edition's warehouse. One invocation at a time: dbt keeps its state in the process."""
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Set the variables that `profiles.yml` reads: dbt takes the address from nowhere else."""
+        os.environ.update(Settings.read().dbt_environment())
+
+    def invoke(self, arguments: Sequence[str], target: Path) -> None:
+        """Run a command to its end; what it makes is left in `target`.
+
+        Raises:
+            dg.Failure: dbt failed; the message is dbt's.
+        """
+        _raise_unless_successful(_run(arguments, target, []))
+
+    def build(
+        self,
+        arguments: Sequence[str],
+        context: dg.AssetExecutionContext,
+        manifest: Mapping[str, Any],
+        translator: DagsterDbtTranslator,
+        project: DbtProject,
+    ) -> Iterator[Any]:
+        """Run a command on what the run has selected, and give Dagster's events as dbt goes along.
+
+        Raises:
+            dg.Failure: dbt failed; the message names the nodes and says why.
+        """
+        selection, indirect = get_subset_selection_for_context(
+            context=context,
+            manifest=manifest,
+            select="fqn:*",
+            exclude=None,
+            selector=None,
+            dagster_dbt_translator=translator,
+            current_dbt_indirect_selection_env=None,
+        )
+        more = [*selection, *(["--indirect-selection", indirect] if indirect else [])]
+        target = target_dir() / "run"
+        from dbt.cli.main import dbtRunnerResult
+        from dbt_common.events.functions import msg_to_dict
+
+        said: queue.SimpleQueue[EventMsg | dbtRunnerResult] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                said.put(_run([*arguments, *more], target, [said.put]))
+            except Exception as error:  # whoever waits for the end must be told
+                said.put(dbtRunnerResult(success=False, exception=error))
+
+        # A daemon: a run that is stopped must not wait for PostgreSQL.
+        threading.Thread(target=run, daemon=True).start()
+        while not isinstance(event := said.get(), dbtRunnerResult):
+            if event.info.name in _RESULTS:
+                message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
+                yield from message.to_default_asset_events(manifest, translator, context, target, project)
+        _raise_unless_successful(event)
+
+
+def _run(arguments: Sequence[str], target: Path, callbacks: list[Any]) -> "dbtRunnerResult":
+    from dbt.cli.main import dbtRunner
+
+    target.mkdir(parents=True, exist_ok=True)
+    _keep_parsed(target)
+    folders = (
+        "--project-dir",
+        str(DBT_DIR),
+        "--profiles-dir",
+        str(DBT_DIR),
+        "--target-path",
+        str(target),
+        "--log-path",
+        str(target),
+    )
+    return dbtRunner(callbacks=callbacks).invoke([*arguments, *folders])
+
+
+def _keep_parsed(target: Path) -> None:
+    """Let dbt find what `prepare` has parsed, unless it has parsed a newer state here itself."""
+    parsed, known = target_dir() / "partial_parse.msgpack", target / "partial_parse.msgpack"
+    if parsed.exists() and (not known.exists() or known.stat().st_mtime < parsed.stat().st_mtime):
+        shutil.copyfile(parsed, known)
+
+
+def _raise_unless_successful(result: "dbtRunnerResult") -> None:
+    if result.exception is not None:
+        raise dg.Failure(f"dbt: {result.exception}") from result.exception
+    if not result.success:
+        nodes = getattr(result.result, "results", None) or []
+        bad = [f"{node.node.name}: {node.message}" for node in nodes if node.status in ("error", "fail", "runtime error")]
+        raise dg.Failure("dbt: " + ("; ".join(bad) or "failed, and did not say why"))

@@ -1,0 +1,65 @@
+"""dbt as Dagster runs it, on a real PostgreSQL: the whole project, a part of it, and a project that fails."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import psycopg
+import pytest
+
+from deploy.database import Urls
+from pipelines.defs.manifest import ensure_manifest
+from pipelines.settings import Settings
+from pipelines.store.silver import Silver
+
+COMPETITION = dg.AssetKey(["silver", "competition"])
+
+
+class Project:
+    """The dbt project on an empty warehouse."""
+
+    def __init__(self, urls: Urls) -> None:
+        self.settings = Settings.read({"TRANSFORM_DATABASE_URL": urls.transform})
+        self.silver = Silver(urls.transform)
+
+    def run(self, selection: dg.AssetSelection | None = None) -> dg.ExecuteInProcessResult:
+        from pipelines.defs.dbt import Dbt
+        from pipelines.defs.transformation import transformation
+
+        resources = {"dbt": Dbt(), "settings": self.settings, "turn": None}
+        return dg.materialize([transformation], selection=selection, resources=resources, raise_on_error=False)
+
+
+@pytest.fixture
+def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    ensure_manifest()
+    monkeypatch.setenv("TRANSFORM_DATABASE_URL", database.transform)
+    # dbt's address goes by the environment: set here, so that it is put back.
+    for name, value in Settings.read().dbt_environment().items():
+        monkeypatch.setenv(name, value)
+    yield Project(database)
+
+
+def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: Project) -> None:
+    whole = project.run()
+    assert whole.success
+    made = {event.asset_key.to_user_string() for event in whole.get_asset_materialization_events() if event.asset_key}
+    assert {"silver/competition", "silver/int_match", "gold/fct_match", "gold/feat_match"} <= made
+    checks = {evaluation.check_name for evaluation in whole.get_asset_check_evaluations()}
+    assert {"a_club_never_plays_itself", "unique_competition_competition_id"} <= checks
+    project.silver.require_whole()
+
+    part = project.run(dg.AssetSelection.assets(COMPETITION).without_checks())
+    assert part.success
+    assert [event.asset_key for event in part.get_asset_materialization_events()] == [COMPETITION]
+
+
+def test_a_model_that_fails_fails_the_run_in_words_and_leaves_the_tables_marked(project: Project, database: Urls) -> None:
+    with psycopg.connect(database.owner) as connection:
+        connection.execute("revoke select on bronze.football_data_match from football_transform")
+    result = project.run()
+    assert not result.success
+    (failure,) = (event.step_failure_data for event in result.all_events if event.is_step_failure)
+    said = failure.user_failure_data.description
+    assert "int_sighting" in said
+    assert "permission denied for table football_data_match" in said
+    assert project.silver.made_by() is None
