@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 MILLIONTHS: Final = 1_000_000
 
@@ -110,6 +110,72 @@ class Prediction(Struct, frozen=True, kw_only=True):
             "expected_away_goals": round(row["expected_away_goals"], 3),
         }
         return cls(**{**row, **rounded}, is_simulated=is_simulated)
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """What a bet could be placed on, and what the forecast says of it."""
+
+    market: Annotated[
+        str,
+        Meta(
+            description="1x2, double_chance, draw_no_bet, over_under, asian_handicap, both_teams_score, clean_sheet, "
+            "winning_margin or correct_score."
+        ),
+    ]
+    line: Annotated[
+        float | None,
+        Meta(
+            description="Goals: the total of over_under, or the handicap of the selection's own side. Whole lines may return the "
+            "stake, quarter lines half of it."
+        ),
+    ]
+    selection: Annotated[str, Meta(examples=["home", "over", "2-1"])]
+    probability: Annotated[
+        float, Meta(ge=0, le=1, description="Where the stake may be returned: the share won of what is decided.")
+    ]
+    fair_odds: Annotated[float | None, Meta(description="Decimal odds without margin; null for what cannot happen.")]
+
+
+class PredictionDetail(Prediction, frozen=True, kw_only=True):
+    """The forecast of one match with every market, all from one distribution of the score."""
+
+    expected_home_points: float | None
+    expected_away_points: float | None
+    scorelines: Annotated[
+        list[list[float]] | None,
+        Meta(description="Probabilities of the scores: home goals down, away goals across, 0 to 5, then 6 or more."),
+    ]
+    selections: Annotated[
+        list[Selection] | None, Meta(description="null in a prediction that was published before there were any.")
+    ]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], is_simulated: bool) -> "PredictionDetail":
+        """The answer for a row of `published.prediction` with its column `book`, rounded."""
+        book: Mapping[str, Any] = row["book"] or {}
+        head = Prediction.of({name: value for name, value in row.items() if name != "book"}, is_simulated)
+        outcomes = {"home": head.p_home, "draw": head.p_draw, "away": head.p_away}
+        # Rounded together, the three sum to one: both places say the same.
+        selections = [
+            _selection(market, line, name, outcomes[name] if market == "1x2" else round(p, 6))
+            for market, line, name, p in book.get("selections", ())
+        ]
+        return cls(
+            **structs.asdict(head),
+            expected_home_points=_rounded(book.get("expected_home_points")),
+            expected_away_points=_rounded(book.get("expected_away_points")),
+            scorelines=[[round(p, 6) for p in row] for row in book["scorelines"]] if book else None,
+            selections=selections if book else None,
+        )
+
+
+def _selection(market: str, line: float | None, name: str, probability: float) -> Selection:
+    odds = round(1.0 / probability, 3) if probability > 0 else None
+    return Selection(market=market, line=line, selection=name, probability=probability, fair_odds=odds)
+
+
+def _rounded(goals_or_points: float | None) -> float | None:
+    return None if goals_or_points is None else round(goals_or_points, 3)
 
 
 class PredictionPage(Struct, frozen=True, kw_only=True):

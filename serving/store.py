@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from serving.schemas import Competition, Prediction, Publication
+from serving.schemas import Competition, Prediction, PredictionDetail, Publication
 
 metadata = sa.MetaData(
     naming_convention={
@@ -52,6 +52,7 @@ _publication = _published("publication", Publication.__struct_fields__)
 _manifest = sa.table("publication", sa.column("publication_id"), sa.column("manifest", JSONB), schema="published")
 _competition = _published("competition", ("publication_id", *Competition.__struct_fields__))
 _prediction = _published("prediction", PREDICTION_COLUMNS)
+_book: sa.ColumnClause[Any] = sa.column("book", JSONB, _selectable=_prediction)
 
 
 class StoreUnavailable(Exception):
@@ -143,12 +144,14 @@ class Store:
         rows = await self._rows(query.order_by(at.kickoff_at, at.prediction_id).limit(limit))
         return [Prediction.of(row, publication.is_simulated) for row in rows]
 
-    async def prediction(self, publication: Publication, prediction_id: str) -> Prediction | None:
-        """One prediction of a publication."""
+    async def prediction(self, publication: Publication, prediction_id: str) -> PredictionDetail | None:
+        """One prediction of a publication, with all it says."""
         at = _prediction.c
-        query = sa.select(_prediction).where(at.publication_id == publication.publication_id, at.prediction_id == prediction_id)
+        query = sa.select(_prediction, _book).where(
+            at.publication_id == publication.publication_id, at.prediction_id == prediction_id
+        )
         rows = await self._rows(query)
-        return Prediction.of(rows[0], publication.is_simulated) if rows else None
+        return PredictionDetail.of(rows[0], publication.is_simulated) if rows else None
 
     async def account(self, username: str) -> Account | None:
         """The account of that name, disabled or not."""

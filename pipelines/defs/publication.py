@@ -6,6 +6,7 @@ Belongs here: putting together what a publication says. A failure anywhere befor
 from collections.abc import Iterator
 
 import dagster as dg
+import pandas as pd
 
 from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
@@ -47,12 +48,15 @@ def publication(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
+    from pipelines.forecast.book import books
+
     Silver(warehouse.url).require_whole()
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
     forecasts = (
         ledger.in_force(warehouse, after=now).drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
     )
+    forecasts["book"] = pd.Series(books(forecasts), index=forecasts.index, dtype=object)
     predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
     competitions = gold.competitions(warehouse)
     counts = predictions.groupby("competition_id").size()

@@ -221,6 +221,9 @@ published_prediction = sa.Table(
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("as_of", Moment, nullable=False),
     sa.Column("issued_at", Moment, nullable=False),
+    sa.Column(
+        "book", JSONB, comment="what it says of every market, and its scorelines; null where published before there were any"
+    ),
     sa.Index("prediction_publication_id_kickoff_at_prediction_id_idx", "publication_id", "kickoff_at", "prediction_id"),
     schema="published",
 )

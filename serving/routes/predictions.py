@@ -21,7 +21,7 @@ from serving.auth import Permission, allow
 from serving.current import CurrentPublication
 from serving.problems import NoPublication
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
-from serving.schemas import Prediction, PredictionPage
+from serving.schemas import Prediction, PredictionDetail, PredictionPage
 from serving.settings import Settings
 from serving.store import Filters, Store
 
@@ -141,7 +141,7 @@ async def list_predictions(
     security=BEARER,
     tags=["predictions"],
     summary="Get one prediction",
-    description="A prediction of the publication being served, by its id.",
+    description="A prediction of the publication being served, by its id: its scorelines, and what they mean for every market.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_prediction(
@@ -149,7 +149,7 @@ async def get_prediction(
     store: NamedDependency[Store],
     current: NamedDependency[CurrentPublication],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
-) -> Response[Prediction]:
+) -> Response[PredictionDetail]:
     """Answer with one prediction."""
     if (publication := await current.get()) is None:
         raise NoPublication

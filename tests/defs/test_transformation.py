@@ -1,7 +1,5 @@
 """dbt as Dagster runs it, on a real PostgreSQL: the whole project, a part of it, and a project that fails."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import psycopg
 import pytest
@@ -30,13 +28,13 @@ class Project:
 
 
 @pytest.fixture
-def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
     ensure_manifest()
     monkeypatch.setenv("TRANSFORM_DATABASE_URL", database.transform)
     # dbt's address goes by the environment: set here, so that it is put back.
     for name, value in Settings.read().dbt_environment().items():
         monkeypatch.setenv(name, value)
-    yield Project(database)
+    return Project(database)
 
 
 def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: Project) -> None:

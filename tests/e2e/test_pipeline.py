@@ -41,6 +41,12 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
         "select count(*), max(abs(p_home + p_draw + p_away - 1)) from published.prediction where kickoff_at > now() - interval '1 hour'"
     )
     assert n_predictions == n_fixtures >= 15
+    # Each says what it means for every market; the outcomes among them are the forecast's own.
+    ((n_with_markets, farthest),) = built.query(
+        "select count(*) filter (where jsonb_array_length(book -> 'selections') > 100),"
+        " max(abs((book #>> '{selections,0,3}')::float8 - p_home)) from published.prediction"
+    )
+    assert (n_with_markets, farthest < 1e-9) == (n_predictions, True)
     assert p_sum_off < 1e-9
     ((n_played, n_rows),) = built.query("select count(home_goals), count(*) from gold.fct_match")
     assert n_played > 5_000

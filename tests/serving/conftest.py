@@ -53,6 +53,7 @@ def prediction(number: int, **changes: Any) -> Row:
         "model_version": 7,
         "as_of": NOW - timedelta(hours=1),
         "issued_at": NOW - timedelta(minutes=30),
+        "book": None,
         **changes,
     }
 
@@ -88,11 +89,32 @@ def publish(url: str, predictions: Sequence[Row], **changes: Any) -> int:
     return number
 
 
+BOOK: Row = {
+    "selections": [
+        ["1x2", None, "home", 0.1234565],
+        ["1x2", None, "draw", 0.5],
+        ["1x2", None, "away", 0.3765435],
+        ["over_under", 2.25, "over", 0.41234567],
+        ["asian_handicap", -0.5, "away", 0.3765435],
+        ["correct_score", None, "15-15", 0.0],
+    ],
+    "scorelines": [[0.12345678, 0.87654322], [0.0, 0.0]],
+    "expected_home_points": 0.8703695,
+    "expected_away_points": 1.6296305,
+}
+
 PREDICTIONS = [
     *(prediction(n) for n in range(90)),
     *(
         prediction(
-            n, competition_id="D1", competition="Bundesliga", country="Germany", p_home=0.1234565, p_draw=0.5, p_away=0.3765435
+            n,
+            competition_id="D1",
+            competition="Bundesliga",
+            country="Germany",
+            p_home=0.1234565,
+            p_draw=0.5,
+            p_away=0.3765435,
+            book=BOOK,
         )
         for n in range(90, 120)
     ),

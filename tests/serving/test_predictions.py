@@ -83,7 +83,33 @@ def test_a_prediction_carries_names_probabilities_and_its_origin(ask: Ask) -> No
         "as_of": "2026-03-01T11:00:00Z",
         "issued_at": "2026-03-01T11:30:00Z",
         "is_simulated": False,
+        # Published before there were any.
+        "expected_home_points": None,
+        "expected_away_points": None,
+        "scorelines": None,
+        "selections": None,
     }
+
+
+def test_a_prediction_says_what_it_means_for_every_market(ask: Ask) -> None:
+    answer = ask(f"/v1/predictions/{90:064x}").json()
+    assert (answer["expected_home_points"], answer["expected_away_points"]) == (0.87, 1.63)
+    assert answer["scorelines"] == [[0.123457, 0.876543], [0.0, 0.0]]
+    assert [list(each.values()) for each in answer["selections"]] == [
+        # The outcomes as in `p_home`, `p_draw`, `p_away`: rounded together, so that they sum to one.
+        ["1x2", None, "home", answer["p_home"], 8.1],
+        ["1x2", None, "draw", 0.5, 2.0],
+        ["1x2", None, "away", answer["p_away"], 2.656],
+        ["over_under", 2.25, "over", 0.412346, 2.425],
+        ["asian_handicap", -0.5, "away", 0.376543, 2.656],
+        ["correct_score", None, "15-15", 0.0, None],
+    ]
+    assert list(answer["selections"][0]) == ["market", "line", "selection", "probability", "fair_odds"]
+
+
+def test_the_list_and_its_csv_stay_without_the_markets(ask: Ask) -> None:
+    (first, *_) = ask("/v1/predictions", competition="D1").json()["predictions"]
+    assert "selections" not in first
 
 
 def test_the_newest_publication_is_served_and_an_earlier_one_is_not(ask: Ask) -> None:
