@@ -83,6 +83,11 @@ class Settings:
         )
 
     @property
+    def ledger_head(self) -> Path:
+        """Where the end of the ledger is noted outside the database."""
+        return self.state_dir / "ledger-head.json"
+
+    @property
     def model_name(self) -> str:
         """The registered model of this edition: a registry may be shared, champions may not."""
         return f"match_result-{self.edition}"

@@ -55,6 +55,8 @@ def prediction(
         information_set="results", model_name=champion.name, model_version=champion.version, issued_at=now
     )
     in_force = ledger.issue(warehouse, forecasts)
+    if head := ledger.head(warehouse):
+        head.keep(settings.ledger_head)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(in_force),

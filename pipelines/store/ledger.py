@@ -1,12 +1,22 @@
 """The ledger of predictions: append-only, and nothing is said twice.
 
-Belongs here: writing to and reading from `forecast.prediction`. The database itself refuses a prediction that is not
-issued before kick-off, and every change to a row.
+Belongs here: writing to, reading from and verifying `forecast.prediction`. The database itself refuses a prediction that is
+not issued before kick-off and every change to a row, and links each row to the one before it. Whoever may switch that off is
+found out by `verify`, which computes the links anew; that the end was not cut off, or all links made anew, shows only beside a
+`Head` that is kept elsewhere.
 """
 
 import hashlib
-from datetime import datetime
-from typing import TYPE_CHECKING
+import json
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
 
 from pipelines.store.tables import prediction
 from pipelines.store.warehouse import Warehouse
@@ -32,7 +42,7 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     key = ["match_id", *_SAYS]
-    columns = [column.name for column in prediction.columns if column.name != "sequence"]
+    columns = [column.name for column in prediction.columns if column.name not in ("sequence", "link")]
     with warehouse.connect() as connection:
         # One speaker at a time: two would both find that nothing was said yet.
         connection.execute("select pg_advisory_xact_lock(hashtext('forecast.prediction'))")
@@ -71,3 +81,98 @@ def in_force(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
         """,
         {"after": after},
     )
+
+
+# --------------------------------------------------------------------------- verifying
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the ledger ends: how many predictions it holds, and the last one's link, which depends on every one of them."""
+
+    n_predictions: int
+    sequence: int
+    link: str
+
+    @classmethod
+    def read(cls, path: Path) -> "Head | None":
+        """The head that was kept, None if none ever was."""
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+    def keep(self, path: Path) -> None:
+        """Write it, in one step: a head cut short would accuse an intact ledger."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(asdict(self), file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found: `faults` are sentences, none if every link holds."""
+
+    head: Head | None
+    faults: tuple[str, ...]
+
+
+def head(warehouse: Warehouse) -> Head | None:
+    """Where the ledger ends now; None while it is empty."""
+    with warehouse.connect() as connection:
+        row = connection.execute(
+            """
+            select (select count(*) from forecast.prediction), sequence, link
+            from forecast.prediction order by sequence desc limit 1
+            """
+        ).fetchone()
+    return Head(*row) if row else None
+
+
+def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
+    """Compute every link anew, and look for the head that was kept outside."""
+    faults = []
+    before, sequence, n, at_kept = "", 0, 0, None
+    for sequence, link, said in _rows(warehouse):
+        n += 1
+        if link != _link(before, said):
+            faults.append(
+                f"Prediction {said[0]} (number {sequence}) does not follow from the one before it: one of the two was changed, "
+                "or one was added, moved or taken away between them."
+            )
+        if kept is not None and sequence == kept.sequence:
+            at_kept = Head(n, sequence, link)
+        before = link
+    if kept is not None and at_kept is None:
+        faults.append(
+            f"Number {kept.sequence}, at which the ledger ended when its head was last kept, is not there: its end was cut off."
+        )
+    elif kept is not None and at_kept != kept:
+        faults.append(f"Up to number {kept.sequence} the ledger is not the one whose head was kept: its links were made anew.")
+    return Verification(Head(n, sequence, before) if n else None, tuple(faults))
+
+
+_LINKED = ("prediction_id", "match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of", "issued_at",
+           "p_home", "p_draw", "p_away", "expected_home_goals", "expected_away_goals", "features_digest")  # fmt: skip
+"""What a link is made of, in this order: see the migration that made them."""
+
+
+def _rows(warehouse: Warehouse) -> Iterator[tuple[int, str, tuple[Any, ...]]]:
+    with warehouse.connect() as connection, connection.cursor("ledger") as cursor:
+        columns = sql.SQL(", ").join(map(sql.Identifier, _LINKED))
+        cursor.execute(sql.SQL("select sequence, link, {} from forecast.prediction order by sequence").format(columns))
+        for sequence, link, *said in cursor:
+            yield sequence, link, tuple(said)
+
+
+def _link(before: str, said: tuple[Any, ...]) -> str:
+    return hashlib.sha256("\x1f".join([before, *map(_as_linked, said)]).encode()).hexdigest()
+
+
+def _as_linked(value: Any) -> str:
+    if isinstance(value, float):
+        return struct.pack(">d", value).hex()
+    if isinstance(value, datetime):
+        return str((value - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
+    return str(value)

@@ -129,7 +129,9 @@ prediction = sa.Table(
     "prediction",
     metadata,
     sa.Column("prediction_id", sa.Text, primary_key=True, comment="digest of what the row says, and of the row before it"),
-    sa.Column("sequence", sa.BigInteger, sa.Identity(always=True), nullable=False, comment="the order in which it was said"),
+    sa.Column(
+        "sequence", sa.BigInteger, sa.Identity(always=True), nullable=False, unique=True, comment="the order in which it was said"
+    ),
     sa.Column("match_id", sa.Text, nullable=False),
     sa.Column("information_set", sa.Text, nullable=False),
     sa.Column("model_name", sa.Text, nullable=False),
@@ -143,6 +145,7 @@ prediction = sa.Table(
     sa.Column("expected_home_goals", sa.Double, nullable=False),
     sa.Column("expected_away_goals", sa.Double, nullable=False),
     sa.Column("features_digest", sa.Text, nullable=False, comment="SHA-256 of the feature row the model saw"),
+    sa.Column("link", sa.Text, nullable=False, comment="SHA-256 of the row and of the link before it, set by the database"),
     sa.Index("prediction_match_id_information_set_sequence_idx", "match_id", "information_set", "sequence"),
     sa.CheckConstraint("issued_at < kickoff_at", name="issued_before_kickoff"),
     sa.CheckConstraint("as_of <= issued_at", name="as_of_not_after_issue"),

@@ -1,0 +1,161 @@
+"""The ledger on a real PostgreSQL: what it takes to change it unseen. The attacker is the superuser, triggers switched off."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import psycopg
+import pytest
+
+from deploy.database import Urls
+from deploy.local.postgres import PostgresServer
+from pipelines.store import ledger
+from pipelines.store.warehouse import Warehouse
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+Attack = Callable[[str], None]
+
+
+def forecasts(n: int, p_home: float = 0.5) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "match_id": [f"m{k}" for k in range(n)],
+            "information_set": "results",
+            "model_name": "mödel",
+            "model_version": 3,
+            "kickoff_at": [NOW + timedelta(hours=k + 1) for k in range(n)],
+            "as_of": NOW - timedelta(hours=1),
+            "issued_at": NOW,
+            "p_home": p_home,
+            "p_draw": 0.7 - p_home,
+            "p_away": 0.3,
+            "expected_home_goals": 1.1 + 1e-15,
+            "expected_away_goals": 1 / 3,
+            "features_digest": "0" * 64,
+        }
+    )
+    for name in ("kickoff_at", "as_of", "issued_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    return frame
+
+
+@pytest.fixture
+def warehouse(database: Urls) -> Warehouse:
+    """Four predictions, and a second opinion on two of them."""
+    warehouse = Warehouse(database.model)
+    ledger.issue(warehouse, forecasts(4))
+    ledger.issue(warehouse, forecasts(2, p_home=0.4))
+    return warehouse
+
+
+@pytest.fixture
+def attack(postgres: PostgresServer, warehouse: Warehouse) -> Attack:
+    def run(statement: str) -> None:
+        database = warehouse.url.rpartition("/")[2]
+        with psycopg.connect(postgres.url(database)) as connection:
+            connection.execute("set session_replication_role = replica")  # no trigger fires
+            connection.execute(statement)
+
+    return run
+
+
+def test_an_untouched_ledger_holds_and_ends_where_its_head_says(warehouse: Warehouse, tmp_path: Path) -> None:
+    head = ledger.head(warehouse)
+    assert head is not None
+    assert head.n_predictions == 6
+    head.keep(tmp_path / "head.json")
+    kept = ledger.Head.read(tmp_path / "head.json")
+    assert kept == head
+    assert ledger.verify(warehouse, kept) == ledger.Verification(head, ())
+
+
+def test_it_may_grow_after_its_head_was_kept(warehouse: Warehouse) -> None:
+    kept = ledger.head(warehouse)
+    ledger.issue(warehouse, forecasts(3, p_home=0.3))
+    found = ledger.verify(warehouse, kept)
+    assert found.faults == ()
+    assert found.head is not None
+    assert found.head.n_predictions == 9
+
+
+def test_an_empty_ledger_is_intact_and_has_no_head(database: Urls) -> None:
+    assert ledger.head(Warehouse(database.model)) is None
+    assert ledger.verify(Warehouse(database.model)) == ledger.Verification(None, ())
+
+
+def test_the_database_sets_the_link_whatever_is_handed_to_it(warehouse: Warehouse) -> None:
+    row = forecasts(1, p_home=0.2).assign(prediction_id="forged", link="f" * 64)
+    warehouse.append("forecast.prediction", row)
+    assert ledger.verify(warehouse).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "n_faults"),
+    [
+        ("update forecast.prediction set p_home = 0.6, p_draw = 0.1 where sequence = 2", 1),
+        ("update forecast.prediction set issued_at = issued_at - interval '1 microsecond' where sequence = 5", 1),
+        ("update forecast.prediction set model_version = 4 where sequence = 1", 1),
+        ("delete from forecast.prediction where sequence = 3", 1),
+        ("delete from forecast.prediction where sequence = 1", 1),
+        # One put in between, with a link that follows from the row before it.
+        (
+            "insert into forecast.prediction overriding system value"
+            " select (jsonb_populate_record(p, jsonb_build_object('prediction_id', 'x', 'match_id', 'y', 'sequence', 100))).*"
+            " from forecast.prediction as p where sequence = 6",
+            1,
+        ),
+        # Two that change places: both, and the one behind them, no longer follow.
+        (
+            "alter table forecast.prediction alter sequence drop identity;"
+            "update forecast.prediction set sequence = 1002 where sequence = 2;"
+            "update forecast.prediction set sequence = 2 where sequence = 3;"
+            "update forecast.prediction set sequence = 3 where sequence = 1002",
+            3,
+        ),
+    ],
+    ids=["edited", "backdated", "another model", "deleted", "first deleted", "inserted", "reordered"],
+)
+def test_what_was_done_to_a_row_is_seen(warehouse: Warehouse, attack: Attack, statement: str, n_faults: int) -> None:
+    attack(statement)
+    assert len(ledger.verify(warehouse).faults) == n_faults
+
+
+def test_a_tail_that_was_cut_off_is_seen_beside_the_head_and_only_there(warehouse: Warehouse, attack: Attack) -> None:
+    kept = ledger.head(warehouse)
+    attack("delete from forecast.prediction where sequence = 6")
+    assert ledger.verify(warehouse).faults == ()
+    (fault,) = ledger.verify(warehouse, kept).faults
+    assert "its end was cut off" in fault
+    # Also where others were issued since: a number is never given twice.
+    ledger.issue(warehouse, forecasts(1, p_home=0.25))
+    assert len(ledger.verify(warehouse, kept).faults) == 1
+
+
+def test_links_made_anew_after_a_change_are_seen_beside_the_head_and_only_there(warehouse: Warehouse, attack: Attack) -> None:
+    kept = ledger.head(warehouse)
+    attack(
+        """
+        update forecast.prediction set p_home = 0.6, p_draw = 0.1 where sequence = 2;
+        do $$
+        declare said forecast.prediction; last text := '';
+        begin
+            for said in select * from forecast.prediction order by sequence loop
+                last := forecast.link(last, said);
+                update forecast.prediction set link = last where prediction_id = said.prediction_id;
+            end loop;
+        end $$
+        """
+    )
+    assert ledger.verify(warehouse).faults == ()
+    (fault,) = ledger.verify(warehouse, kept).faults
+    assert "made anew" in fault
+
+
+def test_rows_taken_from_the_middle_with_links_made_anew_are_counted(warehouse: Warehouse) -> None:
+    """The last link could be the same only by a collision of SHA-256; the count is for people who read the head."""
+    head = ledger.head(warehouse)
+    assert head is not None
+    forged = ledger.Head(head.n_predictions - 1, head.sequence, head.link)
+    assert len(ledger.verify(warehouse, forged).faults) == 1
