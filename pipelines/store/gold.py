@@ -74,6 +74,20 @@ def coming_rows(warehouse: Warehouse, after: datetime, before: datetime) -> "pd.
     )
 
 
+def results_of_told(warehouse: Warehouse) -> "pd.DataFrame":
+    """The played matches that something was said of before, with their closing odds."""
+    return warehouse.read(
+        """
+        select
+            m.match_id, m.competition_id, m.season, m.kickoff_at, m.home_goals, m.away_goals,
+            f.closing_odds_home, f.closing_odds_draw, f.closing_odds_away
+        from gold.fct_match as m
+        join gold.feat_market as f using (match_id)
+        where m.status = 'played' and m.match_id in (select match_id from forecast.prediction)
+        """
+    )
+
+
 def competitions(warehouse: Warehouse) -> "pd.DataFrame":
     """Competitions with at least one match: `competition_id, name, country, tier, n_matches, latest_result_on`."""
     return warehouse.read(

@@ -83,6 +83,16 @@ def in_force(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
     )
 
 
+def told(warehouse: Warehouse) -> "pd.DataFrame":
+    """Everything that was ever said of matches: `prediction_id, sequence, match_id, information_set, issued_at, p_*`."""
+    return warehouse.read(
+        """
+        select prediction_id, sequence, match_id, information_set, issued_at, p_home, p_draw, p_away
+        from forecast.prediction
+        """
+    )
+
+
 # --------------------------------------------------------------------------- verifying
 
 

@@ -153,6 +153,49 @@ prediction = sa.Table(
     schema="forecast",
 )
 
+score = sa.Table(
+    "score",
+    metadata,
+    sa.Column("score_id", sa.Text, primary_key=True, comment="match, information set and horizon"),
+    sa.Column("prediction_id", sa.Text, nullable=False),
+    sa.Column("match_id", sa.Text, nullable=False),
+    sa.Column("information_set", sa.Text, nullable=False),
+    sa.Column(
+        "horizon_hours", sa.Integer, nullable=False, comment="the last forecast issued so many hours before the actual kick-off"
+    ),
+    sa.Column("competition_id", sa.Text, nullable=False),
+    sa.Column("season", sa.Integer, nullable=False),
+    sa.Column("kickoff_at", Moment, nullable=False),
+    sa.Column("outcome", sa.Integer, nullable=False, comment="0 home, 1 draw, 2 away"),
+    sa.Column("log_loss", sa.Double, nullable=False, comment="nats"),
+    sa.Column("rps", sa.Double, nullable=False),
+    sa.Column("brier", sa.Double, nullable=False),
+    sa.Column("market_log_loss", sa.Double, comment="of the closing odds without their margin; null where there are none"),
+    schema="forecast",
+    comment="Each issued forecast that counts, scored once the result is known.",
+)
+
+scoreboard = sa.Table(
+    "scoreboard",
+    metadata,
+    sa.Column("scoreboard_id", sa.Text, primary_key=True),
+    sa.Column("information_set", sa.Text, nullable=False),
+    sa.Column("horizon_hours", sa.Integer, nullable=False),
+    sa.Column("group_by", sa.Text, nullable=False, comment="all, competition or month"),
+    sa.Column("group_name", sa.Text, nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("log_loss", sa.Double, nullable=False),
+    sa.Column("rps", sa.Double, nullable=False),
+    sa.Column("brier", sa.Double, nullable=False),
+    sa.Column("n_market", sa.Integer, nullable=False, comment="matches with closing odds: those of the next four columns"),
+    sa.Column("market_log_loss", sa.Double),
+    sa.Column("difference", sa.Double, comment="log loss above the closing odds of the same matches"),
+    sa.Column("difference_low", sa.Double, comment="95 % interval, resampled by match-day"),
+    sa.Column("difference_high", sa.Double),
+    schema="forecast",
+    comment="The scores summed up.",
+)
+
 model_evidence = sa.Table(
     "model_evidence",
     metadata,
