@@ -120,6 +120,7 @@ def test_every_command_of_the_readme_does_what_it_says(checkout: Checkout) -> No
     assert "refresh" in shown[".venv/bin/football --help"]
     assert "API_URL=" in shown[".venv/bin/football env"]
     assert "Coming fixtures" in shown[".venv/bin/football predictions"]
+    assert "stand as they were issued" in shown[".venv/bin/football ledger verify"]
 
 
 def test_what_the_readme_links_to_is_there() -> None:
