@@ -1,17 +1,16 @@
 """What every test may ask for: real servers, a fresh migrated database, the corpus; and how skipped tests are reported.
 
-Belongs here: fixtures used by more than one folder of tests.
+Belongs here: fixtures used by more than one folder of tests, and the order of tests.
 """
 
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -89,28 +88,29 @@ def redis_url(valkey: ValkeyServer) -> str:
     return valkey.url
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables for a process that coverage need not follow: none of our code runs in it, or it is killed before it could report."""
+    return {name: value for name, value in environment.items() if name != "COVERAGE_PROCESS_CONFIG"}
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlflow_server(server_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server on files of its own."""
     folder = tmp_path_factory.mktemp("mlflow")
-    port = _free_port()
+    # Not one that the kernel hands out: while the server starts, some client of another process could be given it.
+    port = Ports(server_state / "ports.json").claim("mlflow")
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
          "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"],
-        env={**os.environ, **NO_TELEMETRY, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        env={**unmeasured(os.environ), **NO_TELEMETRY, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=(folder / "log").open("w"),
         stderr=subprocess.STDOUT,
         cwd=folder,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        deadline = time.monotonic() + 180  # beside other tests on a busy machine it took more than a minute
+        while time.monotonic() < deadline:
             try:
                 urllib.request.urlopen(f"{url}/health", timeout=2).read()
                 break
@@ -151,6 +151,20 @@ class Program:
             stop = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
             stop(f"the program {name} is not installed: make system-deps installs it")
         return found
+
+
+SLOWEST = ("dbt", "e2e", "readme")
+"""Folders whose tests take minutes, the slowest last: most failures show early."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in order. Where there are several processes, they take the files in this order, too."""
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return SLOWEST.index(folder) if folder in SLOWEST else -1
+
+    items.sort(key=place)
 
 
 def pytest_configure(config: pytest.Config) -> None:

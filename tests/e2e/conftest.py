@@ -4,13 +4,17 @@ Belongs here: laying out an edition for a test, running its commands as a person
 table it wrote.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import psycopg
@@ -21,7 +25,7 @@ from deploy.database import Urls
 from deploy.installation import NO_TELEMETRY
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, unmeasured
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -71,17 +75,34 @@ class Platform:
             timeout=600,
         )
 
-    def start(self, *command: str, **changes: str) -> subprocess.Popen[str]:
-        """The same, without waiting, in a process group of its own."""
-        return subprocess.Popen(
+    def must_run(self, *command: str, **changes: str) -> str:
+        """The same; what it printed. It must exit 0."""
+        done = self.run(*command, **changes)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        return done.stdout
+
+    def killed(self, step: str, when: Callable[[], bool], *command: str, **changes: str) -> None:
+        """The same, killed with all its children once `step` is announced and `when()` holds."""
+        with subprocess.Popen(
             [sys.executable, "-m", "pipelines", *command],
-            env=self.environment(**changes),
+            env=unmeasured(self.environment(**changes)),
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-        )
+        ) as process:
+            assert process.stdout is not None
+            try:
+                shown = list(takewhile(lambda line: line.strip() != f"· {step} …", process.stdout))
+                deadline = time.monotonic() + 180
+                while process.poll() is None and not when():
+                    assert time.monotonic() < deadline, f"{step} did not get as far"
+                    time.sleep(0.02)
+                assert process.poll() is None, f"it ended by itself: {''.join(shown)[-3000:]}"
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """Rows of a SELECT, as the superuser."""
@@ -121,6 +142,11 @@ class Platform:
         return found
 
 
+def mirror_at(address: str) -> dict[str, str]:
+    """The variables that make a platform load a whole mirror of football-data.co.uk."""
+    return {"SOURCES": "football_data", "FOOTBALL_DATA_URL": address, "COMPETITIONS": "all", "SEASONS": "all"}
+
+
 @pytest.fixture(scope="session")
 def make_platform(
     postgres: PostgresServer, database_template: Secrets, mlflow_server: str, tmp_path_factory: pytest.TempPathFactory
@@ -149,7 +175,5 @@ def make_platform(
 def built(make_platform: Callable[..., Platform]) -> Platform:
     """A platform after its first build on simulated data. To be copied, not changed."""
     platform = make_platform("built")
-    done = platform.run("build", IS_SIMULATED="1")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    platform.shown = done.stdout
+    platform.shown = platform.must_run("build", IS_SIMULATED="1")
     return platform

@@ -3,34 +3,21 @@
 One build is made and copied: a build costs most of a minute, a copy of its databases a second.
 """
 
-import os
 import shutil
-import signal
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
 from pipelines.sources.simulated import Size, write_site
-from tests.e2e.conftest import Platform
+from tests.e2e.conftest import Platform, mirror_at
 
 MakePlatform = Callable[..., Platform]
 
 SIMULATED = {"IS_SIMULATED": "1"}
-
-
-def _mirror(address: str) -> dict[str, str]:
-    """The variables that make a platform load a whole mirror of football-data.co.uk."""
-    return {"SOURCES": "football_data", "FOOTBALL_DATA_URL": address, "COMPETITIONS": "all", "SEASONS": "all"}
-
-
-def _done(platform: Platform, *command: str, **changes: str) -> str:
-    done = platform.run(*command, **changes)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
 
 
 def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built: Platform) -> None:
@@ -65,25 +52,39 @@ def test_the_same_files_again_leave_every_table_as_it_was(built: Platform, make_
     platform = make_platform("again", like=built)
     before = platform.content()
     assert before == built.content()
-    _done(platform, "build", **SIMULATED)
+    platform.must_run("build", **SIMULATED)
     assert platform.content() == before
 
 
 def test_killed_at_any_moment_and_run_again_the_tables_are_the_same(built: Platform, make_platform: MakePlatform) -> None:
+    """Moments at which something is half done: files kept and not loaded, tables made in part, a model kept without its record."""
     platform = make_platform("killed")
-    for seconds in (14, 22, 30, 38):
-        process = platform.start("build", **SIMULATED)
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    _done(platform, "build", **SIMULATED)
+    landing = platform.folder / "landing"
+    is_dbt_writing = (
+        "select count(*) > 0 from pg_stat_activity where datname = current_database() and application_name = 'dbt'"
+        " and backend_xid is not null and to_regclass('silver.int_match') is not null"
+    )
+
+    def is_model_kept() -> bool:
+        address = f"{platform.mlflow}/api/2.0/mlflow/registered-models/get"
+        return httpx.get(address, params={"name": f"match_result-{platform.edition}"}).is_success
+
+    moments: dict[str, Callable[[], bool]] = {
+        "ingestion": lambda: any(landing.glob("**/*")),
+        "transformation": lambda: platform.query(is_dbt_writing) == [(True,)],
+        "forecast.model_evidence": is_model_kept,
+        "publication": lambda: True,
+    }
+    for step, is_now in moments.items():
+        platform.killed(step, is_now, "build", **SIMULATED)
+    platform.must_run("build", **SIMULATED)
     assert platform.content() == built.content()
 
 
 def test_an_unreachable_source_is_a_sentence_and_leaves_everything_standing(built: Platform, make_platform: MakePlatform) -> None:
     platform = make_platform("unreachable", like=built)
     before = platform.content()
-    done = platform.run("build", **_mirror("http://127.0.0.1:9") | {"COMPETITIONS": "E0", "SEASONS": "2023"})
+    done = platform.run("build", **mirror_at("http://127.0.0.1:9") | {"COMPETITIONS": "E0", "SEASONS": "2023"})
     assert done.returncode == 1
     assert "127.0.0.1" in done.stderr
     assert "still stands" in done.stderr
@@ -163,7 +164,7 @@ def test_bad_files_are_set_aside_with_a_reason_and_the_run_goes_on(
             )
         (mirror / "mmz4281" / f"{name}.csv").write_bytes(b"".join(spoilt_lines))
 
-    shown = _done(platform, "build", **SIMULATED | _mirror(mirror.as_uri()) | {"SOURCES": "simulated,football_data"})
+    shown = platform.must_run("build", **SIMULATED | mirror_at(mirror.as_uri()) | {"SOURCES": "simulated,football_data"})
 
     # Each line and file set aside says why, and nothing else is set aside.
     assert sorted(
@@ -236,32 +237,3 @@ def test_bad_files_are_set_aside_with_a_reason_and_the_run_goes_on(
         ).fetchall()
     assert status == "FAILED"
     assert "A decimal price is more than 1 and at most 1000" in evaluation
-
-
-def test_a_mirror_without_fixtures_publishes_nothing_and_says_so(make_platform: MakePlatform, tmp_path: Path) -> None:
-    platform = make_platform("nofixtures")
-    write_site(tmp_path / "site", datetime.now(UTC).date(), 1)
-    for name in ("fixtures.csv", "new_league_fixtures.csv"):
-        (tmp_path / "site" / name).unlink()
-    shown = _done(platform, "build", "--no-train", **_mirror((tmp_path / "site").as_uri()))
-    assert "fixtures.csv is missing" in shown
-    assert "No coming match is known" in shown
-    assert platform.query("select n_predictions from published.publication") == [(0,)]
-
-
-def test_a_rehearsal_hides_what_came_later_and_forecasts_the_days_that_followed(
-    make_platform: MakePlatform, tmp_path: Path
-) -> None:
-    platform = make_platform("rehearsal")
-    today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    write_site(tmp_path / "site", today.date(), 1)
-    cutoff = today - timedelta(days=60)
-    _done(platform, "build", DATA_CUTOFF=cutoff.isoformat(), **_mirror((tmp_path / "site").as_uri()))
-    ((latest_known,),) = platform.query("select max(known_at) from gold.fct_match where home_goals is not null")
-    assert latest_known < cutoff
-    ((n, first, last, issued),) = platform.query(
-        "select count(*), min(kickoff_at), max(kickoff_at), max(issued_at) from published.prediction"
-    )
-    assert n >= 15
-    assert cutoff < first < last <= cutoff + timedelta(days=10)
-    assert issued == cutoff
