@@ -153,7 +153,7 @@ class Program:
         return found
 
 
-SLOWEST = ("dbt", "e2e", "readme")
+SLOWEST = ("deploy", "dbt", "e2e", "readme")
 """Folders whose tests take minutes, the slowest last: most failures show early."""
 
 
