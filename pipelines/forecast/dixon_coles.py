@@ -4,10 +4,11 @@ Belongs here: the fit, and the expected goals that it gives each match from what
 here: what follows from expected goals (`grid`, `markets`).
 
 log λ = level of the division + home advantage + attack of the home side − defence of the away side, log ν = level +
-attack of the away side − defence of the home side, goals weighted by e^(−ξ·age), attack and defence held to zero by a
-ridge: M. J. Dixon and S. G. Coles, "Modelling association football scores and inefficiencies in the football betting
-market", Applied Statistics 46(2), 1997. Clubs that were promoted and relegated tie the divisions of a country together;
-the ridge carries newcomers and thin divisions. ρ follows by a search in one dimension, given the rest.
+attack of the away side − defence of the home side, goals weighted by e^(−ξ·age), attack and defence held to the middle of
+the club's division by a ridge: M. J. Dixon and S. G. Coles, "Modelling association football scores and inefficiencies
+in the football betting market", Applied Statistics 46(2), 1997. Clubs that were promoted and relegated tie the
+divisions of a country together; the ridge carries newcomers and thin divisions. ρ follows by a search in one dimension,
+given the rest.
 
 Unlike a rating (`ratings/`), which moves a little with every result, this is fitted anew every seven days to all results
 of a window, so that what an opponent turned out to be worth later also counts for earlier matches against it.
@@ -33,12 +34,13 @@ Positions = npt.NDArray[np.int64]
 COLUMNS: Final = ("expected_home_goals", "expected_away_goals", "rho")
 """What `rate` says about a match."""
 
-DECAY: Final = 0.0018
-"""ξ: by how much the weight of a result falls in a day, as a share of it."""
-RIDGE: Final = 1.5
-"""Precision with which attack and defence are held to zero; a goal expected is worth about one."""
+DECAY: Final = 0.0027
+"""ξ: by how much the weight of a result falls in a day, as a share of it. This and `RIDGE` were chosen on seasons up to
+2018."""
+RIDGE: Final = 5.0
+"""Precision with which attack and defence are held to the middle of the club's division; an expected goal is worth one."""
 WINDOW_DAYS: Final = 1800
-"""Older results are not used: they would weigh less than a twenty-fifth of today's."""
+"""Older results are not used: they would weigh less than a hundredth of today's."""
 REFIT_DAYS: Final = 7
 
 LEVEL: Final = 0.1
