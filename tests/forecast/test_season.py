@@ -52,6 +52,21 @@ def test_what_is_known_later_does_not_count(make_match):
     assert made(rows, day=1000).home.tolist() == []
 
 
+def test_a_result_counts_only_after_the_moment_at_which_it_became_known(make_match):
+    rows = league(make_match, "abcd", 2020) + league(make_match, "abcd", 2021)
+    known_at = pd.Timestamp(rows[12]["known_at"])
+    for moment, n_left in ((known_at, 12), (known_at + pd.Timedelta(seconds=1), 11)):
+        assert len(schedule(pd.DataFrame(rows), "one", 2021, moment).home) == n_left
+
+
+def test_how_the_season_before_ended_counts_only_once_it_is_known(make_match):
+    """Seasons overlap: 2019/20 ended after others had begun. A split that is still to come cannot be known."""
+    rows = league(make_match, "abcd", 2020) + league(make_match, "abcd", 2021)
+    late = [make_match(590 + k, h, a, (1, 0), season=2020, match_id=f"late{k}") for k, (h, a) in enumerate(["ab", "ba", "cd"])]
+    assert isinstance(made(rows + late, day=580 + 5), Schedule)
+    assert isinstance(made(rows + late, day=580 + 40), NotSimulated)
+
+
 def test_a_quadruple_round_robin_is_seen_in_the_season_before(make_match):
     rows = league(make_match, "abcd", 2020, times=2) + league(make_match, "abcd", 2021, times=2, played=14)
     left = made(rows, day=580 + 14)
@@ -181,6 +196,16 @@ def test_every_cell_of_a_grid_is_drawn_as_often_as_it_says():
     outlook = simulate(left, grid, 0, n_seasons=100_000)
     scores = [[(goals, goals, weight) for goals, weight in enumerate(weights)]]
     assert by_club(outlook) == pytest.approx(enumerated(left, scores), abs=0.0064)
+
+
+def test_a_score_counts_for_both_sides():
+    """1–3 makes the away side's three points, two goals ahead and three scored; the home side's none, two behind, one."""
+    grid = np.zeros((1, MAX_GOALS + 1, MAX_GOALS + 1))
+    grid[0, 1, 3] = 1.0
+    # c and d frame the away side closely, e and f the home side.
+    left = tiny([(0, 1)], 6, points=[0, 0, 3, 3, 0, 0], difference=[0, 0, 2, 2, -2, -2], goals=[0, 0, 4, 2, 2, 0])
+    outlook = simulate(left, grid, 0, n_seasons=1)
+    assert outlook.places.idxmax(axis=1).sort_values().index.tolist() == ["c", "b", "d", "e", "a", "f"]
 
 
 @settings(max_examples=25, deadline=None)
