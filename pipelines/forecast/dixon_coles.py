@@ -10,6 +10,10 @@ in the football betting market", Applied Statistics 46(2), 1997. Clubs that were
 divisions of a country together; the ridge carries newcomers and thin divisions. ρ follows by a search in one dimension,
 given the rest.
 
+The ridge distinguishes a club's strength (attack and defence both good) from its openness (many goals on both sides),
+of which results say far less: with a precision of 5 for both, the log loss of correct scores in the main divisions from
+2011 to 2018 is 2.8827 instead of 2.8768 and that of over 2.5 .6868 instead of .6833 (n = 58,404).
+
 Unlike a rating (`ratings/`), which moves a little with every result, this is fitted anew every seven days to all results
 of a window, so that what an opponent turned out to be worth later also counts for earlier matches against it.
 """
@@ -17,6 +21,7 @@ of a window, so that what an opponent turned out to be worth later also counts f
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -35,10 +40,13 @@ COLUMNS: Final = ("expected_home_goals", "expected_away_goals", "rho")
 """What `rate` says about a match."""
 
 DECAY: Final = 0.0027
-"""ξ: by how much the weight of a result falls in a day, as a share of it. This and `RIDGE` were chosen on seasons up to
-2018."""
-RIDGE: Final = 5.0
-"""Precision with which attack and defence are held to the middle of the club's division; an expected goal is worth one."""
+"""ξ: by how much the weight of a result falls in a day, as a share of it. This and the ridges were chosen on seasons up
+to 2018."""
+STRENGTH_RIDGE: Final = 4.0
+"""Precision with which (attack + defence)/√2 is held to the middle of the club's division; results of a goal expected in
+all add about one."""
+OPENNESS_RIDGE: Final = 60.0
+"""The same for (attack − defence)/√2, which makes a club's matches rich in goals on both sides."""
 WINDOW_DAYS: Final = 1800
 """Older results are not used: they would weigh less than a hundredth of today's."""
 REFIT_DAYS: Final = 7
@@ -243,11 +251,14 @@ class _Model:
         held_to = np.zeros(advantage[0] + 1)
         held_to[level], held_to[advantage] = LEVEL, HOME_ADVANTAGE
         precision = np.diag(np.where(np.arange(len(held_to)) < 2 * len(clubs), 0.0, WEAK))
-        for own, middle in ((attack, attack_middle[division]), (defence, defence_middle[division])):
-            precision[own, own] += RIDGE
-            precision[own, middle] -= RIDGE
-            precision[middle, own] -= RIDGE
-            np.add.at(precision, (middle, middle), RIDGE)
+        # Both ridges in terms of attack and defence: strength is half their sum, openness half their difference.
+        own, middle = (attack, defence), (attack_middle[division], defence_middle[division])
+        for i, j in product(range(2), range(2)):
+            ridge = (STRENGTH_RIDGE + OPENNESS_RIDGE * (1.0 if i == j else -1.0)) / 2.0
+            precision[own[i], own[j]] += ridge
+            precision[own[i], middle[j]] -= ridge
+            precision[middle[i], own[j]] -= ridge
+            np.add.at(precision, (middle[i], middle[j]), ridge)
 
         values = held_to.copy()
         for place, present in (

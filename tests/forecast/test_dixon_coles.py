@@ -91,8 +91,8 @@ def least_penalty(matches: pd.DataFrame, at: pd.Timestamp) -> dict[str, float]:
         for d in set(division.values()):
             total += dc.WEAK / 2 * ((v[f"level {d}"] - dc.LEVEL) ** 2 + v[f"attack {d}"] ** 2 + v[f"defence {d}"] ** 2)
         for club, d in division.items():
-            for what in ("attack", "defence"):
-                total += dc.RIDGE / 2 * (v[f"{what} {club}"] - v[f"{what} {d}"]) ** 2
+            attack, defence = (v[f"{what} {club}"] - v[f"{what} {d}"] for what in ("attack", "defence"))
+            total += dc.STRENGTH_RIDGE / 4 * (attack + defence) ** 2 + dc.OPENNESS_RIDGE / 4 * (attack - defence) ** 2
         for row in rows:
             weight = np.exp(-dc.DECAY * (at - row["known_at"]) / pd.Timedelta(days=1))
             h, a, level = row["home_team_id"], row["away_team_id"], v[f"level {row['competition_id']}"]
