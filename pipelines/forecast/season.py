@@ -144,14 +144,15 @@ def simulate(schedule: Schedule, grid: Array, n_relegated: int, n_seasons: int =
     if not 0 <= n_relegated <= n_clubs:
         raise ValueError(f"{n_relegated} of {n_clubs} clubs cannot be relegated")
     prepare, play = _compiled()
-    threshold, alias = np.empty((len(grid), (MAX_GOALS + 1) ** 2)), np.empty((len(grid), (MAX_GOALS + 1) ** 2), dtype=np.int64)
-    prepare(np.ascontiguousarray(flattened(grid), dtype=np.float64), threshold, alias)
+    cells = np.ascontiguousarray(flattened(grid), dtype=np.float64)
+    threshold, alias = np.empty(cells.shape), np.empty(cells.shape, dtype=np.int64)
+    prepare(cells, threshold, alias)
     places = np.zeros((n_clubs, n_clubs))
     random = np.random.default_rng(seed)
     for start in range(0, n_seasons, _SEASONS_AT_A_TIME):
         uniform = random.random((min(_SEASONS_AT_A_TIME, n_seasons - start), len(grid)))
         play(
-            *(threshold, alias, uniform, schedule.home, schedule.away),
+            *(MAX_GOALS + 1, threshold, alias, uniform, schedule.home, schedule.away),
             *(schedule.points, schedule.goal_difference, schedule.goals, places),
         )
     places /= n_seasons
@@ -253,6 +254,7 @@ def _prepare(probabilities: Any, threshold: Any, alias: Any) -> None:
 
 
 def _play(
+    side: int,
     threshold: Any,
     alias: Any,
     uniform: Any,
@@ -263,9 +265,11 @@ def _play(
     goals: Any,
     places: Any,
 ) -> None:
-    """Add to `places` how often each club ended where, one season for each row of `uniform`."""
+    """Add to `places` how often each club ended where, one season for each row of `uniform`.
+
+    `side` is the length of a grid's: as a constant of another module it would stay in the compiled copy after a change.
+    """
     n_clubs, n_cells = len(points), threshold.shape[1]
-    side = MAX_GOALS + 1
     order, rank = np.empty(n_clubs, dtype=np.int64), np.empty(n_clubs, dtype=np.int64)
     for season in range(len(uniform)):
         # Points, then goal difference, then goals, in one number: 2^20 holds any season's.
@@ -307,5 +311,5 @@ def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
 
     table, positions, number = types.Array(types.float64, 2, "C"), types.Array(types.int64, 1, "C"), types.int64
     aliases = types.Array(number, 2, "C")
-    play = types.void(table, aliases, table, *[positions] * 5, table)
+    play = types.void(number, table, aliases, table, *[positions] * 5, table)
     return numba.njit(types.void(table, table, aliases), cache=True)(_prepare), numba.njit(play, cache=True)(_play)
