@@ -220,6 +220,44 @@ def bench() -> None:
         raise click.ClickException(f"missed: {', '.join(missed)}")
 
 
+@click.command()
+@click.argument("competition", required=False)
+def outlook(competition: str | None) -> None:
+    """Show how the seasons under way may end: of one COMPETITION (E0) all clubs, else each league's favourite.
+
+    From ten thousand simulated ends of each season, made behind the last run.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from pipelines.settings import Settings
+    from pipelines.store.gold import season_outlook
+    from pipelines.store.warehouse import Warehouse
+
+    settings = Settings.read()
+    rows = season_outlook(Warehouse(settings.model_url))
+    if competition is None:
+        rows = rows.drop_duplicates("competition_id")
+    else:
+        rows = rows[rows["competition_id"].str.upper() == competition.upper()]
+    if rows.empty:
+        raise click.ClickException(
+            "no such season was simulated; the reasons stand at the asset forecast/season_outlook in Dagster"
+        )
+    simulated = " · SIMULATED, not real matches" if settings.is_simulated else ""
+    table = Table(title=f"How the seasons may end{simulated}")
+    for column in ("competition", "club"):
+        table.add_column(column)
+    for column in ("points", "left", "at the end", "title", "top four", "relegated"):
+        table.add_column(column, justify="right")
+    for row in rows.to_dict("records"):
+        table.add_row(
+            *(row["competition"], row["team"], str(row["points"]), str(row["n_left"]), f"{row['expected_points']:.0f}"),
+            *(f"{row[name]:.0%}" for name in ("p_title", "p_top_four", "p_relegated")),
+        )
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
 @click.group(name="ledger")
 def ledger_group() -> None:
     """The record of everything that was forecast."""
@@ -256,7 +294,7 @@ def verify(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-commands: list[click.Command] = [predictions, train, refresh, models, backtest, ledger_group, docs]
+commands: list[click.Command] = [predictions, outlook, train, refresh, models, backtest, ledger_group, docs]
 internal_commands: list[click.Command] = [build, prepare, bench]
 
 
@@ -273,7 +311,7 @@ def run_job(name: str) -> None:
     from pipelines.settings import Settings
 
     with chatter_in(Settings.read().state_dir / "logs" / "run.log"):
-        if name != "docs":
+        if name not in ("docs", "outlook"):
             prepare()
         import dagster as dg
 

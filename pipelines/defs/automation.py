@@ -15,21 +15,23 @@ from pipelines.sources.registry import open_sources
 _EVERYTHING = dg.AssetSelection.all()
 _LEARNING = dg.AssetSelection.assets(["forecast", "model_evidence"])
 _DOCS = dg.AssetSelection.groups("docs")
+_OUTLOOK = dg.AssetSelection.assets(["forecast", "season_outlook"])
 
 build = dg.define_asset_job(
     "build",
-    selection=_EVERYTHING - _DOCS,
+    selection=_EVERYTHING - _DOCS - _OUTLOOK,
     description="From raw files to publication, a training included: the first run, and after a change of recipe.",
 )
 day = dg.define_asset_job(
     "day",
-    selection=_EVERYTHING - _LEARNING - _DOCS,
+    selection=_EVERYTHING - _LEARNING - _DOCS - _OUTLOOK,
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
+outlook = dg.define_asset_job("outlook", selection=_OUTLOOK, description="How the seasons under way may end.")
 week = dg.define_asset_job(
     "week",
-    selection=_LEARNING | dg.AssetSelection.groups("forecast", "published"),
+    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _OUTLOOK,
     description="The week's work: train, compare with the champion, promote if it is better, forecast, publish.",
 )
 
@@ -69,16 +71,18 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     run_status=dg.DagsterRunStatus.SUCCESS,
     # A run started at the command line belongs to no code location: looking at all of them finds it.
     monitor_all_code_locations=True,
-    request_job=docs,
+    request_jobs=[outlook, docs],
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=15,
 )
-def documentation_sensor(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Build the pages anew behind every other run that succeeded: nobody needs to wait for them."""
+def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Simulate the seasons and build the pages behind every other run that succeeded: nobody needs to wait for them."""
     run = context.dagster_run
-    if run.job_name == docs.name:
-        return dg.SkipReason("the pages themselves were built")
-    return dg.RunRequest(run_key=run.run_id)
+    if run.job_name in (docs.name, outlook.name):
+        yield dg.SkipReason("that was one of the jobs that follow")
+        return
+    for job in (outlook, docs):
+        yield dg.RunRequest(run_key=f"{job.name} {run.run_id}", job_name=job.name)
 
 
 @dg.run_failure_sensor(

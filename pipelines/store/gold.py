@@ -104,6 +104,19 @@ def competitions(warehouse: Warehouse) -> "pd.DataFrame":
     )
 
 
+def season_outlook(warehouse: Warehouse) -> "pd.DataFrame":
+    """What was simulated of the seasons under way, with names for people, the most expected points first."""
+    return warehouse.read(
+        """
+        select o.*, c.name as competition, t.name as team
+        from forecast.season_outlook as o
+        join gold.dim_competition as c using (competition_id)
+        join gold.dim_team as t using (team_id)
+        order by c.country, c.tier, o.competition_id, o.expected_points desc, t.name
+        """
+    )
+
+
 def last_promoted(warehouse: Warehouse) -> tuple[int, str] | None:
     """Version and moment of the last promotion that was decided; None before the first."""
     with warehouse.connect() as connection:

@@ -196,6 +196,24 @@ scoreboard = sa.Table(
     comment="The scores summed up.",
 )
 
+season_outlook = sa.Table(
+    "season_outlook",
+    metadata,
+    sa.Column("outlook_id", sa.Text, primary_key=True, comment="competition, season and club"),
+    sa.Column("competition_id", sa.Text, nullable=False),
+    sa.Column("season", sa.Integer, nullable=False),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("points", sa.Integer, nullable=False, comment="so far"),
+    sa.Column("expected_points", sa.Double, nullable=False, comment="at the end"),
+    sa.Column("n_left", sa.Integer, nullable=False, comment="matches still to be played"),
+    sa.Column("p_title", sa.Double, nullable=False),
+    sa.Column("p_top_four", sa.Double, nullable=False),
+    sa.Column("p_relegated", sa.Double, nullable=False, comment="one of the last n_relegated places"),
+    sa.Column("n_relegated", sa.Integer, nullable=False, comment="as many as after the season before"),
+    schema="forecast",
+    comment="How the seasons under way may end, from ten thousand simulated ends of each.",
+)
+
 model_evidence = sa.Table(
     "model_evidence",
     metadata,

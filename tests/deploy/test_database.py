@@ -27,12 +27,16 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "forecast.prediction": ADD,
         "forecast.score": ADD | {"DELETE"},
         "forecast.scoreboard": ADD | {"DELETE"},
+        "forecast.season_outlook": ADD | {"DELETE"},
         **{f"published.{table}": ADD for table in PUBLISHED},
     },
     "api": {"app.account": WORK, **{f"published.{table}": READ for table in PUBLISHED}},
     "reader": {
         **{f"bronze.{table}": READ for table in BRONZE},
-        **{f"forecast.{table}": READ for table in ("match_rating", "model_evidence", "prediction", "score", "scoreboard")},
+        **{
+            f"forecast.{table}": READ
+            for table in ("match_rating", "model_evidence", "prediction", "score", "scoreboard", "season_outlook")
+        },
         **{f"published.{table}": READ for table in PUBLISHED},
     },
     "dagster": {},

@@ -1,0 +1,91 @@
+"""How all present seasons may end.
+
+Belongs here: which seasons are under way, how many clubs go down, and putting goals, grids and simulation together for each.
+Does not belong here: the simulation (`season`) or the model of goals (`dixon_coles`).
+"""
+
+from typing import Final
+
+import pandas as pd
+
+from pipelines.forecast import dixon_coles
+from pipelines.forecast.grid import scoreline_grid
+from pipelines.forecast.season import NotSimulated, Schedule, schedule, simulate
+from pipelines.forecast.splits import is_played
+
+UNDER_WAY: Final = pd.Timedelta(days=75)
+"""A season is no longer under way when nothing was played for so long and nothing is announced: the longest winter breaks
+last two months."""
+
+OUTLOOK_COLUMNS: Final = (
+    "outlook_id", "competition_id", "season", "team_id", "points", "expected_points", "n_left",
+    "p_title", "p_top_four", "p_relegated", "n_relegated",
+)  # fmt: skip
+
+
+def outlooks(matches: pd.DataFrame, at: pd.Timestamp, n_seasons: int = 10_000) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Simulate the rest of every season that is under way.
+
+    Parameters
+    ----------
+    matches
+        `contract.MATCH_COLUMNS`, any order.
+    at
+        The moment, with a time zone: only results known before it count.
+    n_seasons
+        How often each season is played to its end.
+
+    Returns
+    -------
+    table : DataFrame
+        `OUTLOOK_COLUMNS`, one row for each club of a simulated season, the most expected points first.
+    not_simulated : dict
+        Competition to the reason why its season has no outlook.
+    """
+    parts, reasons = [], {}
+    for _, country in matches.groupby("country", sort=True):
+        strengths = None
+        for competition_id, season in _under_way(country, at).items():
+            plan = schedule(country, competition_id, season, at)
+            if isinstance(plan, NotSimulated):
+                reasons[competition_id] = plan.reason
+                continue
+            strengths = strengths or dixon_coles.fit(country, at)
+            down = n_relegated(country, competition_id, season)
+            parts.append(_outlook(plan, strengths, competition_id, season, down, n_seasons))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OUTLOOK_COLUMNS))
+    return table[list(OUTLOOK_COLUMNS)], reasons
+
+
+def n_relegated(matches: pd.DataFrame, competition_id: str, season: int) -> int:
+    """How many clubs went down after the season before: those that now play neither here nor in a higher division."""
+    league = matches[(matches["competition_id"] == competition_id).to_numpy(dtype=bool)]
+    tier = league["tier"].min()
+    now = matches[(matches["season"] == season).to_numpy() & (matches["tier"] <= tier).to_numpy(dtype=bool)]
+    before = league[league["season"] == season - 1]
+    clubs_now = set(now["home_team_id"]) | set(now["away_team_id"])
+    return len((set(before["home_team_id"]) | set(before["away_team_id"])) - clubs_now)
+
+
+def _under_way(country: pd.DataFrame, at: pd.Timestamp) -> dict[str, int]:
+    """Competition to the season that is being played there."""
+    is_known = is_played(country) & (country["known_at"] < at).to_numpy(dtype=bool)
+    is_announced = (country["status"] == "scheduled").to_numpy() & (country["as_of"] >= at).to_numpy(dtype=bool)
+    alive = country[(is_known | is_announced) & (country["kickoff_at"] > at - UNDER_WAY).to_numpy(dtype=bool)]
+    return {str(name): int(season) for name, season in alive.groupby("competition_id", sort=True)["season"].max().items()}
+
+
+def _outlook(
+    plan: Schedule, strengths: dixon_coles.Strengths, competition_id: str, season: int, down: int, n_seasons: int
+) -> pd.DataFrame:
+    home, away = ([plan.clubs[club] for club in side] for side in (plan.home, plan.away))
+    goals = strengths.expected_goals(competition_id, home, away)
+    table = simulate(plan, scoreline_grid(goals[:, 0], goals[:, 1], strengths.rho), down, n_seasons).table.reset_index()
+    left = pd.Series([*home, *away], dtype=object).value_counts()
+    return table.assign(
+        outlook_id=competition_id + "|" + str(season) + "|" + table["team_id"],
+        competition_id=competition_id,
+        season=season,
+        n_left=table["team_id"].map(left).fillna(0).astype("int64"),
+        n_relegated=down,
+    )
