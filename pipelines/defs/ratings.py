@@ -13,12 +13,12 @@ from pipelines.store.warehouse import Warehouse
 
 @dg.asset(
     key=["forecast", "match_rating"],
-    deps=[["gold", "fct_match"]],
+    deps=[["gold", "fct_match"], ["gold", "fct_odds"], ["gold", "feat_match"]],
     group_name="forecast",
     kinds={"python", "postgres"},
     owners=["team:forecasting"],
     freshness_policy=FRESHNESS,
-    description="What Elo, pi-ratings and the score-driven goals and shots ratings said before each match.",
+    description="What ratings, league tables and the memories of play and of prices said before each match.",
 )
 def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]) -> dg.MaterializeResult[None]:
     """Replay every rating over all matches: a full recompute, no hidden state."""
@@ -26,6 +26,6 @@ def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[
 
     Silver(warehouse.url).require_whole()
 
-    ratings = rate(gold.matches(warehouse))
+    ratings = rate(gold.matches(warehouse), gold.quotes(warehouse))
     n_changed = warehouse.update("forecast.match_rating", "match_id", ratings.reset_index())
     return dg.MaterializeResult(metadata={"dagster/row_count": len(ratings), "n_changed": n_changed})

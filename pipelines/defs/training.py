@@ -33,7 +33,7 @@ N_EVIDENCE_SEASONS = 2
 N_UNSEEN = 300
 """Matches that a served model must not have learnt from before its refit is compared with it: some two weeks of all leagues."""
 
-_RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
+_RATING_COLUMNS = [name for names in (*contract.RATINGS.values(), *contract.MEMORIES.values()) for name in names]
 
 
 class TrainingConfig(dg.Config):

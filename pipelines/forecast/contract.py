@@ -30,6 +30,12 @@ MATCH_COLUMNS: Final = (
     "away_shots",
     "home_shots_on_target",
     "away_shots_on_target",
+    "home_corners",
+    "away_corners",
+    "home_yellow_cards",
+    "away_yellow_cards",
+    "home_red_cards",
+    "away_red_cards",
 )
 """What the ratings read from `gold.fct_match`: one row per match, played or not."""
 
@@ -39,11 +45,42 @@ RATINGS: Final[dict[str, tuple[str, ...]]] = {
     "goals": ("goals_log_rate_home", "goals_log_rate_away"),
     "shots": ("shots_log_rate_home", "shots_log_rate_away"),
     "experience": ("n_played_home", "n_played_away"),
+    "standing": (
+        "rounds_left",
+        *(
+            f"{side}_{name}"
+            for side in ("home", "away")
+            for name in (
+                "place",
+                "points_to_title",
+                "points_to_promotion",
+                "points_to_play_off",
+                "points_to_safety",
+                "n_open_lines",
+            )
+        ),
+    ),
+    "play": ("play_expected", "play_variance"),
 }
 """Rating to the columns it gives for each match, all as they stood before the match.
 
 `elo_home` has the home advantage of its country in it, `shots_*` are about the mean of shots and shots on target,
-`pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far.
+`pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far. `home_place` is
+a share of the table, `home_points_to_…` the points by which the club is above (or, if negative, below) the place that the
+name stands for, `home_n_open_lines` how many of these places it can still reach or lose (`standings`). `play_expected` is the
+expected performance of home against away (`memory.performance`), `play_variance` how unsure that is. None has seen any odds.
+"""
+
+MEMORIES: Final[dict[str, tuple[str, ...]]] = {
+    "side": ("memory_side", "memory_side_unsteered", "memory_side_variance"),
+    "side_slow": ("memory_side_slow", "memory_side_slow_variance"),
+    "side_fast": ("memory_side_fast", "memory_side_fast_variance"),
+    "draw": ("memory_draw",),
+    "total": ("memory_total", "memory_total_variance"),
+}
+"""Memory to the columns it gives for each match: what earlier prices say of this one's, as it stood before the match.
+
+Sides are ln(p_home/p_away), draws ln(p_draw/√(p_home·p_away)), totals the log-odds of more than 2.5 goals; see `memory`.
 """
 
 WAREHOUSE_FEATURES: Final = (
@@ -65,6 +102,9 @@ WAREHOUSE_FEATURES: Final = (
     "tier",
 )
 """What `gold.feat_match` computes in SQL for the information set `results`."""
+
+TOTAL_COLUMNS: Final = ("pre_match_odds_over", "pre_match_odds_under", "closing_odds_over", "closing_odds_under")
+"""Average quotes for more and for fewer than 2.5 goals, raw, as `MARKET_COLUMNS`."""
 
 MARKET_COLUMNS: Final = (
     "pre_match_odds_home",

@@ -9,27 +9,40 @@ from typing import Final
 import pandas as pd
 
 from pipelines.forecast import contract
+from pipelines.forecast.memory import remember
 from pipelines.forecast.ratings import pi
 from pipelines.forecast.ratings.elo import Elo
 from pipelines.forecast.ratings.experience import Experience
 from pipelines.forecast.ratings.goals import Goals
 from pipelines.forecast.ratings.pi import Pi
 from pipelines.forecast.ratings.shots import Shots
-from pipelines.forecast.replay import Rating, replay_all
+from pipelines.forecast.replay import Rating, Timeline, replay
+from pipelines.forecast.standings import standings
 
 RATINGS: Final[dict[str, type[Rating]]] = {"elo": Elo, "pi": Pi, "goals": Goals, "shots": Shots, "experience": Experience}
-"""Every rating under the name that `contract.RATINGS` gives its columns."""
+"""Every rating that is replayed, under the name that `contract.RATINGS` gives its columns."""
 
 
-def rate(matches: pd.DataFrame) -> pd.DataFrame:
-    """All ratings of all matches, each as it stood at the match's `as_of`.
+def rate(matches: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
+    """All ratings and memories of all matches, each as it stood at the match's `as_of`.
+
+    Parameters
+    ----------
+    matches
+        `contract.MATCH_COLUMNS`, in any row order.
+    quotes
+        `contract.MARKET_COLUMNS` and `contract.TOTAL_COLUMNS` by column or index `match_id`; a match may be missing. Only
+        the memories see them.
 
     Returns
     -------
     DataFrame
-        (n matches, all columns of `contract.RATINGS`), float64, index `match_id`, ordered by `as_of`, then `match_id`.
+        (n matches, all columns of `contract.RATINGS`, then of `contract.MEMORIES`), float64, index `match_id`, ordered by
+        `as_of`, then `match_id`.
     """
-    return replay_all(matches, RATINGS.values())
+    timeline = Timeline.of(matches)
+    ratings = [replay(timeline, rating) for rating in RATINGS.values()]
+    return pd.concat([*ratings, standings(timeline), remember(timeline, quotes)], axis=1)
 
 
 def assemble(matches: pd.DataFrame, ratings: pd.DataFrame, warehouse_features: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from pipelines.forecast import contract
 from pipelines.forecast.features import assemble
 from pipelines.forecast.models import Model
 
-_RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
+_RATING_COLUMNS = [name for names in (*contract.RATINGS.values(), *contract.MEMORIES.values()) for name in names]
 
 
 def forecast(model: Model, coming: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ writes.
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, RATINGS, WAREHOUSE_FEATURES
+from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, MEMORIES, RATINGS, TOTAL_COLUMNS, WAREHOUSE_FEATURES
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -16,12 +16,34 @@ if TYPE_CHECKING:
 SOURCE_COLUMNS = ("source_division", "source_date", "source_home", "source_away")
 """How the source spells a match."""
 
-_RATING_COLUMNS = tuple(name for names in RATINGS.values() for name in names)
+_RATING_COLUMNS = tuple(name for names in (*RATINGS.values(), *MEMORIES.values()) for name in names)
 
 
 def matches(warehouse: Warehouse) -> "pd.DataFrame":
     """Every match, played or not, in `MATCH_COLUMNS`, ordered by kick-off and id."""
     return warehouse.read(f"select {', '.join(MATCH_COLUMNS)} from gold.fct_match order by kickoff_at, match_id")
+
+
+def quotes(warehouse: Warehouse) -> "pd.DataFrame":
+    """Average quotes of every match, `MARKET_COLUMNS` and `TOTAL_COLUMNS`; a match without any totals has nulls."""
+    totals = ", ".join(
+        f"max(odds_{name.rsplit('_', 1)[1]}) filter (where moment = '{name.partition('_odds_')[0]}') as {name}"
+        for name in TOTAL_COLUMNS
+    )
+    return warehouse.read(
+        f"""
+        with total as (
+            select match_id, {totals}
+            from gold.fct_odds
+            where market = 'over_under_25' and bookmaker = 'average'
+            group by match_id
+        )
+
+        select match_id, {", ".join((*MARKET_COLUMNS, *TOTAL_COLUMNS))}
+        from gold.feat_match
+        left join total using (match_id)
+        """
+    )
 
 
 def training_rows(warehouse: Warehouse) -> "pd.DataFrame":

@@ -120,7 +120,7 @@ match_rating = sa.Table(
     "match_rating",
     metadata,
     sa.Column("match_id", sa.Text, primary_key=True),
-    *(sa.Column(name, sa.Double) for names in contract.RATINGS.values() for name in names),
+    *(sa.Column(name, sa.Double) for names in (*contract.RATINGS.values(), *contract.MEMORIES.values()) for name in names),
     schema="forecast",
     comment="What each rating said before the match, from matches known before its as_of.",
 )

@@ -26,7 +26,7 @@ class Spy(Results):
 @pytest.fixture(scope="module")
 def frames(world):
     matches, warehouse = world
-    return matches, assemble(matches, rate(matches), warehouse), warehouse
+    return matches, assemble(matches, rate(matches, warehouse), warehouse), warehouse
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pipelines.forecast.features import RATINGS, assemble, rate
 
 def test_features_are_those_of_the_contract_in_order_and_float(world):
     matches, warehouse = world
-    features = assemble(matches, rate(matches), warehouse)
+    features = assemble(matches, rate(matches, warehouse), warehouse)
     assert tuple(features.columns) == contract.FEATURES
     assert (features.dtypes == np.float64).all()
     assert features.index.name == "match_id"
@@ -18,7 +18,7 @@ def test_features_are_those_of_the_contract_in_order_and_float(world):
 
 def test_every_match_is_a_row_played_or_not(world):
     matches, warehouse = world
-    features = assemble(matches, rate(matches), warehouse)
+    features = assemble(matches, rate(matches, warehouse), warehouse)
     assert set(features.index) == set(matches["match_id"])
     coming = matches.loc[matches["status"] == "scheduled", "match_id"]
     assert len(coming) > 0
@@ -29,9 +29,10 @@ def test_differences_are_what_their_names_say(make_match):
     matches = pd.DataFrame([make_match(0, "a", "b")])
     ratings = pd.DataFrame(
         [[1600.0, 1450.0, 0.3, 0.1, 0.2, -0.6, 0.5, 0.2, 2.0, 1.5, 4.0, 5.0]],
-        columns=[name for names in contract.RATINGS.values() for name in names],
+        columns=[name for rating in ("elo", "pi", "goals", "shots", "experience") for name in contract.RATINGS[rating]],
         index=pd.Index(matches["match_id"]),
     )
+    ratings = ratings.reindex(columns=[name for names in contract.RATINGS.values() for name in names])
     warehouse = pd.DataFrame(0, index=ratings.index, columns=list(contract.WAREHOUSE_FEATURES))
     row = assemble(matches, ratings, warehouse).iloc[0]
     assert row["elo_difference"] == 150.0
@@ -45,8 +46,8 @@ def test_row_order_of_the_input_does_not_matter(world):
     matches, warehouse = world
     shuffled, other = matches.sample(frac=1.0, random_state=5), warehouse.sample(frac=1.0, random_state=6)
     pd.testing.assert_frame_equal(
-        assemble(matches, rate(matches), warehouse),
-        assemble(shuffled, rate(shuffled), other.set_index("match_id")),
+        assemble(matches, rate(matches, warehouse), warehouse),
+        assemble(shuffled, rate(shuffled, other), other.set_index("match_id")),
         check_exact=True,
     )
 
@@ -62,8 +63,8 @@ def test_nothing_known_after_a_cut_changes_an_earlier_feature(world):
     later = matches.loc[matches["as_of"] > cut, "match_id"]
     noise.loc[later] = -1.0
     earlier = matches.loc[(matches["as_of"] <= cut) & ~late, "match_id"]
-    ours = assemble(matches, rate(matches), warehouse).loc[earlier]
-    theirs = assemble(nonsense, rate(nonsense), noise).loc[earlier]
+    ours = assemble(matches, rate(matches, warehouse), warehouse).loc[earlier]
+    theirs = assemble(nonsense, rate(nonsense, noise), noise).loc[earlier]
     assert len(earlier) > 500
     pd.testing.assert_frame_equal(ours, theirs, check_exact=True)
 
@@ -72,7 +73,7 @@ def test_nothing_known_after_a_cut_changes_an_earlier_feature(world):
 def test_a_match_without_its_part_is_named_instead_of_filled_with_nothing(world, lacking):
     matches, warehouse = world
     matches = matches.iloc[:5]
-    ratings, features = rate(matches), warehouse.iloc[:5]
+    ratings, features = rate(matches, warehouse), warehouse.iloc[:5]
     if lacking == "ratings":
         ratings = ratings.drop(matches["match_id"].iloc[2])
     else:
@@ -81,8 +82,32 @@ def test_a_match_without_its_part_is_named_instead_of_filled_with_nothing(world,
         assemble(matches, ratings, features)
 
 
-def test_every_rating_of_the_contract_has_a_class_that_says_its_columns():
-    assert {name: rating.columns for name, rating in RATINGS.items()} == contract.RATINGS
+def test_rows_come_back_in_the_order_of_the_questions(world):
+    matches, warehouse = world
+    shuffled = matches.sample(frac=1.0, random_state=1)
+    assert rate(shuffled, warehouse).index.tolist() == shuffled.sort_values(["as_of", "match_id"])["match_id"].tolist()
+
+
+def test_all_ratings_together_give_the_columns_of_the_contract(world):
+    ratings = rate(*world)
+    named = (*contract.RATINGS.values(), *contract.MEMORIES.values())
+    assert ratings.columns.tolist() == [name for names in named for name in names]
+    assert (ratings.dtypes == np.float64).all()
+
+
+def test_a_replayed_rating_says_the_columns_of_the_contract():
+    assert all(rating.columns == contract.RATINGS[name] for name, rating in RATINGS.items())
+
+
+def test_what_goes_by_ratings_has_never_seen_odds(world):
+    """The information set `results` may use all of `contract.RATINGS`: other odds must not move a bit of them."""
+    matches, warehouse = world
+    quoted = [name for name in warehouse if "odds" in name]
+    other = warehouse.assign(**dict.fromkeys(quoted, 3.1))
+    ours, theirs = rate(matches, warehouse), rate(matches, other)
+    odds_free = [name for names in contract.RATINGS.values() for name in names]
+    pd.testing.assert_frame_equal(ours[odds_free], theirs[odds_free], check_exact=True)
+    assert not ours["memory_side"].equals(theirs["memory_side"])
 
 
 def test_no_odds_are_among_the_features():

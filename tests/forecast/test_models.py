@@ -21,7 +21,7 @@ GOALS = ["home_goals", "away_goals"]
 def data(world):
     """(features, goals) of the played matches, features of the coming ones."""
     matches, warehouse = world
-    features = assemble(matches, rate(matches), warehouse)
+    features = assemble(matches, rate(matches, warehouse), warehouse)
     rows = matches.set_index("match_id").loc[features.index]
     played = is_played(rows)
     return features[played], rows.loc[played, GOALS], features[~played]
