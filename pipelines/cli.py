@@ -122,6 +122,7 @@ def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: floa
     from pipelines.defs.training import matrix
     from pipelines.forecast.backtest import backtest as walk_forward
     from pipelines.forecast.backtest import summarise
+    from pipelines.forecast.learners import Grown
     from pipelines.forecast.models import MODELS
     from pipelines.settings import Settings
     from pipelines.store.warehouse import Warehouse
@@ -129,11 +130,12 @@ def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: floa
     settings = Settings.read()
     if recipe not in MODELS:
         raise click.ClickException(f"there is no recipe {recipe!r}; there are {', '.join(MODELS)}")
-    matches, features, market = matrix(Warehouse(settings.model_url))
+    matches, features, quotes = matrix(Warehouse(settings.model_url))
+    grown: Grown = {}
     seasons = []
     for season in range(first, last + 1):
         click.echo(f"  season {season} …", nl=False)
-        seasons.append(walk_forward(matches, features, market, MODELS[recipe], [season]))
+        seasons.append(walk_forward(matches, features, quotes, MODELS[recipe], [season], grown))
         click.echo(f" {len(seasons[-1]):,} matches")
     import pandas as pd
 

@@ -50,9 +50,10 @@ def prediction(
     champion = registry.champion(settings.model_name) or _promoted_before(settings, warehouse, registry)
     if champion is None:
         raise dg.Failure("there is no champion yet; `football train` makes one", allow_retries=False)
-    model = MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
-    forecasts = forecast(model, coming).assign(
-        information_set="results", model_name=champion.name, model_version=champion.version, issued_at=now
+    recipe = MODELS[champion.tags["recipe"]]
+    model = recipe.read(registry.fetch(champion, settings.state_dir / "models"))
+    forecasts = forecast(model, recipe.information_set, coming, gold.quotes(warehouse, after=now)).assign(
+        information_set=recipe.information_set, model_name=champion.name, model_version=champion.version, issued_at=now
     )
     in_force = ledger.issue(warehouse, forecasts)
     return dg.MaterializeResult(

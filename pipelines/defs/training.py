@@ -60,13 +60,15 @@ def model_evidence(
 ) -> dg.MaterializeResult[None]:
     """Fit the recipe on everything known, compare it with the champion's on the same matches, decide."""
     from pipelines.forecast.backtest import backtest, summarise
+    from pipelines.forecast.features import label
+    from pipelines.forecast.learners import Grown
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.plots import distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
     Silver(warehouse.url).require_whole()
-    matches, features, market = matrix(warehouse)
+    matches, features, quotes = matrix(warehouse)
     played = is_played(matches)
 
     champion = registry.champion(settings.model_name)
@@ -74,20 +76,22 @@ def model_evidence(
     n_seasons = N_EVIDENCE_SEASONS if champion else 1
     seasons = sorted(matches.loc[played, "season"].unique())[-n_seasons:]
     recipe = MODELS[config.recipe or next(iter(MODELS))]
+    columns = list(contract.FEATURES[recipe.information_set])
     context.log.info(f"walk-forward comparison of {recipe.name} over the seasons {seasons}")
-    challenger = backtest(matches, features, market, recipe, seasons)
+    grown: Grown = {}
+    challenger = backtest(matches, features, quotes, recipe, seasons, grown)
     champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
     rival = None
     if champion is not None and champion_recipe is recipe:
         model_files = registry.fetch(champion, settings.state_dir / "models")
-        rival = _unseen(challenger, features, recipe.read(model_files), champion.tags.get("learnt_until"))
+        rival = _unseen(challenger, features[columns], recipe.read(model_files), champion.tags.get("learnt_until"))
     elif champion_recipe is not None:
-        rival = backtest(matches, features, market, champion_recipe, seasons)
+        rival = backtest(matches, features, quotes, champion_recipe, seasons, grown)
     decision = decide(challenger, rival, is_refit=champion_recipe is recipe)
 
-    goals = matches.set_index("match_id")[["home_goals", "away_goals"]].astype("float64")
-    known = played & (matches["season"] > matches["season"].max() - (recipe.n_seasons or len(matches))).to_numpy()
-    model = recipe.make().fit(features[known], goals[known])
+    labels = label(matches, quotes).loc[features.index, list(contract.LABELS[recipe.information_set])]
+    features = features[columns]
+    model = recipe.make().fit(features[played], labels[played], grown)
     with tempfile.TemporaryDirectory() as folder:
         files, evidence = Path(folder) / "model", Path(folder) / "evidence"
         model.to_files(files)
@@ -103,9 +107,9 @@ def model_evidence(
             folder=files,
             features=features.tail(5),
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
-            params={"recipe": recipe.name, "n_matches": int(known.sum()), "evidence_seasons": str([int(s) for s in seasons])},
+            params={"recipe": recipe.name, "n_matches": int(played.sum()), "evidence_seasons": str([int(s) for s in seasons])},
             metrics={str(name): value for name, value in scores.iloc[0].dropna().items()},  # the first row is over all matches
-            tags=_tags(recipe, features, matches) | {"learnt_until": matches.loc[known, "known_at"].max().isoformat()},
+            tags=_tags(recipe, features, matches) | {"learnt_until": matches.loc[played, "known_at"].max().isoformat()},
             evidence=evidence,
         )
     now = datetime.now(UTC)
@@ -140,17 +144,18 @@ def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", l
 
 
 def matrix(warehouse: Warehouse) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """All matches (`contract.MATCH_COLUMNS` and the source's spelling), their features and their average quotes.
+    """All matches (`contract.MATCH_COLUMNS` and the source's spelling), their features and their quotes.
 
     One row per match in the same order in all three; features and quotes have the index `match_id`.
     """
     from pipelines.forecast.features import assemble
 
     rows = gold.training_rows(warehouse).set_index("match_id")
-    features = assemble(rows.reset_index(), rows[_RATING_COLUMNS], rows)
+    quotes = gold.quotes(warehouse).set_index("match_id")
+    features = assemble(rows.reset_index(), rows[_RATING_COLUMNS], rows, quotes)
     rows = rows.loc[features.index]
     names = [name for name in (*contract.MATCH_COLUMNS, *gold.SOURCE_COLUMNS) if name != "match_id"]
-    return rows[names].reset_index(), features, rows[list(contract.MARKET_COLUMNS)]
+    return rows[names].reset_index(), features, quotes.loc[features.index]
 
 
 def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> dict[str, str]:
@@ -162,7 +167,7 @@ def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> di
         "information_set": recipe.information_set,
         "git_revision": git_revision() or "unknown",
         "data_sha256": data.hexdigest(),
-        "features_sha256": hashlib.sha256("\n".join(contract.FEATURES).encode()).hexdigest(),
+        "features_sha256": hashlib.sha256("\n".join(features.columns).encode()).hexdigest(),
     }
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: column names, their order and their meaning. Does not belong here: any computation or input/output.
 `gold.fct_match` and `gold.feat_match` must offer these columns (a contract test compares), the ratings must produce
-theirs, and every model is fitted on `FEATURES` in this order.
+theirs, and every model is fitted on the `FEATURES` of its information set in this order.
 """
 
 from typing import Final
@@ -103,9 +103,6 @@ WAREHOUSE_FEATURES: Final = (
 )
 """What `gold.feat_match` computes in SQL for the information set `results`."""
 
-TOTAL_COLUMNS: Final = ("pre_match_odds_over", "pre_match_odds_under", "closing_odds_over", "closing_odds_under")
-"""Average quotes for more and for fewer than 2.5 goals, raw, as `MARKET_COLUMNS`."""
-
 MARKET_COLUMNS: Final = (
     "pre_match_odds_home",
     "pre_match_odds_draw",
@@ -116,6 +113,32 @@ MARKET_COLUMNS: Final = (
 )
 """Average quotes carried by `gold.feat_market`, raw: closing ones are the benchmark, never a feature."""
 
+TOTAL_COLUMNS: Final = ("pre_match_odds_over", "pre_match_odds_under", "closing_odds_over", "closing_odds_under")
+"""The source's average quotes for more and for fewer than 2.5 goals, raw, as `MARKET_COLUMNS`."""
+
+BOOKMAKERS: Final = ("pinnacle", "maximum", "bet365", "bwin", "interwetten", "vc_bet", "william_hill")
+"""Whose quotes before the match are told apart; `maximum` is the source's best price over all bookmakers."""
+
+QUOTES: Final[dict[str, tuple[str, str, str, str]]] = {
+    **{
+        f"{moment}_odds_{side}": ("average", moment, "over_under_25", f"odds_{side}")
+        for moment in ("pre_match", "closing")
+        for side in ("over", "under")
+    },
+    **{
+        f"{bookmaker}_odds_{outcome}": (bookmaker, "pre_match", "1x2", f"odds_{outcome}")
+        for bookmaker in BOOKMAKERS
+        for outcome in OUTCOMES
+    },
+    "handicap_line": ("average", "pre_match", "asian_handicap", "line"),
+    "handicap_odds_home": ("average", "pre_match", "asian_handicap", "odds_home"),
+    "handicap_odds_away": ("average", "pre_match", "asian_handicap", "odds_away"),
+}
+"""Columns of quotes beside `MARKET_COLUMNS` to bookmaker, moment, market and column in `gold.fct_odds`.
+
+A quote of a match before it that was not known before the match's `as_of` counts as absent.
+"""
+
 DERIVED_FEATURES: Final = (
     "elo_difference",
     "pi_expected_goal_difference",
@@ -124,9 +147,46 @@ DERIVED_FEATURES: Final = (
 )
 """What `assemble` computes from the ratings."""
 
-FEATURES: Final = (
-    *DERIVED_FEATURES,
-    *(name for names in RATINGS.values() for name in names),
-    *WAREHOUSE_FEATURES,
+MEMORY_FEATURES: Final = (
+    *(name for names in MEMORIES.values() for name in names),
+    "memory_side_slow_lead",
+    "memory_side_fast_lead",
+    "memory_side_unsteered_lead",
+    "play_lead",
 )
-"""The columns of the feature matrix of `results`, in order, every one float64 with NaN for "not known"."""
+"""The memories, and by how much other views of the sides exceed `memory_side`."""
+
+QUOTE_FEATURES: Final = (
+    "pre_match_side",
+    "pre_match_draw",
+    "pre_match_total",
+    "pre_match_overround",
+    *(f"{bookmaker}_side_lead" for bookmaker in BOOKMAKERS),
+    *(f"{bookmaker}_draw_lead" for bookmaker in BOOKMAKERS),
+    "pinnacle_overround",
+    "maximum_overround",
+    "handicap_side_lead",
+)
+"""What `assemble` computes from the quotes before the match; a lead is the excess over `pre_match_side` or `_draw`."""
+
+_RESULTS: Final = (*DERIVED_FEATURES, *(name for names in RATINGS.values() for name in names), *WAREHOUSE_FEATURES)
+
+FEATURES: Final[dict[str, tuple[str, ...]]] = {
+    "results": _RESULTS,
+    "history": (*_RESULTS, *MEMORY_FEATURES),
+    "market": (*_RESULTS, *MEMORY_FEATURES, *QUOTE_FEATURES),
+}
+"""Information set to the columns of its feature matrix, in order, every one float64 with NaN for "not known"."""
+
+_RESULT_LABELS: Final = ("season", "home_goals", "away_goals", "performance", "performance_weight")
+
+LABELS: Final[dict[str, tuple[str, ...]]] = {
+    "results": _RESULT_LABELS,
+    "history": (*_RESULT_LABELS, "price_side", "price_draw"),
+    "market": (*_RESULT_LABELS, "price_side", "price_draw", "closing_side", "closing_draw"),
+}
+"""Information set to what its models may learn of a match once it is over.
+
+`performance` is how much better home played (`memory.performance`), `price_*` what the market thought at last (closing, else
+before the match), `closing_*` the same of closing quotes alone: NaN where there were none.
+"""

@@ -11,6 +11,7 @@ of play alone has seen no odds and is for the information set `results`.
 All dynamics, and the weights of what is counted in a match, were chosen on seasons up to 2018.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -153,30 +154,21 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(dict(zip(names, columns, strict=True)), index=timeline.match_id)
 
 
-def price(quotes: pd.DataFrame) -> pd.DataFrame:
-    """What the market thought of each match at last: the closing quotes, else those before it, without their margin.
+def price(quotes: pd.DataFrame, moments: Sequence[str] = ("closing", "pre_match")) -> pd.DataFrame:
+    """What the market thought of each match, without its margin, at the first of the moments that has a usable quote.
 
     Returns
     -------
     DataFrame
         (n matches) `side`, `draw`, `total` as in `contract.MEMORIES`, NaN without a usable quote, index as given.
     """
-    sides, draws, totals = [], [], []
-    for moment in ("closing", "pre_match"):
+    prices = pd.DataFrame(np.nan, index=quotes.index, columns=["side", "draw", "total"])
+    for moment in moments:
         side, draw = log_odds(devig(quotes[[f"{moment}_odds_{name}" for name in contract.OUTCOMES]].to_numpy(dtype=np.float64)))
-        sides.append(side)
-        draws.append(draw)
         over, under = devig(quotes[[f"{moment}_odds_over", f"{moment}_odds_under"]].to_numpy(dtype=np.float64)).T
-        totals.append(np.log(over / under))
-    is_closed = ~np.isnan(sides[0])
-    return pd.DataFrame(
-        {
-            "side": np.where(is_closed, *sides),
-            "draw": np.where(is_closed, *draws),
-            "total": np.where(np.isnan(totals[0]), totals[1], totals[0]),
-        },
-        index=quotes.index,
-    )
+        of_moment = {"side": side, "draw": draw, "total": np.log(over / under)}
+        prices = prices.fillna(pd.DataFrame(of_moment, index=quotes.index))
+    return prices
 
 
 def log_odds(probabilities: Array) -> tuple[Array, Array]:

@@ -27,7 +27,7 @@ def is_played(matches: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.asarray((matches["status"] == "played") & known, dtype=bool)
 
 
-def walk_forward(matches: pd.DataFrame, seasons: Iterable[int], n_seasons: int | None = None) -> Iterator[Split]:
+def walk_forward(matches: pd.DataFrame, seasons: Iterable[int]) -> Iterator[Split]:
     """For each season, the matches of earlier seasons whose results were known before its first forecast.
 
     Seasons overlap (2019/20 ended after 2020/21 had begun in other leagues, and calendar-year leagues begin in the
@@ -39,8 +39,6 @@ def walk_forward(matches: pd.DataFrame, seasons: Iterable[int], n_seasons: int |
         `status`, `season`, `as_of`, `known_at` and both goals of each match, in any order.
     seasons
         Start years to be forecast, each with all its played matches; a season without any is passed over.
-    n_seasons
-        How many earlier seasons to learn from; all if None.
     """
     played = is_played(matches)
     season = matches["season"].to_numpy(dtype=np.int64)
@@ -49,7 +47,5 @@ def walk_forward(matches: pd.DataFrame, seasons: Iterable[int], n_seasons: int |
         if not test.any():
             continue
         earlier = played & (season < test_season)
-        if n_seasons is not None:
-            earlier &= season >= test_season - n_seasons
         train = earlier & (matches["known_at"] < matches["as_of"][test].min()).to_numpy(dtype=bool)
         yield Split(test_season, train, test)

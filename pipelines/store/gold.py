@@ -4,14 +4,17 @@ Belongs here: the queries on `gold` and on the ratings, in the columns of `pipel
 writes.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, MEMORIES, RATINGS, TOTAL_COLUMNS, WAREHOUSE_FEATURES
+from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, MEMORIES, QUOTES, RATINGS, WAREHOUSE_FEATURES
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
+
+EVER = datetime(1800, 1, 1, tzinfo=UTC)
+"""Before any match."""
 
 SOURCE_COLUMNS = ("source_division", "source_date", "source_home", "source_away")
 """How the source spells a match."""
@@ -24,25 +27,32 @@ def matches(warehouse: Warehouse) -> "pd.DataFrame":
     return warehouse.read(f"select {', '.join(MATCH_COLUMNS)} from gold.fct_match order by kickoff_at, match_id")
 
 
-def quotes(warehouse: Warehouse) -> "pd.DataFrame":
-    """Average quotes of every match, `MARKET_COLUMNS` and `TOTAL_COLUMNS`; a match without any totals has nulls."""
-    totals = ", ".join(
-        f"max(odds_{name.rsplit('_', 1)[1]}) filter (where moment = '{name.partition('_odds_')[0]}') as {name}"
-        for name in TOTAL_COLUMNS
+def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
+    """Quotes of every match that kicks off later than `after`: `MARKET_COLUMNS` and `QUOTES`, null where there is none.
+
+    Of the quotes before a match only those known before its `as_of`.
+    """
+    columns = ", ".join(
+        f"max(o.{cell}) filter (where o.bookmaker = '{bookmaker}' and o.moment = '{moment}' and o.market = '{market}') as {name}"
+        for name, (bookmaker, moment, market, cell) in QUOTES.items()
     )
     return warehouse.read(
         f"""
-        with total as (
-            select match_id, {totals}
-            from gold.fct_odds
-            where market = 'over_under_25' and bookmaker = 'average'
-            group by match_id
+        with wide as (
+            select o.match_id, {columns}
+            from gold.fct_odds as o
+            join gold.fct_match as m using (match_id)
+            where m.kickoff_at > %(after)s and (o.moment = 'closing' or o.known_at < m.as_of)
+            group by o.match_id
         )
 
-        select match_id, {", ".join((*MARKET_COLUMNS, *TOTAL_COLUMNS))}
+        select match_id, {", ".join((*MARKET_COLUMNS, *QUOTES))}
         from gold.feat_match
-        left join total using (match_id)
-        """
+        join gold.fct_match as m using (match_id)
+        left join wide using (match_id)
+        where m.kickoff_at > %(after)s
+        """,
+        {"after": after},
     )
 
 

@@ -72,6 +72,17 @@ def simulate(n_seasons: int = 4, n_clubs: int = 10, countries: tuple[str, ...] =
     for moment in ("pre_match", "closing"):
         warehouse[[f"{moment}_odds_{outcome}" for outcome in contract.OUTCOMES]] = np.stack(frame["odds"].to_list())
         warehouse[[f"{moment}_odds_over", f"{moment}_odds_under"]] = [1.85, 1.95]
+    # Bookmakers are wrong by a few per cent each; the line is the market's own view of the sides.
+    fair = 0.95 / warehouse[[f"pre_match_odds_{outcome}" for outcome in contract.OUTCOMES]].to_numpy()
+    for bookmaker in contract.BOOKMAKERS:
+        noise = random.normal(0.0, 0.03, fair.shape)
+        margin = 0.99 if bookmaker == "maximum" else 1.05
+        prices = np.exp(noise) * fair
+        warehouse[[f"{bookmaker}_odds_{outcome}" for outcome in contract.OUTCOMES]] = 1.0 / (
+            margin * prices / prices.sum(axis=1, keepdims=True)
+        )
+    warehouse["handicap_line"] = np.round(-2.0 * np.log(fair[:, 0] / fair[:, 2])) / 4.0
+    warehouse[["handicap_odds_home", "handicap_odds_away"]] = [1.9, 1.96]
     return frame[list(contract.MATCH_COLUMNS)], warehouse
 
 

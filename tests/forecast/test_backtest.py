@@ -18,15 +18,15 @@ class Spy(Results):
 
     fitted_on: list[pd.Index]
 
-    def fit(self, features, goals):
+    def fit(self, features, labels, grown):
         self.fitted_on.append(features.index)
-        return super().fit(features, goals)
+        return super().fit(features, labels, grown)
 
 
 @pytest.fixture(scope="module")
 def frames(world):
     matches, warehouse = world
-    return matches, assemble(matches, rate(matches, warehouse), warehouse), warehouse
+    return matches, assemble(matches, rate(matches, warehouse), warehouse, warehouse), warehouse
 
 
 @pytest.fixture(scope="module")

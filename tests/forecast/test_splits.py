@@ -42,9 +42,3 @@ def test_only_played_matches_take_part_and_empty_seasons_are_passed_over(make_ma
     )
     assert is_played(matches).tolist() == [True, False, False]
     assert [split.season for split in walk_forward(matches, [2019, 2020, 2021])] == [2020]
-
-
-def test_the_window_limits_how_many_seasons_are_learnt_from(world):
-    matches = world[0]
-    (split,) = walk_forward(matches, [2018], n_seasons=2)
-    assert sorted(matches["season"][split.train].unique()) == [2016, 2017]
