@@ -252,6 +252,11 @@ def foresee(season: npt.NDArray[np.int64], labelled: Mask, forecast: Callable[[M
     return said
 
 
+def is_told(said: Array) -> Mask:
+    """(n,) of which matches `foresee` says something."""
+    return np.asarray(~np.isnan(said).any(axis=1), dtype=np.bool_)
+
+
 LEAST: Final = 500
 """Matches below which nothing is grown: a stage is then left out, and what it would have added is not said."""
 

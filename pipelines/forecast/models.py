@@ -23,7 +23,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.contract import FEATURES, RATINGS
-from pipelines.forecast.learners import LEAST, ExpectedGoals, Grown, Growth, Logit, Trees, foresee
+from pipelines.forecast.learners import LEAST, ExpectedGoals, Grown, Growth, Logit, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
 
@@ -212,7 +212,7 @@ class Results(BaseEstimator):  # type: ignore[misc]
         season = labels["season"].to_numpy(dtype=np.int64)
         everything = np.ones(len(features), dtype=bool)
         said = foresee(season, everything, lambda learn, asked: self._forecast_play(grow(learn), features[asked]), 2)
-        told: npt.NDArray[np.bool_] = ~np.isnan(said).any(axis=1)
+        told = is_told(said)
         if told.sum() < LEAST:
             return
         played = features[told].assign(**_named(said[told]))
@@ -269,7 +269,7 @@ class History(BaseEstimator):  # type: ignore[misc]
         said = self.foresee(features, labels, grown)
         priced = labels["price_side"].notna().to_numpy()
         self.trees_ = self._grow(features[priced], labels[priced], grown) if priced.sum() >= LEAST else {}
-        told: npt.NDArray[np.bool_] = ~np.isnan(said).any(axis=1)
+        told = is_told(said)
         probabilities = probabilities_of(*np.where(told, said.T, self._remembered(features).T))
         if told.sum() >= LEAST:
             outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
@@ -384,7 +384,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         features, labels = features[remembered], labels[remembered]
         expected = self.history_.foresee(features, labels, grown)
         usable = (labels["season"] >= self.since) & labels["closing_side"].notna() & _has_quotes(features)
-        usable &= ~np.isnan(expected).any(axis=1)
+        usable &= is_told(expected)
         features, labels, expected = features[usable], labels[usable], expected[usable.to_numpy()]
         self.trees_: dict[str, Trees] = {}
         if len(features) < LEAST:
@@ -397,7 +397,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         season = labels["season"].to_numpy(dtype=np.int64)
         said = foresee(season, np.ones(len(season), dtype=bool), forecast, 2)
         self.trees_ = self._grow(features, labels, grown)
-        told: npt.NDArray[np.bool_] = ~np.isnan(said).any(axis=1)
+        told = is_told(said)
         if told.sum() >= LEAST:
             outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
             start = np.log(probabilities_of(*said[told].T))

@@ -100,7 +100,7 @@ def _tables(
             for side in range(2):
                 club = home[match] if side == 0 else away[match]
                 own = lead if side == 0 else -lead
-                points[club] += 3.0 if own > 0.0 else (1.0 if own == 0.0 else 0.0)
+                points[club] += POINTS if own > 0.0 else (1.0 if own == 0.0 else 0.0)
                 difference[club] += own
                 played[club] += 1.0
             learnt += 1
@@ -140,5 +140,5 @@ def _tables(
                 rival = table[last_above] if place <= last_above else table[last_above - 1]
                 gap = np.round(own - rival)
                 said[i, at + 1 + k] = gap
-                n_open += np.abs(gap) <= 3.0 * to_play
+                n_open += np.abs(gap) <= POINTS * to_play
             said[i, at + 1 + len(lines)] = np.nan if np.isnan(rounds) else n_open
