@@ -87,7 +87,7 @@ def model_evidence(
         rival = _unseen(challenger, features[columns], recipe.read(model_files), champion.tags.get("learnt_until"))
     elif champion_recipe is not None:
         rival = backtest(matches, features, quotes, champion_recipe, seasons, grown)
-    decision = decide(challenger, rival, is_refit=champion_recipe is recipe)
+    decision = decide(challenger, rival, is_refit=champion_recipe is recipe, is_odds_free=recipe.information_set == "results")
 
     labels = label(matches, quotes).loc[features.index, list(contract.LABELS[recipe.information_set])]
     features = features[columns]
