@@ -108,6 +108,7 @@ def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[
 
     from pipelines.defs.training import matrix
     from pipelines.forecast.metrics import outcome_of
+    from pipelines.forecast.models import MODELS, QUICK
     from pipelines.forecast.splits import is_played
     from pipelines.store.floor import copy_as_text
 
@@ -121,7 +122,7 @@ def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[
     with _timed(floor, "COPY of the rows as text", echo):
         copy_as_text(warehouse, lines)
     del lines
-    matches, features, _ = matrix(warehouse)
+    matches, features, _ = matrix(warehouse, [MODELS[QUICK]])
     played = is_played(matches)
     outcomes = outcome_of(matches.loc[played, "home_goals"], matches.loc[played, "away_goals"])
     with _timed(floor, "one LightGBM fit", echo):

@@ -38,8 +38,10 @@ def prediction(
     turn: dg.ResourceParam[None],
 ) -> dg.MaterializeResult[None]:
     """Forecast the coming matches with the champion; append what differs from what was said before."""
+    from pipelines.forecast.memory import remember
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.predict import forecast
+    from pipelines.forecast.replay import Timeline
 
     Silver(warehouse.url).require_whole()
     now = settings.now()
@@ -50,9 +52,14 @@ def prediction(
     champion = registry.champion(settings.model_name) or _promoted_before(settings, warehouse, registry)
     if champion is None:
         raise dg.Failure("there is no champion yet; `football train` makes one", allow_retries=False)
-    model = MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
-    forecasts = forecast(model, coming).assign(
-        information_set="results", model_name=champion.name, model_version=champion.version, issued_at=now
+    recipe = MODELS[champion.tags["recipe"]]
+    model = recipe.read(registry.fetch(champion, settings.state_dir / "models"))
+    memories = quotes = None
+    if recipe.information_set != "results":
+        memories = remember(Timeline.of(gold.matches(warehouse)), gold.prices(warehouse)).loc[coming["match_id"]]
+        quotes = gold.quotes(warehouse, after=now)
+    forecasts = forecast(model, recipe.information_set, coming, memories, quotes).assign(
+        information_set=recipe.information_set, model_name=champion.name, model_version=champion.version, issued_at=now
     )
     in_force = ledger.issue(warehouse, forecasts)
     if head := ledger.head(warehouse):

@@ -18,7 +18,7 @@ from pipelines.store.warehouse import Warehouse
     kinds={"python", "postgres"},
     owners=["team:forecasting"],
     freshness_policy=FRESHNESS,
-    description="What Elo, pi-ratings and the score-driven goals and shots ratings said before each match.",
+    description="What ratings, league tables and the memory of play said before each match; none of them has seen any odds.",
 )
 def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]) -> dg.MaterializeResult[None]:
     """Replay every rating over all matches: a full recompute, no hidden state."""

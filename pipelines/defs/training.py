@@ -7,6 +7,7 @@ Belongs here: putting the steps together and keeping their evidence. How models 
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +38,7 @@ _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names
 
 
 class TrainingConfig(dg.Config):
-    """Which recipe to train; by default the first of `MODELS`."""
+    """Which recipe to train; by default the first of `MODELS`, or the quick one where there is no champion yet."""
 
     recipe: str = ""
 
@@ -60,33 +61,40 @@ def model_evidence(
 ) -> dg.MaterializeResult[None]:
     """Fit the recipe on everything known, compare it with the champion's on the same matches, decide."""
     from pipelines.forecast.backtest import backtest, summarise
-    from pipelines.forecast.models import MODELS
+    from pipelines.forecast.features import label
+    from pipelines.forecast.learners import Grown
+    from pipelines.forecast.models import MODELS, QUICK
     from pipelines.forecast.plots import distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
     Silver(warehouse.url).require_whole()
-    recipe = MODELS[config.recipe or next(iter(MODELS))]
     champion = registry.champion(settings.model_name)
+    # The first forecasts should be there within the minute: without a champion the quick recipe is trained.
+    default = next(iter(MODELS)) if champion else QUICK
+    recipe = MODELS[config.recipe or default]
     # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
     n_evidence = N_EVIDENCE_SEASONS if champion else 1
     champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
-    matches, features, market = matrix(warehouse, _n_seasons_to_read(recipe, champion_recipe, n_evidence))
+    both = [recipe] if champion_recipe is None else [recipe, champion_recipe]
+    matches, features, quotes = matrix(warehouse, both)
     played = is_played(matches)
     seasons = sorted(matches.loc[played, "season"].unique())[-n_evidence:]
+    columns = list(contract.FEATURES[recipe.information_set])
     context.log.info(f"walk-forward comparison of {recipe.name} over the seasons {seasons}")
-    challenger = backtest(matches, features, market, recipe, seasons)
+    grown: Grown = {}
+    challenger = backtest(matches, features, quotes, recipe, seasons, grown)
     rival = None
     if champion is not None and champion_recipe is recipe:
         model_files = registry.fetch(champion, settings.state_dir / "models")
-        rival = _unseen(challenger, features, recipe.read(model_files), champion.tags.get("learnt_until"))
+        rival = _unseen(challenger, features[columns], recipe.read(model_files), champion.tags.get("learnt_until"))
     elif champion_recipe is not None:
-        rival = backtest(matches, features, market, champion_recipe, seasons)
-    decision = decide(challenger, rival, is_refit=champion_recipe is recipe)
+        rival = backtest(matches, features, quotes, champion_recipe, seasons, grown)
+    decision = decide(challenger, rival, is_refit=champion_recipe is recipe, is_odds_free=recipe.information_set == "results")
 
-    goals = matches.set_index("match_id")[["home_goals", "away_goals"]].astype("float64")
-    known = played & (matches["season"] > matches["season"].max() - (recipe.n_seasons or len(matches))).to_numpy()
-    model = recipe.make().fit(features[known], goals[known])
+    labels = label(matches, quotes).loc[features.index, list(contract.LABELS[recipe.information_set])]
+    features = features[columns]
+    model = recipe.make().fit(features[played], labels[played], grown)
     with tempfile.TemporaryDirectory() as folder:
         files, evidence = Path(folder) / "model", Path(folder) / "evidence"
         model.to_files(files)
@@ -102,9 +110,9 @@ def model_evidence(
             folder=files,
             features=features.tail(5),
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
-            params={"recipe": recipe.name, "n_matches": int(known.sum()), "evidence_seasons": str([int(s) for s in seasons])},
+            params={"recipe": recipe.name, "n_matches": int(played.sum()), "evidence_seasons": str([int(s) for s in seasons])},
             metrics={str(name): value for name, value in scores.iloc[0].dropna().items()},  # the first row is over all matches
-            tags=_tags(recipe, features, matches) | {"learnt_until": matches.loc[known, "known_at"].max().isoformat()},
+            tags=_tags(recipe, features, matches) | {"learnt_until": matches.loc[played, "known_at"].max().isoformat()},
             evidence=evidence,
         )
     now = datetime.now(UTC)
@@ -124,13 +132,6 @@ def model_evidence(
     )
 
 
-def _n_seasons_to_read(recipe: "Recipe", rival: "Recipe | None", n_evidence: int) -> int | None:
-    learnt_from = [each.n_seasons for each in (recipe, rival) if each is not None]
-    longest = max((n for n in learnt_from if n is not None), default=0)
-    # One more: of the newest season nothing may be played yet.
-    return None if None in learnt_from else longest + n_evidence + 1
-
-
 def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", learnt_until: str | None) -> pd.DataFrame | None:
     """The challenger's matches that the served model has not learnt from, with what that model says of them.
 
@@ -145,19 +146,28 @@ def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", l
     return unseen
 
 
-def matrix(warehouse: Warehouse, n_seasons: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Matches (`contract.MATCH_COLUMNS` and the source's spelling), their features and their average quotes.
+def matrix(warehouse: Warehouse, recipes: "Sequence[Recipe]") -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Matches (`contract.MATCH_COLUMNS` and the source's spelling), features and quotes, as far back as the recipes learn.
 
-    One row per match in the same order in all three; features and quotes have the index `match_id`. Of the latest
-    `n_seasons`, or of all.
+    One row per match in the same order in all three; features and quotes have the index `match_id`. Where all recipes are of
+    the set `results`, features are that set's, and quotes the average ones alone.
     """
     from pipelines.forecast.features import assemble
+    from pipelines.forecast.memory import remember
+    from pipelines.forecast.replay import Timeline
 
-    rows = gold.training_rows(warehouse, n_seasons).set_index("match_id")
-    features = assemble(rows.reset_index(), rows[_RATING_COLUMNS], rows)
+    since = min(recipe.since for recipe in recipes)
+    rows = gold.training_rows(warehouse, since).set_index("match_id")
+    if all(recipe.information_set == "results" for recipe in recipes):
+        quotes = rows[list(contract.MARKET_COLUMNS)]
+        features = assemble(rows.reset_index(), rows[_RATING_COLUMNS], rows)
+    else:
+        memories = remember(Timeline.of(gold.matches(warehouse)), gold.prices(warehouse))
+        quotes = gold.quotes(warehouse).set_index("match_id")
+        features = assemble(rows.reset_index(), rows[_RATING_COLUMNS].join(memories), rows, quotes)
     rows = rows.loc[features.index]
     names = [name for name in (*contract.MATCH_COLUMNS, *gold.SOURCE_COLUMNS) if name != "match_id"]
-    return rows[names].reset_index(), features, rows[list(contract.MARKET_COLUMNS)]
+    return rows[names].reset_index(), features, quotes.loc[features.index]
 
 
 def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> dict[str, str]:
@@ -169,7 +179,7 @@ def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> di
         "information_set": recipe.information_set,
         "git_revision": git_revision() or "unknown",
         "data_sha256": data.hexdigest(),
-        "features_sha256": hashlib.sha256("\n".join(contract.FEATURES).encode()).hexdigest(),
+        "features_sha256": hashlib.sha256("\n".join(features.columns).encode()).hexdigest(),
     }
 
 

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from pipelines.forecast.contract import PROBABILITIES
+from pipelines.forecast.contract import FEATURES, LABELS, PROBABILITIES
 from pipelines.forecast.devig import devig
+from pipelines.forecast.features import label
+from pipelines.forecast.learners import Grown
 from pipelines.forecast.metrics import (
     accuracy,
     base_rate,
@@ -30,7 +32,12 @@ CLOSING_ODDS = ("closing_odds_home", "closing_odds_draw", "closing_odds_away")
 
 
 def backtest(
-    matches: pd.DataFrame, features: pd.DataFrame, market: pd.DataFrame, recipe: Recipe, seasons: Iterable[int]
+    matches: pd.DataFrame,
+    features: pd.DataFrame,
+    quotes: pd.DataFrame,
+    recipe: Recipe,
+    seasons: Iterable[int],
+    grown: Grown | None = None,
 ) -> pd.DataFrame:
     """Forecast every played match of the seasons by models that have seen only earlier seasons.
 
@@ -40,12 +47,15 @@ def backtest(
         `contract.MATCH_COLUMNS`, one row per match.
     features
         What `features.assemble` returns for these matches.
-    market
-        Closing odds, the columns `closing_odds_*` by column or index `match_id`; a match may be missing.
+    quotes
+        As for `features.label`; the closing ones are also what the forecasts are put beside.
     recipe
-        How the model is made, anew for each season.
+        How the model is made, anew for each season, from the features and labels of its information set alone.
     seasons
         Start years.
+    grown
+        Trees that were grown before; those of this backtest are looked up there, and added. A caller that asks for one
+        season after another, or fits a model afterwards, hands over the same.
 
     Returns
     -------
@@ -56,11 +66,14 @@ def backtest(
         usable closing odds).
     """
     rows = matches.set_index("match_id").loc[features.index]
-    closing = (market.set_index("match_id") if "match_id" in market else market).reindex(rows.index)
+    closing = (quotes.set_index("match_id") if "match_id" in quotes else quotes).reindex(rows.index)
+    features = features[list(FEATURES[recipe.information_set])]
     goals = rows[["home_goals", "away_goals"]].astype("float64")
+    labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
+    grown = {} if grown is None else grown
     parts = []
-    for split in walk_forward(rows, seasons, recipe.n_seasons):
-        model = recipe.make().fit(features[split.train], goals[split.train])
+    for split in walk_forward(rows, seasons):
+        model = recipe.make().fit(features[split.train], labels[split.train], grown)
         part = rows.loc[split.test, ["season", "competition_id", "kickoff_at", "as_of"]].copy()
         part["outcome"] = outcome_of(goals.loc[split.test, "home_goals"], goals.loc[split.test, "away_goals"])
         part[list(PROBABILITIES)] = model.predict_proba(features[split.test])

@@ -2,7 +2,7 @@
 
 Belongs here: column names, their order and their meaning. Does not belong here: any computation or input/output.
 `gold.fct_match` and `gold.feat_match` must offer these columns (a contract test compares), the ratings must produce
-theirs, and every model is fitted on `FEATURES` in this order.
+theirs, and every model is fitted on the `FEATURES` of its information set in this order.
 """
 
 from typing import Final
@@ -30,6 +30,12 @@ MATCH_COLUMNS: Final = (
     "away_shots",
     "home_shots_on_target",
     "away_shots_on_target",
+    "home_corners",
+    "away_corners",
+    "home_yellow_cards",
+    "away_yellow_cards",
+    "home_red_cards",
+    "away_red_cards",
 )
 """What the ratings read from `gold.fct_match`: one row per match, played or not."""
 
@@ -39,11 +45,42 @@ RATINGS: Final[dict[str, tuple[str, ...]]] = {
     "goals": ("goals_log_rate_home", "goals_log_rate_away"),
     "shots": ("shots_log_rate_home", "shots_log_rate_away"),
     "experience": ("n_played_home", "n_played_away"),
+    "standing": (
+        "rounds_left",
+        *(
+            f"{side}_{name}"
+            for side in ("home", "away")
+            for name in (
+                "place",
+                "points_to_title",
+                "points_to_promotion",
+                "points_to_play_off",
+                "points_to_safety",
+                "n_open_lines",
+            )
+        ),
+    ),
+    "play": ("play_expected", "play_variance"),
 }
 """Rating to the columns it gives for each match, all as they stood before the match.
 
 `elo_home` has the home advantage of its country in it, `shots_*` are about the mean of shots and shots on target,
-`pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far.
+`pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far. `home_place` is
+a share of the table, `home_points_to_…` the points by which the club is above (or, if negative, below) the place that the
+name stands for, `home_n_open_lines` how many of these places it can still reach or lose (`standings`). `play_expected` is the
+expected performance of home against away (`memory.performance`), `play_variance` how unsure that is. None has seen any odds.
+"""
+
+MEMORIES: Final[dict[str, tuple[str, ...]]] = {
+    "side": ("memory_side", "memory_side_unsteered", "memory_side_variance"),
+    "side_slow": ("memory_side_slow", "memory_side_slow_variance"),
+    "side_fast": ("memory_side_fast", "memory_side_fast_variance"),
+    "draw": ("memory_draw",),
+    "total": ("memory_total", "memory_total_variance"),
+}
+"""Memory to the columns it gives for each match: what earlier prices say of this one's, as it stood before the match.
+
+Sides are ln(p_home/p_away), draws ln(p_draw/√(p_home·p_away)), totals the log-odds of more than 2.5 goals; see `memory`.
 """
 
 WAREHOUSE_FEATURES: Final = (
@@ -78,7 +115,26 @@ MARKET_COLUMNS: Final = (
     "closing_odds_over",
     "closing_odds_under",
 )
-"""Average quotes carried by `gold.feat_market`, raw: closing ones are the benchmark, never a feature."""
+"""Average quotes carried by `gold.feat_market`, raw, for the outcomes and for more or fewer than 2.5 goals. Closing ones are the
+benchmark, and what later matches may learn from; of their own match never a feature."""
+
+BOOKMAKERS: Final = ("pinnacle", "maximum", "bet365", "bwin", "interwetten", "vc_bet", "william_hill")
+"""Whose quotes before the match are told apart; `maximum` is the source's best price over all bookmakers."""
+
+QUOTES: Final[dict[str, tuple[str, str, str, str]]] = {
+    **{
+        f"{bookmaker}_odds_{outcome}": (bookmaker, "pre_match", "1x2", f"odds_{outcome}")
+        for bookmaker in BOOKMAKERS
+        for outcome in OUTCOMES
+    },
+    "handicap_line": ("average", "pre_match", "asian_handicap", "line"),
+    "handicap_odds_home": ("average", "pre_match", "asian_handicap", "odds_home"),
+    "handicap_odds_away": ("average", "pre_match", "asian_handicap", "odds_away"),
+}
+"""Columns of quotes beside `MARKET_COLUMNS` to bookmaker, moment, market and column in `gold.fct_odds`.
+
+A quote of a match before it that was not known before the match's `as_of` counts as absent.
+"""
 
 DERIVED_FEATURES: Final = (
     "elo_difference",
@@ -88,9 +144,46 @@ DERIVED_FEATURES: Final = (
 )
 """What `assemble` computes from the ratings."""
 
-FEATURES: Final = (
-    *DERIVED_FEATURES,
-    *(name for names in RATINGS.values() for name in names),
-    *WAREHOUSE_FEATURES,
+MEMORY_FEATURES: Final = (
+    *(name for names in MEMORIES.values() for name in names),
+    "memory_side_slow_lead",
+    "memory_side_fast_lead",
+    "memory_side_unsteered_lead",
+    "play_lead",
 )
-"""The columns of the feature matrix of `results`, in order, every one float64 with NaN for "not known"."""
+"""The memories, and by how much other views of the sides exceed `memory_side`."""
+
+QUOTE_FEATURES: Final = (
+    "pre_match_side",
+    "pre_match_draw",
+    "pre_match_total",
+    "pre_match_overround",
+    *(f"{bookmaker}_side_lead" for bookmaker in BOOKMAKERS),
+    *(f"{bookmaker}_draw_lead" for bookmaker in BOOKMAKERS),
+    "pinnacle_overround",
+    "maximum_overround",
+    "handicap_side_lead",
+)
+"""What `assemble` computes from the quotes before the match; a lead is the excess over `pre_match_side` or `_draw`."""
+
+_RESULTS: Final = (*DERIVED_FEATURES, *(name for names in RATINGS.values() for name in names), *WAREHOUSE_FEATURES)
+
+FEATURES: Final[dict[str, tuple[str, ...]]] = {
+    "results": _RESULTS,
+    "history": (*_RESULTS, *MEMORY_FEATURES),
+    "market": (*_RESULTS, *MEMORY_FEATURES, *QUOTE_FEATURES),
+}
+"""Information set to the columns of its feature matrix, in order, every one float64 with NaN for "not known"."""
+
+_RESULT_LABELS: Final = ("season", "home_goals", "away_goals", "performance", "performance_weight")
+
+LABELS: Final[dict[str, tuple[str, ...]]] = {
+    "results": _RESULT_LABELS,
+    "history": (*_RESULT_LABELS, "price_side", "price_draw"),
+    "market": (*_RESULT_LABELS, "price_side", "price_draw", "closing_side", "closing_draw"),
+}
+"""Information set to what its models may learn of a match once it is over.
+
+`performance` is how much better home played (`memory.performance`), `price_*` what the market thought at last (closing, else
+before the match), `closing_*` the same of closing quotes alone: NaN where there were none.
+"""

@@ -1,4 +1,4 @@
-"""The feature matrix: ratings and warehouse features of every match, side by side.
+"""The feature matrix and the labels: what is known of every match before it, and what can be learnt of it after.
 
 Belongs here: which ratings are replayed and what is computed across them. Does not belong here: anything that looks
 at another match; that is a rating's work (`ratings`), in the replay, or the warehouse's, in SQL.
@@ -6,33 +6,46 @@ at another match; that is a rating's work (`ratings`), in the replay, or the war
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from pipelines.forecast import contract
+from pipelines.forecast.devig import devig
+from pipelines.forecast.memory import PLAY_BARE, PLAY_COUNTED, log_odds, performance, price, remember_play
 from pipelines.forecast.ratings import pi
 from pipelines.forecast.ratings.elo import Elo
 from pipelines.forecast.ratings.experience import Experience
 from pipelines.forecast.ratings.goals import Goals
 from pipelines.forecast.ratings.pi import Pi
 from pipelines.forecast.ratings.shots import Shots
-from pipelines.forecast.replay import Rating, replay_all
+from pipelines.forecast.replay import Rating, Timeline, replay
+from pipelines.forecast.standings import standings
 
 RATINGS: Final[dict[str, type[Rating]]] = {"elo": Elo, "pi": Pi, "goals": Goals, "shots": Shots, "experience": Experience}
-"""Every rating under the name that `contract.RATINGS` gives its columns."""
+"""Every rating that is replayed, under the name that `contract.RATINGS` gives its columns."""
 
 
 def rate(matches: pd.DataFrame) -> pd.DataFrame:
     """All ratings of all matches, each as it stood at the match's `as_of`.
+
+    Parameters
+    ----------
+    matches
+        `contract.MATCH_COLUMNS`, in any row order.
 
     Returns
     -------
     DataFrame
         (n matches, all columns of `contract.RATINGS`), float64, index `match_id`, ordered by `as_of`, then `match_id`.
     """
-    return replay_all(matches, RATINGS.values())
+    timeline = Timeline.of(matches)
+    ratings = [replay(timeline, rating) for rating in RATINGS.values()]
+    return pd.concat([*ratings, standings(timeline), remember_play(timeline)], axis=1)
 
 
-def assemble(matches: pd.DataFrame, ratings: pd.DataFrame, warehouse_features: pd.DataFrame) -> pd.DataFrame:
+def assemble(
+    matches: pd.DataFrame, ratings: pd.DataFrame, warehouse_features: pd.DataFrame, quotes: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Join what is known of every match, played or not, before it: training and prediction are the same rows.
 
     Parameters
@@ -40,22 +53,26 @@ def assemble(matches: pd.DataFrame, ratings: pd.DataFrame, warehouse_features: p
     matches
         One row per match with `match_id`.
     ratings
-        What `rate` returns.
+        What `rate` returns and, if there are quotes, what `memory.remember` returns beside it.
     warehouse_features
         `contract.WAREHOUSE_FEATURES` by column or index `match_id`; other columns are ignored.
+    quotes
+        `contract.MARKET_COLUMNS` and `contract.QUOTES` by column or index `match_id`; a match may be missing. Only those
+        before the match are looked at. None where nobody asks for more than the information set `results`.
 
     Returns
     -------
     DataFrame
-        (n matches, `contract.FEATURES`) of float64, NaN for what is not known, index `match_id`, in the order of
-        `ratings`, which does not depend on the order of the other two.
+        (n matches, `contract.FEATURES["market"]`, which has the other sets' in it, or without quotes those of `results`) of
+        float64, NaN for what is not known, index `match_id`, in the order of `ratings`, which does not depend on the order
+        of the others.
 
     Raises
     ------
     ValueError
         If a match lacks its ratings or its warehouse features.
     """
-    warehouse = warehouse_features.set_index("match_id") if "match_id" in warehouse_features else warehouse_features
+    warehouse = _by_match(warehouse_features)
     ids = pd.Index(matches["match_id"])
     for name, frame in (("ratings", ratings), ("warehouse features", warehouse)):
         missing = ids.difference(frame.index)
@@ -70,5 +87,70 @@ def assemble(matches: pd.DataFrame, ratings: pd.DataFrame, warehouse_features: p
     )
     columns["goals_log_rate_difference"] = columns["goals_log_rate_home"] - columns["goals_log_rate_away"]
     columns["shots_log_rate_difference"] = columns["shots_log_rate_home"] - columns["shots_log_rate_away"]
-    features = pd.DataFrame({name: columns[name] for name in contract.FEATURES}, index=order, dtype="float64")
+    if quotes is not None:
+        for name in ("memory_side_slow", "memory_side_fast", "memory_side_unsteered"):
+            columns[f"{name}_lead"] = columns[name] - columns["memory_side"]
+        columns["play_lead"] = columns["play_expected"] - columns["memory_side"]
+        columns |= _of_quotes(_by_match(quotes).reindex(order)).to_dict("series")
+    names = contract.FEATURES["results" if quotes is None else "market"]
+    features = pd.DataFrame({name: columns[name] for name in names}, index=order, dtype="float64")
     return features.rename_axis("match_id")
+
+
+def label(matches: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
+    """What can be learnt of each match once it is over.
+
+    Parameters
+    ----------
+    matches
+        `contract.MATCH_COLUMNS`, in any row order.
+    quotes
+        `contract.MARKET_COLUMNS` by column or index `match_id`; a match may be missing.
+
+    Returns
+    -------
+    DataFrame
+        (n matches, `contract.LABELS["market"]`, which has the other sets' in it) of float64, index `match_id`, ordered as
+        `rate` orders. What a match does not have is NaN.
+    """
+    timeline = Timeline.of(matches)
+    quotes = _by_match(quotes).reindex(timeline.match_id)
+    performances, counted = performance(timeline)
+    prices, closing = price(quotes), price(quotes, moments=("closing",))
+    labels = {
+        **{name: timeline.matches[name].astype(np.float64) for name in ("season", "home_goals", "away_goals")},
+        "performance": performances,
+        "performance_weight": np.where(counted, 1.0, PLAY_COUNTED / PLAY_BARE),
+        **{f"price_{name}": prices[name].to_numpy() for name in ("side", "draw")},
+        **{f"closing_{name}": closing[name].to_numpy() for name in ("side", "draw")},
+    }
+    return pd.DataFrame(labels, index=timeline.match_id)[list(contract.LABELS["market"])]
+
+
+def _by_match(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.set_index("match_id") if "match_id" in frame else frame
+
+
+def _of_quotes(quotes: pd.DataFrame) -> pd.DataFrame:
+    """`contract.QUOTE_FEATURES` of (n) matches."""
+    before = price(quotes, moments=("pre_match",))
+    columns = {f"pre_match_{name}": before[name] for name in ("side", "draw", "total")}
+    for name in ("pre_match", *contract.BOOKMAKERS):
+        odds = quotes[[f"{name}_odds_{outcome}" for outcome in contract.OUTCOMES]].to_numpy(dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            columns[f"{name}_overround"] = pd.Series((1.0 / odds).sum(axis=1), index=quotes.index)
+        if name == "maximum":
+            # The best prices of several bookmakers add up to little more than one, or less: no margin is left to remove.
+            odds = odds * columns[f"{name}_overround"].to_numpy()[:, None]
+        side, draw = log_odds(devig(odds))
+        columns[f"{name}_side_lead"], columns[f"{name}_draw_lead"] = side - before["side"], draw - before["draw"]
+    handicap = devig(quotes[["handicap_odds_home", "handicap_odds_away"]].to_numpy(dtype=np.float64))
+    line = quotes["handicap_line"].astype("float64").where(lambda lines: lines.abs() <= MAX_HANDICAP)
+    # Least squares on prices of the same matches up to 2018.
+    implied = 0.047 - 1.431 * line + 0.923 * np.log(handicap[:, 0] / handicap[:, 1])
+    columns["handicap_side_lead"] = implied - before["side"]
+    return pd.DataFrame({name: columns[name] for name in contract.QUOTE_FEATURES}, index=quotes.index)
+
+
+MAX_HANDICAP: Final = 4.0
+"""Goals of head start beyond which a line is a typing error."""

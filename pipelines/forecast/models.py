@@ -1,28 +1,30 @@
 """Models: from the feature matrix to probabilities of home, draw and away and to expected goals.
 
-Belongs here: estimators in the manner of scikit-learn (`__init__` only stores parameters, what is learnt ends in `_`)
-and the registry `MODELS`, in which a new model is one entry. Does not belong here: where the features come from, how
-a model is judged, or where it is kept.
+Belongs here: models in the manner of scikit-learn (`__init__` only stores parameters, what is learnt ends in `_`) and the
+registry `MODELS`, in which a new model is one entry. Does not belong here: where the features come from, the learners that
+models are made of (`learners`), how a model is judged, or where it is kept.
 
-A fitted model is written as text, never pickled: JSON for coefficients, LightGBM's own format for trees. The same
-frame gives the same bytes.
+Models learn in two stages. The first regresses a quantity that says more of a match than its outcome does: what the market
+thought of it at last, or how well its clubs played. The second lets a few small, strongly regularised trees see outcomes,
+starting from what the first stage forecast *walk-forward*: outcomes alone teach trees noise, the first stage's fit to its
+own matches would teach them trust.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
-from pipelines.forecast.contract import FEATURES, OUTCOMES
+from pipelines.forecast.contract import FEATURES, RATINGS
+from pipelines.forecast.learners import LEAST, ExpectedGoals, Grown, Growth, Logit, Trees, foresee, is_told
+from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
 
 Array = npt.NDArray[np.float64]
@@ -31,8 +33,11 @@ Array = npt.NDArray[np.float64]
 class Model(Protocol):
     """What training, backtest and prediction need of a model."""
 
-    def fit(self, features: pd.DataFrame, goals: pd.DataFrame) -> Self:
-        """Learn from (n, k) features and the columns `home_goals`, `away_goals` of the same matches."""
+    def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
+        """Learn from (n, k) features and the `contract.LABELS` of the same matches, ordered in time.
+
+        `grown` holds trees that were grown before, from whatever; those of this fit are looked up there, and added.
+        """
 
     def predict_proba(self, features: pd.DataFrame) -> Array:
         """(n, 3) probabilities in the order of `contract.OUTCOMES`, each above 0, rows summing to one."""
@@ -48,273 +53,77 @@ class Model(Protocol):
         """Read what `to_files` wrote."""
 
 
-class Logit(BaseEstimator):  # type: ignore[misc]
-    """Multinomial logit on standardised features and their squares.
-
-    Values are cut at `cut` standard deviations, so that a long break or a record win does not run away in the
-    square; what is not known counts as average.
-
-    Parameters
-    ----------
-    columns
-        Names of the features used.
-    strength
-        Inverse of the ridge penalty, scikit-learn's C. On a hundred thousand matches it does not matter; on a few
-        thousand a large one lets noise in.
-    cut
-        Largest distance from the middle, in standard deviations.
-
-    Attributes
-    ----------
-    centre_, scale_ : (k,) median and standard deviation of each feature
-    coefficients_ : (3, 2k)
-    intercepts_ : (3,)
-    """
-
-    def __init__(self, columns: Sequence[str], strength: float = 0.02, cut: float = 4.0) -> None:
-        self.columns = columns
-        self.strength = strength
-        self.cut = cut
-
-    def fit(self, features: pd.DataFrame, outcomes: npt.NDArray[np.int64]) -> Self:
-        """Learn from (n, k) features and (n,) outcomes; each of the three outcomes must occur."""
-        values = features[list(self.columns)].to_numpy(dtype=np.float64)
-        known = ~np.isnan(values).all(axis=0)
-        self.centre_ = np.zeros(values.shape[1])
-        self.scale_ = np.ones(values.shape[1])
-        self.centre_[known] = np.nanmedian(values[:, known], axis=0)
-        deviation = np.nanstd(values[:, known], axis=0)
-        self.scale_[known] = np.where(deviation > 0.0, deviation, 1.0)
-        if set(np.unique(outcomes)) != {0, 1, 2}:
-            raise ValueError("every outcome must occur among the matches that a model is fitted on")
-        fitted = LogisticRegression(C=self.strength, solver="newton-cholesky", max_iter=100).fit(self._design(features), outcomes)
-        self.coefficients_: Array = fitted.coef_
-        self.intercepts_: Array = fitted.intercept_
-        return self
-
-    def predict_proba(self, features: pd.DataFrame) -> Array:
-        """(n, 3) probabilities."""
-        check_is_fitted(self)
-        scores = self._design(features) @ self.coefficients_.T + self.intercepts_
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Parameters and what was learnt, as JSON can hold it exactly."""
-        learnt = {name: getattr(self, name).tolist() for name in ("centre_", "scale_", "coefficients_", "intercepts_")}
-        return {"columns": list(self.columns), "strength": self.strength, "cut": self.cut, **learnt}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        model = cls(content["columns"], content["strength"], content["cut"])
-        for name in ("centre_", "scale_", "coefficients_", "intercepts_"):
-            setattr(model, name, np.array(content[name]))
-        return model
-
-    def _design(self, features: pd.DataFrame) -> Array:
-        values = (features[list(self.columns)].to_numpy(dtype=np.float64) - self.centre_) / self.scale_
-        values = np.nan_to_num(np.clip(values, -self.cut, self.cut), nan=0.0)
-        return np.hstack([values, values**2])
-
-
-class Trees(BaseEstimator):  # type: ignore[misc]
-    """Gradient-boosted trees on the whole feature matrix, shallow and strongly regularised, the mean of several seeds.
-
-    One seed on 63 bins forecasts seasons 2016 and 2018 as well as two on 255 (log loss +0.00003);
-    130 trees at .05 do as well as 260 at .025.
-
-    Parameters
-    ----------
-    columns
-        Names of the features used.
-    n_trees, learning_rate, n_leaves, n_bins, row_share, column_share, ridge
-        As LightGBM's num_iterations, learning_rate, num_leaves, max_bin, bagging_fraction, feature_fraction, lambda_l2.
-    least_leaf
-        Matches a leaf must hold; on small data a 200th of the matches, but 20 at least.
-    seeds
-        One member for each.
-
-    Attributes
-    ----------
-    boosters_ : list of lightgbm.Booster
-    """
-
-    def __init__(
-        self,
-        columns: Sequence[str],
-        *,
-        n_trees: int = 130,
-        learning_rate: float = 0.05,
-        n_leaves: int = 12,
-        n_bins: int = 63,
-        least_leaf: int = 250,
-        row_share: float = 0.7,
-        column_share: float = 0.5,
-        ridge: float = 20.0,
-        seeds: Sequence[int] = (1,),
-    ) -> None:
-        self.columns = columns
-        self.n_trees = n_trees
-        self.learning_rate = learning_rate
-        self.n_leaves = n_leaves
-        self.n_bins = n_bins
-        self.least_leaf = least_leaf
-        self.row_share = row_share
-        self.column_share = column_share
-        self.ridge = ridge
-        self.seeds = seeds
-
-    def fit(self, features: pd.DataFrame, outcomes: npt.NDArray[np.int64]) -> Self:
-        """Learn from (n, k) features and (n,) outcomes."""
-        settings = {
-            "objective": "multiclass",
-            "num_class": len(OUTCOMES),
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.n_leaves,
-            "max_bin": self.n_bins,
-            "min_data_in_leaf": min(self.least_leaf, max(20, len(features) // 200)),
-            "bagging_fraction": self.row_share,
-            "bagging_freq": 1,
-            "feature_fraction": self.column_share,
-            "lambda_l2": self.ridge,
-            # The same bytes whenever the same frame comes again: no choice of algorithm by timing, no race of sums.
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": _threads(len(features)),
-            "verbose": -1,
-        }
-        values = features[list(self.columns)].to_numpy(dtype=np.float64)
-        data = lightgbm.Dataset(values, outcomes, feature_name=list(self.columns), params=settings, free_raw_data=False)
-        self.boosters_ = [lightgbm.train({**settings, "seed": seed}, data, self.n_trees) for seed in self.seeds]
-        return self
-
-    def predict_proba(self, features: pd.DataFrame) -> Array:
-        """(n, 3) probabilities."""
-        check_is_fitted(self)
-        values = features[list(self.columns)].to_numpy(dtype=np.float64)
-        members = [
-            np.asarray(booster.predict(values, num_threads=_threads(len(features))), dtype=np.float64)
-            for booster in self.boosters_
-        ]
-        return np.asarray(np.mean(members, axis=0))
-
-
-def _threads(n_matches: int) -> int:
-    """On small data a second thread waits longer for the first than it works, by far if others use the machine too."""
-    return 2 if n_matches > 20_000 else 1
-
-
-class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
-    """Expected goals of both sides that agree with a 1X2 forecast: two Poisson regressions.
-
-    The log-odds of home against away carry the difference of the sides, those of the draw and the ratings' log rates
-    the number of goals; what is not known of the rates counts as average.
-
-    Attributes
-    ----------
-    centre_ : (k,) mean of each input
-    coefficients_ : (2, k), intercepts_ : (2,)
-    """
-
-    columns: Final = ("goals_log_rate_home", "goals_log_rate_away", "shots_log_rate_home", "shots_log_rate_away")
-
-    def fit(self, features: pd.DataFrame, probabilities: Array, goals: pd.DataFrame) -> Self:
-        """Learn from (n, k) features, (n, 3) forecasts and the columns `home_goals`, `away_goals`."""
-        inputs = self._inputs(features, probabilities)
-        known = ~np.isnan(inputs).all(axis=0)
-        self.centre_ = np.zeros(inputs.shape[1])
-        self.centre_[known] = np.nanmean(inputs[:, known], axis=0)
-        design = np.nan_to_num(inputs - self.centre_, nan=0.0)
-        sides = [
-            PoissonRegressor(alpha=1e-3, solver="newton-cholesky").fit(design, goals[name].to_numpy(dtype=np.float64))
-            for name in ("home_goals", "away_goals")
-        ]
-        self.coefficients_ = np.array([side.coef_ for side in sides])
-        self.intercepts_ = np.array([side.intercept_ for side in sides])
-        return self
-
-    def predict(self, features: pd.DataFrame, probabilities: Array) -> Array:
-        """(n, 2) expected goals."""
-        check_is_fitted(self)
-        design = np.nan_to_num(self._inputs(features, probabilities) - self.centre_, nan=0.0)
-        # Far outside of anything seen a log-linear rate would run away: nobody expects more than ten goals of a side.
-        return np.asarray(np.clip(np.exp(np.minimum(design @ self.coefficients_.T + self.intercepts_, 10.0)), 0.05, 10.0))
-
-    def to_dict(self) -> dict[str, Any]:
-        """What was learnt, as JSON can hold it exactly."""
-        return {name: getattr(self, name).tolist() for name in ("centre_", "coefficients_", "intercepts_")}
-
-    @classmethod
-    def from_dict(cls, content: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        model = cls()
-        for name in ("centre_", "coefficients_", "intercepts_"):
-            setattr(model, name, np.array(content[name]))
-        return model
-
-    def _inputs(self, features: pd.DataFrame, probabilities: Array) -> Array:
-        home, draw, away = np.log(probabilities).T
-        rates = features[list(self.columns)].to_numpy(dtype=np.float64)
-        return np.column_stack([home - away, draw - (home + away) / 2.0, rates])
-
-
 RATING_COLUMNS: Final = (
     "elo_difference",
     "pi_expected_goal_difference",
     "goals_log_rate_difference",
     "goals_log_rate_home",
     "goals_log_rate_away",
+    *RATINGS["play"],
 )
 SHOT_COLUMNS: Final = ("shots_log_rate_difference", "shots_log_rate_home", "shots_log_rate_away")
 CONTEXT_COLUMNS: Final = tuple(
     name
-    for name in FEATURES
+    for name in FEATURES["results"]
     if name.startswith(("home_form", "away_form", "home_season", "away_season", "home_rest", "away_rest")) or name == "tier"
 )
+PLAY_COLUMNS: Final = ("play_forecast", "goal_difference_forecast", "play_expected", "goals_log_rate_home", "goals_log_rate_away")
+
+PERFORMANCE_GROWTH: Final = Growth(200, 0.03, 15, 300, 0.7, 0.25, 20.0)
+GOAL_DIFFERENCE_GROWTH: Final = Growth(200, 0.04, 15, 300, 0.7, 0.25, 20.0)
+PLAY_OUTCOME_GROWTH: Final = Growth(120, 0.03, 6, 800, 0.6, 0.2, 100.0)
+RATING_OUTCOME_GROWTH: Final = Growth(300, 0.04, 8, 600, 0.6, 0.2, 50.0)
+PRICE_SIDE_GROWTH: Final = Growth(250, 0.06, 31, 200, 0.7, 0.25, 20.0)
+PRICE_DRAW_GROWTH: Final = Growth(150, 0.06, 31, 200, 0.7, 0.25, 20.0)
+PRICE_OUTCOME_GROWTH: Final = Growth(150, 0.02, 6, 800, 0.6, 0.2, 100.0)
+MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
+MOVE_OUTCOME_GROWTH: Final = Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0)
+"""Chosen on seasons up to 2018."""
 
 
 class Results(BaseEstimator):  # type: ignore[misc]
-    """The mean of a logit and of trees, with expected goals: the model of the information set `results`.
+    """The model of the information set `results`: what ratings say of outcomes, and what they say of play.
+
+    One half is a logit on ratings, from which trees start. The other forecasts the match's performance and its goal
+    difference, targets with less noise than the outcome, turns both into probabilities, and starts trees from these. Where
+    there are too few matches to forecast play walk-forward, the first half speaks alone.
 
     Where a competition has no shots, a logit that never knew them speaks: the weights of the other ratings are then
     larger, which no filled-in value can bring about.
 
     Parameters
     ----------
-    use_trees, use_logit
-        Whether each takes part; at least one must.
-    trees
-        Settings of `Trees` other than its columns.
+    use_trees
+        Whether more than the logit speaks.
     least_played
         Matches both clubs must have behind them for a match to be learnt from.
+    since
+        First season learnt from: the one from which shots are counted in the source's files.
 
     Attributes
     ----------
     logit_, logit_without_shots_ : Logit
-    trees_ : Trees or None
+    trees_ : dict of Trees
+    play_logit_ : Logit or None
     expected_goals_ : ExpectedGoals
     """
 
-    def __init__(
-        self, use_logit: bool = True, use_trees: bool = True, trees: dict[str, Any] | None = None, least_played: int = 5
-    ) -> None:
-        self.use_logit = use_logit
+    def __init__(self, use_trees: bool = True, least_played: int = 5, since: int = 2000) -> None:
         self.use_trees = use_trees
-        self.trees = trees
         self.least_played = least_played
+        self.since = since
 
-    def fit(self, features: pd.DataFrame, goals: pd.DataFrame) -> Self:
-        """Learn from (n, k) features and the columns `home_goals`, `away_goals` of the same matches.
+    def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
+        """Learn from (n, k) features and `contract.LABELS["results"]` of the same matches.
 
         Raises
         ------
         ValueError
             If an outcome never occurs among the matches, which is so for an empty frame.
         """
-        warm = (features[["n_played_home", "n_played_away"]].min(axis=1) >= self.least_played).to_numpy()
-        features, goals = features[warm], goals[warm]
-        outcomes = outcome_of(goals["home_goals"], goals["away_goals"])
+        warm = (features[["n_played_home", "n_played_away"]].min(axis=1) >= self.least_played) & (labels["season"] >= self.since)
+        features, labels = features[warm], labels[warm]
+        outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
         self.logit_without_shots_ = Logit(RATING_COLUMNS + CONTEXT_COLUMNS).fit(features, outcomes)
         counted = _has_shots(features)
         # Below this a logit of sixty weights is noise; the one without shots speaks for all.
@@ -322,16 +131,28 @@ class Results(BaseEstimator):  # type: ignore[misc]
         self.logit_ = (
             Logit(RATING_COLUMNS + SHOT_COLUMNS + CONTEXT_COLUMNS).fit(features[counted], outcomes[counted]) if enough else None
         )
-        self.trees_ = Trees(FEATURES, **(self.trees or {})).fit(features, outcomes) if self.use_trees else None
-        self.expected_goals_ = ExpectedGoals().fit(features, self._logit(features), goals)
+        self.trees_: dict[str, Trees] = {}
+        self.play_logit_: Logit | None = None
+        rated = self._logit(features)
+        if self.use_trees:
+            self.trees_["rating_outcome"] = Trees(FEATURES["results"], RATING_OUTCOME_GROWTH).fit(
+                features, outcomes, grown, start=np.log(rated)
+            )
+            self._fit_play(features, labels, outcomes, grown)
+        self.expected_goals_ = ExpectedGoals(_RATE_COLUMNS).fit(features, rated, labels)
         return self
 
     def predict_proba(self, features: pd.DataFrame) -> Array:
         """(n, 3) probabilities."""
         check_is_fitted(self)
-        members = [self._logit(features)] if self.use_logit else []
-        if self.trees_ is not None:
-            members.append(self.trees_.predict_proba(features))
+        rated = self._logit(features)
+        if not self.trees_:
+            return rated
+        members = [self.trees_["rating_outcome"].predict(features, np.log(rated))]
+        if self.play_logit_ is not None:
+            played = features.assign(**_named(self._forecast_play(self.trees_, features)))
+            start = np.log(self.play_logit_.predict_proba(played))
+            members.append(self.trees_["play_outcome"].predict(features, start))
         mean = np.mean(members, axis=0)
         return np.asarray(mean / mean.sum(axis=1, keepdims=True))
 
@@ -341,21 +162,150 @@ class Results(BaseEstimator):  # type: ignore[misc]
         return self.expected_goals_.predict(features, self._logit(features))
 
     def to_files(self, folder: Path) -> None:
-        """Write `model.json` and one `trees_<seed>.txt` for each member."""
+        """Write `model.json` and the trees of each stage."""
         check_is_fitted(self)
-        folder.mkdir(parents=True, exist_ok=True)
         content = {
-            "format": 1,
             "parameters": self.get_params(),
             "logit": self.logit_.to_dict() if self.logit_ is not None else None,
             "logit_without_shots": self.logit_without_shots_.to_dict(),
+            "play_logit": self.play_logit_.to_dict() if self.play_logit_ is not None else None,
             "expected_goals": self.expected_goals_.to_dict(),
-            "trees": list(self.trees_.seeds) if self.trees_ is not None else [],
         }
-        (folder / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        if self.trees_ is not None:
-            for seed, booster in zip(self.trees_.seeds, self.trees_.boosters_, strict=True):
-                (folder / f"trees_{seed}.txt").write_text(booster.model_to_string(), encoding="utf-8")
+        _write(folder, content, self.trees_)
+
+    @classmethod
+    def from_files(cls, folder: Path) -> Self:
+        """Read what `to_files` wrote; raises as `History.from_files`."""
+        content, trees = _read(folder)
+        model = cls(**content["parameters"])
+        model.logit_ = Logit.from_dict(content["logit"]) if content["logit"] is not None else None
+        model.logit_without_shots_ = Logit.from_dict(content["logit_without_shots"])
+        model.play_logit_ = Logit.from_dict(content["play_logit"]) if content["play_logit"] is not None else None
+        model.expected_goals_ = ExpectedGoals.from_dict(content["expected_goals"])
+        model.trees_ = trees
+        return model
+
+    def _logit(self, features: pd.DataFrame) -> Array:
+        probabilities = self.logit_without_shots_.predict_proba(features)
+        counted = _has_shots(features)
+        if self.logit_ is not None and counted.any():
+            probabilities[counted] = self.logit_.predict_proba(features[counted])
+        return probabilities
+
+    def _fit_play(self, features: pd.DataFrame, labels: pd.DataFrame, outcomes: npt.NDArray[np.int64], grown: Grown) -> None:
+        def grow(rows: npt.NDArray[np.bool_]) -> dict[str, Trees]:
+            learn, play = features[rows], labels[rows]
+            goal_difference = (play["home_goals"] - play["away_goals"]).to_numpy()
+            return {
+                "performance": Trees(FEATURES["results"], PERFORMANCE_GROWTH).fit(
+                    learn,
+                    play["performance"].to_numpy(),
+                    grown,
+                    start=_expected_play(learn),
+                    weight=play["performance_weight"].to_numpy(),
+                ),
+                "goal_difference": Trees(FEATURES["results"], GOAL_DIFFERENCE_GROWTH).fit(
+                    learn, goal_difference, grown, start=np.zeros(len(learn))
+                ),
+            }
+
+        season = labels["season"].to_numpy(dtype=np.int64)
+        everything = np.ones(len(features), dtype=bool)
+        said = foresee(season, everything, lambda learn, asked: self._forecast_play(grow(learn), features[asked]), 2)
+        told = is_told(said)
+        if told.sum() < LEAST:
+            return
+        played = features[told].assign(**_named(said[told]))
+        self.play_logit_ = Logit(PLAY_COLUMNS).fit(played, outcomes[told])
+        start = np.log(self.play_logit_.predict_proba(played))
+        self.trees_ |= grow(everything)
+        self.trees_["play_outcome"] = Trees(FEATURES["results"], PLAY_OUTCOME_GROWTH).fit(
+            features[told], outcomes[told], grown, start=start
+        )
+
+    def _forecast_play(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+        """(n, 2) performance and goal difference."""
+        return np.column_stack(
+            [
+                trees["performance"].predict(features, _expected_play(features)),
+                trees["goal_difference"].predict(features, np.zeros(len(features))),
+            ]
+        )
+
+
+class History(BaseEstimator):  # type: ignore[misc]
+    """The model of the information set `history`: what the market is going to think, then what it overlooks.
+
+    The first stage regresses the last price of the match, as log-odds of the sides and of the draw, on what the memories
+    of earlier prices say and on all that is known besides. The second adds what outcomes teach. Of a club without any
+    price the memories know how it played, and how unsure that is.
+
+    Parameters
+    ----------
+    since
+        First season learnt from; earlier prices only feed the memories.
+
+    Attributes
+    ----------
+    trees_ : dict of Trees
+    expected_goals_ : ExpectedGoals
+    """
+
+    def __init__(self, since: int = 2003) -> None:
+        self.since = since
+
+    def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
+        """Learn from (n, k) features and `contract.LABELS["history"]` of the same matches.
+
+        Raises
+        ------
+        ValueError
+            If there is no match to learn from.
+        """
+        recent = (labels["season"] >= self.since).to_numpy()
+        features, labels = features[recent], labels[recent]
+        if features.empty:
+            raise ValueError("there is no match to learn from")
+        said = self.foresee(features, labels, grown)
+        priced = labels["price_side"].notna().to_numpy()
+        self.trees_ = self._grow(features[priced], labels[priced], grown) if priced.sum() >= LEAST else {}
+        told = is_told(said)
+        probabilities = probabilities_of(*np.where(told, said.T, self._remembered(features).T))
+        if told.sum() >= LEAST:
+            outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
+            self.trees_["outcome"] = Trees(FEATURES["history"], PRICE_OUTCOME_GROWTH).fit(
+                features[told], outcomes[told], grown, start=np.log(probabilities[told])
+            )
+        self.expected_goals_ = ExpectedGoals((*_RATE_COLUMNS, "memory_total")).fit(features, probabilities, labels)
+        return self
+
+    def foresee(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Array:
+        """(n, 2) what the first stage would have said of the price, side and draw, of each season from earlier ones."""
+        priced = labels["price_side"].notna().to_numpy()
+
+        def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
+            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
+
+        return foresee(labels["season"].to_numpy(dtype=np.int64), priced, forecast, 2)
+
+    def forecast_price(self, features: pd.DataFrame) -> Array:
+        """(n, 2) what the first stage says of the price: log-odds of the sides and of the draw."""
+        return self._forecast(self.trees_, features)
+
+    def predict_proba(self, features: pd.DataFrame) -> Array:
+        """(n, 3) probabilities."""
+        check_is_fitted(self)
+        probabilities = probabilities_of(*self.forecast_price(features).T)
+        return self.trees_["outcome"].predict(features, np.log(probabilities)) if "outcome" in self.trees_ else probabilities
+
+    def predict_goals(self, features: pd.DataFrame) -> Array:
+        """(n, 2) expected goals of home and away."""
+        return self.expected_goals_.predict(features, self.predict_proba(features))
+
+    def to_files(self, folder: Path) -> None:
+        """Write `model.json` and the trees of each stage."""
+        check_is_fitted(self)
+        _write(folder, {"parameters": self.get_params(), "expected_goals": self.expected_goals_.to_dict()}, self.trees_)
 
     @classmethod
     def from_files(cls, folder: Path) -> Self:
@@ -368,30 +318,192 @@ class Results(BaseEstimator):  # type: ignore[misc]
         ValueError
             If the format is not known.
         """
-        content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        if content["format"] != 1:
-            raise ValueError(f"model format {content['format']} is not known")
+        content, trees = _read(folder)
         model = cls(**content["parameters"])
-        model.logit_ = Logit.from_dict(content["logit"]) if content["logit"] is not None else None
-        model.logit_without_shots_ = Logit.from_dict(content["logit_without_shots"])
+        model.trees_ = trees
         model.expected_goals_ = ExpectedGoals.from_dict(content["expected_goals"])
-        model.trees_ = None
-        if content["trees"]:
-            model.trees_ = Trees(FEATURES, **(model.trees or {}))
-            texts = [(folder / f"trees_{seed}.txt").read_text(encoding="utf-8") for seed in content["trees"]]
-            model.trees_.boosters_ = [lightgbm.Booster(model_str=text) for text in texts]
         return model
 
-    def _logit(self, features: pd.DataFrame) -> Array:
-        probabilities = self.logit_without_shots_.predict_proba(features)
-        counted = _has_shots(features)
-        if self.logit_ is not None and counted.any():
-            probabilities[counted] = self.logit_.predict_proba(features[counted])
+    def _grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
+        remembered = self._remembered(features)
+        home, _, away = probabilities_of(*remembered.T).T
+        return {
+            "side": Trees(FEATURES["history"], PRICE_SIDE_GROWTH).fit(
+                features,
+                labels["price_side"].to_numpy(),
+                grown,
+                start=remembered[:, 0],
+                # An error of the log-odds costs the less, the surer the outcome.
+                weight=home + away - (home - away) ** 2,
+            ),
+            "draw": Trees(FEATURES["history"], PRICE_DRAW_GROWTH).fit(
+                features, labels["price_draw"].to_numpy(), grown, start=remembered[:, 1]
+            ),
+        }
+
+    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+        """(n, 2) what the first stage of these trees says; the memory itself if there are none."""
+        remembered = self._remembered(features)
+        if "side" not in trees:
+            return remembered
+        return np.column_stack([trees[name].predict(features, remembered[:, k]) for k, name in enumerate(("side", "draw"))])
+
+    def _remembered(self, features: pd.DataFrame) -> Array:
+        # A match that no memory was asked about counts as one between newcomers.
+        return features[["memory_side", "memory_draw"]].fillna({"memory_side": 0.55, "memory_draw": -0.2}).to_numpy()
+
+
+class Market(BaseEstimator):  # type: ignore[misc]
+    """The model of the information set `market`: where the price is going to move, then what it overlooks.
+
+    The first stage regresses the closing price on the average one before the match, from where single bookmakers and the
+    model `History` stand apart from it: prices move towards what earlier prices and results said. The second adds what
+    outcomes teach. A match without quotes before it gets the forecast of `History`.
+
+    Parameters
+    ----------
+    since
+        First season learnt from: the first with closing prices.
+    history_share
+        Weight of `History` in the logarithm of the forecast.
+
+    Attributes
+    ----------
+    history_ : History
+    trees_ : dict of Trees
+    """
+
+    def __init__(self, since: int = 2012, history_share: float = 0.1) -> None:
+        self.since = since
+        self.history_share = history_share
+
+    def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
+        """Learn from (n, k) features and `contract.LABELS["market"]` of the same matches; raises as `History.fit`."""
+        self.history_ = History().fit(features, labels, grown)
+        remembered = (labels["season"] >= self.history_.since).to_numpy()
+        features, labels = features[remembered], labels[remembered]
+        expected = self.history_.foresee(features, labels, grown)
+        usable = (labels["season"] >= self.since) & labels["closing_side"].notna() & _has_quotes(features)
+        usable &= is_told(expected)
+        features, labels, expected = features[usable], labels[usable], expected[usable.to_numpy()]
+        self.trees_: dict[str, Trees] = {}
+        if len(features) < LEAST:
+            return self
+        features = _beside_quotes(features, expected)
+
+        def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
+            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
+
+        season = labels["season"].to_numpy(dtype=np.int64)
+        said = foresee(season, np.ones(len(season), dtype=bool), forecast, 2)
+        self.trees_ = self._grow(features, labels, grown)
+        told = is_told(said)
+        if told.sum() >= LEAST:
+            outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
+            start = np.log(probabilities_of(*said[told].T))
+            self.trees_["outcome"] = Trees(_MARKET_COLUMNS, MOVE_OUTCOME_GROWTH).fit(features[told], outcomes, grown, start=start)
+        return self
+
+    def predict_proba(self, features: pd.DataFrame) -> Array:
+        """(n, 3) probabilities."""
+        check_is_fitted(self)
+        probabilities = self.history_.predict_proba(features)
+        quoted = _has_quotes(features).to_numpy()
+        if self.trees_ and quoted.any():
+            beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
+            priced = probabilities_of(*self._forecast(self.trees_, beside).T)
+            if "outcome" in self.trees_:
+                priced = self.trees_["outcome"].predict(beside, np.log(priced))
+            pooled = priced ** (1.0 - self.history_share) * probabilities[quoted] ** self.history_share
+            probabilities[quoted] = pooled / pooled.sum(axis=1, keepdims=True)
         return probabilities
+
+    def predict_goals(self, features: pd.DataFrame) -> Array:
+        """(n, 2) expected goals of home and away."""
+        return self.history_.expected_goals_.predict(features, self.predict_proba(features))
+
+    def to_files(self, folder: Path) -> None:
+        """Write `model.json`, the trees of each stage, and the model `History` into a folder of its own."""
+        check_is_fitted(self)
+        _write(folder, {"parameters": self.get_params()}, self.trees_)
+        self.history_.to_files(folder / "history")
+
+    @classmethod
+    def from_files(cls, folder: Path) -> Self:
+        """Read what `to_files` wrote; raises as `History.from_files`."""
+        content, trees = _read(folder)
+        model = cls(**content["parameters"])
+        model.trees_ = trees
+        model.history_ = History.from_files(folder / "history")
+        return model
+
+    def _grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
+        home, _, away = probabilities_of(features["pre_match_side"].to_numpy(), features["pre_match_draw"].to_numpy()).T
+        return {
+            name: Trees(_MARKET_COLUMNS, MOVE_GROWTH).fit(
+                features,
+                labels[f"closing_{name}"].to_numpy(),
+                grown,
+                start=features[f"pre_match_{name}"].to_numpy(),
+                # As in `History`: an error of the log-odds costs the less, the surer the outcome.
+                weight=home + away - (home - away) ** 2,
+            )
+            for name in ("side", "draw")
+        }
+
+    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+        """(n, 2) what the first stage of these trees says of the closing price."""
+        sides = [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy()) for name in ("side", "draw")]
+        return np.column_stack(sides)
+
+
+_MARKET_COLUMNS: Final = (*FEATURES["market"], "history_side_lead", "history_draw_lead")
+
+
+def _has_quotes(features: pd.DataFrame) -> "pd.Series[bool]":
+    return features["pre_match_side"].notna()
+
+
+def _beside_quotes(features: pd.DataFrame, expected: Array) -> pd.DataFrame:
+    """With by how much the price that `History` expects exceeds the average quote."""
+    leads = expected - features[["pre_match_side", "pre_match_draw"]].to_numpy()
+    return features.assign(history_side_lead=leads[:, 0], history_draw_lead=leads[:, 1])
+
+
+_RATE_COLUMNS: Final = ("goals_log_rate_home", "goals_log_rate_away", "shots_log_rate_home", "shots_log_rate_away")
+
+FORMAT: Final = 2
+"""Of the files; a model of another format is refused."""
+
+
+def _write(folder: Path, content: dict[str, Any], trees: dict[str, Trees]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"format": FORMAT, **content, "trees": {}}
+    for name, one in trees.items():
+        one.to_file(folder / f"{name}.txt")
+        content["trees"][name] = asdict(one.growth)
+    (folder / "model.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Trees]]:
+    content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    if content["format"] != FORMAT:
+        raise ValueError(f"model format {content['format']} is not known")
+    trees = {name: Trees.from_file(folder / f"{name}.txt", Growth(**growth)) for name, growth in content["trees"].items()}
+    return content, trees
 
 
 def _has_shots(features: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return features["shots_log_rate_difference"].notna().to_numpy()
+
+
+def _expected_play(features: pd.DataFrame) -> Array:
+    # A match that no memory was asked about counts as one between newcomers.
+    return features["play_expected"].fillna(0.55).to_numpy()
+
+
+def _named(play: Array) -> dict[str, Array]:
+    return {"play_forecast": play[:, 0], "goal_difference_forecast": play[:, 1]}
 
 
 @dataclass(frozen=True)
@@ -400,13 +512,14 @@ class Recipe:
 
     name: str
     information_set: str
+    """Which `contract.FEATURES` and `contract.LABELS` the model is given: it cannot look at others."""
     make: Callable[[], Model]
     """A new, unfitted model."""
     read: Callable[[Path], Model]
     """A fitted model from its files."""
     description: str
-    n_seasons: int | None = None
-    """How many seasons before the forecast one are learnt from; all of them if None."""
+    since: int
+    """The first season that is learnt from: earlier ones need not be read."""
 
 
 MODELS: Final[dict[str, Recipe]] = {
@@ -417,17 +530,36 @@ MODELS: Final[dict[str, Recipe]] = {
             information_set="results",
             make=Results,
             read=Results.from_files,
-            description="Mean of a multinomial logit and of gradient-boosted trees on ratings, form, rest and table.",
-            n_seasons=14,
+            description="Mean of trees that start from a logit on ratings and of trees that start from a forecast of play.",
+            since=2000,
         ),
         Recipe(
             name="results-logit",
             information_set="results",
-            make=lambda: Results(use_trees=False),
+            make=lambda: Results(use_trees=False, since=2008),
             read=Results.from_files,
-            description="The multinomial logit alone: the permanent challenger, which must be beaten to deserve trees.",
-            n_seasons=14,
+            description="The multinomial logit alone: there within seconds, and the challenger that trees must beat.",
+            since=2008,
+        ),
+        Recipe(
+            name="history",
+            information_set="history",
+            make=History,
+            read=History.from_files,
+            description="Trees that forecast the closing price from memories of earlier prices, corrected by outcomes.",
+            since=2003,
+        ),
+        Recipe(
+            name="market",
+            information_set="market",
+            make=Market,
+            read=Market.from_files,
+            description="Trees that forecast the closing price from the quotes before the match and from history.",
+            since=2003,
         ),
     )
 }
 """Every model that is trained and compared, the default first. Adding one is one entry."""
+
+QUICK: Final = "results-logit"
+"""What a new installation is served by until the first training of the default."""

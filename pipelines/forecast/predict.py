@@ -15,16 +15,26 @@ from pipelines.forecast.models import Model
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
 
 
-def forecast(model: Model, coming: pd.DataFrame) -> pd.DataFrame:
+def forecast(
+    model: Model,
+    information_set: str,
+    coming: pd.DataFrame,
+    memories: pd.DataFrame | None = None,
+    quotes: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Forecast coming matches.
 
     Parameters
     ----------
     model
         A fitted model.
+    information_set
+        What it may know: it is given these `contract.FEATURES` alone.
     coming
         (n matches) with `match_id`, `kickoff_at`, `as_of`, all columns of `contract.RATINGS` and
         `contract.WAREHOUSE_FEATURES`.
+    memories, quotes
+        What `memory.remember` says of these matches, and quotes as for `features.assemble`; None for the set `results`.
 
     Returns
     -------
@@ -33,7 +43,8 @@ def forecast(model: Model, coming: pd.DataFrame) -> pd.DataFrame:
         expected_away_goals, features_digest`, ordered by `match_id`. The digest is SHA-256 of the feature row's bytes.
     """
     rows = coming.set_index("match_id").sort_index()
-    features = assemble(coming, rows[_RATING_COLUMNS], rows)
+    ratings = rows[_RATING_COLUMNS] if memories is None else rows[_RATING_COLUMNS].join(memories)
+    features = assemble(coming, ratings, rows, quotes)[list(contract.FEATURES[information_set])]
     probabilities = model.predict_proba(features)
     goals = model.predict_goals(features)
     values = np.ascontiguousarray(features.to_numpy(), dtype="<f8")

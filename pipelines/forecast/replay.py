@@ -32,12 +32,22 @@ MATCH: Final = np.dtype(
         ("away_shots", np.float64),
         ("home_shots_on_target", np.float64),
         ("away_shots_on_target", np.float64),
+        ("home_corners", np.float64),
+        ("away_corners", np.float64),
+        ("home_yellow_cards", np.float64),
+        ("away_yellow_cards", np.float64),
+        ("home_red_cards", np.float64),
+        ("away_red_cards", np.float64),
     ],
     align=True,
 )
 """What a rating sees of a match. Clubs, competitions and countries are numbers: positions of their state."""
 
-MEASURES: Final = ("home_goals", "away_goals", "home_shots", "away_shots", "home_shots_on_target", "away_shots_on_target")
+MEASURES: Final = tuple(
+    f"{side}_{name}"
+    for name in ("goals", "shots", "shots_on_target", "corners", "yellow_cards", "red_cards")
+    for side in ("home", "away")
+)
 """What is counted in a match, NaN where it was not."""
 
 

@@ -4,14 +4,17 @@ Belongs here: the queries on `gold` and on the ratings, in the columns of `pipel
 writes.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, RATINGS, WAREHOUSE_FEATURES
+from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, QUOTES, RATINGS, WAREHOUSE_FEATURES
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
+
+EVER = datetime(1800, 1, 1, tzinfo=UTC)
+"""Before any match."""
 
 SOURCE_COLUMNS = ("source_division", "source_date", "source_home", "source_away")
 """How the source spells a match."""
@@ -24,11 +27,45 @@ def matches(warehouse: Warehouse) -> "pd.DataFrame":
     return warehouse.read(f"select {', '.join(MATCH_COLUMNS)} from gold.fct_match order by kickoff_at, match_id")
 
 
-def training_rows(warehouse: Warehouse, n_seasons: int | None = None) -> "pd.DataFrame":
+def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
+    """Quotes of every match that kicks off later than `after`: `MARKET_COLUMNS` and `QUOTES`, null where there is none.
+
+    Of the quotes before a match only those known before its `as_of`.
+    """
+    columns = ", ".join(
+        f"max(o.{cell}) filter (where o.bookmaker = '{bookmaker}' and o.moment = '{moment}' and o.market = '{market}') as {name}"
+        for name, (bookmaker, moment, market, cell) in QUOTES.items()
+    )
+    return warehouse.read(
+        f"""
+        with wide as (
+            select o.match_id, {columns}
+            from gold.fct_odds as o
+            join gold.fct_match as m using (match_id)
+            where m.kickoff_at > %(after)s and (o.moment = 'closing' or o.known_at < m.as_of)
+            group by o.match_id
+        )
+
+        select match_id, {", ".join((*MARKET_COLUMNS, *QUOTES))}
+        from gold.feat_match
+        join gold.fct_match as m using (match_id)
+        left join wide using (match_id)
+        where m.kickoff_at > %(after)s
+        """,
+        {"after": after},
+    )
+
+
+def prices(warehouse: Warehouse) -> "pd.DataFrame":
+    """The average quotes of every match, `MARKET_COLUMNS`."""
+    return warehouse.read(f"select match_id, {', '.join(MARKET_COLUMNS)} from gold.feat_market")
+
+
+def training_rows(warehouse: Warehouse, since: int) -> "pd.DataFrame":
     """Matches with ratings, features, average quotes and how the source spells them; same order as `matches`.
 
     Args:
-        n_seasons: of so many seasons up to the latest; of all seasons if None.
+        since: the first season.
     """
     columns = ", ".join(
         [
@@ -43,10 +80,10 @@ def training_rows(warehouse: Warehouse, n_seasons: int | None = None) -> "pd.Dat
         from gold.fct_match as m
         join gold.feat_match as f using (match_id)
         join forecast.match_rating as r using (match_id)
-        where %(n_seasons)s::int is null or m.season > (select max(season) from gold.fct_match) - %(n_seasons)s::int
+        where m.season >= %(since)s
         order by m.kickoff_at, m.match_id
         """,
-        {"n_seasons": n_seasons},
+        {"since": since},
     )
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 from pipelines.forecast import contract
+from pipelines.forecast.features import rate
+from pipelines.forecast.memory import remember
+from pipelines.forecast.replay import MEASURES, Timeline
 
 Frames = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -56,6 +59,11 @@ def simulate(n_seasons: int = 4, n_clubs: int = 10, countries: tuple[str, ...] =
                             "away_shots": shots[1] if counted else np.nan,
                             "home_shots_on_target": on_target[0] if counted else np.nan,
                             "away_shots_on_target": on_target[1] if counted else np.nan,
+                            **{
+                                f"{side}_{name}": float(count) if counted else np.nan
+                                for name, mean in (("corners", 5.0), ("yellow_cards", 2.0), ("red_cards", 0.1))
+                                for side, count in zip(("home", "away"), random.poisson(mean, 2), strict=True)
+                            },
                             "odds": 0.95 / (fair / fair.sum()),
                         }
                     )
@@ -65,7 +73,24 @@ def simulate(n_seasons: int = 4, n_clubs: int = 10, countries: tuple[str, ...] =
     ).assign(match_id=frame["match_id"], tier=frame["tier"], month=frame["kickoff_at"].dt.month)
     for moment in ("pre_match", "closing"):
         warehouse[[f"{moment}_odds_{outcome}" for outcome in contract.OUTCOMES]] = np.stack(frame["odds"].to_list())
+        warehouse[[f"{moment}_odds_over", f"{moment}_odds_under"]] = [1.85, 1.95]
+    # Bookmakers are wrong by a few per cent each; the line is the market's own view of the sides.
+    fair = 0.95 / warehouse[[f"pre_match_odds_{outcome}" for outcome in contract.OUTCOMES]].to_numpy()
+    for bookmaker in contract.BOOKMAKERS:
+        noise = random.normal(0.0, 0.03, fair.shape)
+        margin = 0.99 if bookmaker == "maximum" else 1.05
+        prices = np.exp(noise) * fair
+        warehouse[[f"{bookmaker}_odds_{outcome}" for outcome in contract.OUTCOMES]] = 1.0 / (
+            margin * prices / prices.sum(axis=1, keepdims=True)
+        )
+    warehouse["handicap_line"] = np.round(-2.0 * np.log(fair[:, 0] / fair[:, 2])) / 4.0
+    warehouse[["handicap_odds_home", "handicap_odds_away"]] = [1.9, 1.96]
     return frame[list(contract.MATCH_COLUMNS)], warehouse
+
+
+def known(matches: pd.DataFrame, warehouse: pd.DataFrame) -> pd.DataFrame:
+    """All ratings and memories, as `assemble` wants them for every information set."""
+    return rate(matches).join(remember(Timeline.of(matches), warehouse))
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +119,7 @@ def make_match() -> Callable[..., dict[str, object]]:
             "away_team_id": away,
             "home_goals": float(goals[0]) if goals else np.nan,
             "away_goals": float(goals[1]) if goals else np.nan,
-            **dict.fromkeys(("home_shots", "away_shots", "home_shots_on_target", "away_shots_on_target"), np.nan),
+            **dict.fromkeys([name for name in MEASURES if not name.endswith("goals")], np.nan),
         }
         return row | changes
 

@@ -9,8 +9,9 @@ import pytest
 
 from pipelines.forecast.backtest import backtest, match_day, score, summarise
 from pipelines.forecast.devig import devig
-from pipelines.forecast.features import assemble, rate
+from pipelines.forecast.features import assemble
 from pipelines.forecast.models import MODELS, Results
+from tests.forecast.conftest import known
 
 
 class Spy(Results):
@@ -18,15 +19,15 @@ class Spy(Results):
 
     fitted_on: list[pd.Index]
 
-    def fit(self, features, goals):
+    def fit(self, features, labels, grown):
         self.fitted_on.append(features.index)
-        return super().fit(features, goals)
+        return super().fit(features, labels, grown)
 
 
 @pytest.fixture(scope="module")
 def frames(world):
     matches, warehouse = world
-    return matches, assemble(matches, rate(matches), warehouse), warehouse
+    return matches, assemble(matches, known(matches, warehouse), warehouse, warehouse), warehouse
 
 
 @pytest.fixture(scope="module")

@@ -9,52 +9,72 @@ import pandas as pd
 import pytest
 
 from pipelines.forecast import contract, metrics
-from pipelines.forecast.features import assemble, rate
-from pipelines.forecast.models import MODELS, ExpectedGoals, Logit, Results, Trees
+from pipelines.forecast.features import assemble, label
+from pipelines.forecast.models import MODELS, History, Market, Results
 from pipelines.forecast.splits import is_played
+from tests.forecast.conftest import known
 
 every_recipe = pytest.mark.parametrize("name", MODELS)
 GOALS = ["home_goals", "away_goals"]
 
 
+Data = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+
+
 @pytest.fixture(scope="module")
-def data(world):
-    """(features, goals) of the played matches, features of the coming ones."""
+def everything(world) -> Data:
+    """(features, labels) of the played matches, features of the coming ones; all columns."""
     matches, warehouse = world
-    features = assemble(matches, rate(matches), warehouse)
-    rows = matches.set_index("match_id").loc[features.index]
-    played = is_played(rows)
-    return features[played], rows.loc[played, GOALS], features[~played]
+    features = assemble(matches, known(matches, warehouse), warehouse, warehouse)
+    played = is_played(matches.set_index("match_id").loc[features.index])
+    return features[played], label(matches, warehouse)[played], features[~played]
 
 
 @pytest.fixture(scope="module")
-def fitted(data):
+def of_set(everything):
+    """The same in the columns that a recipe's information set has."""
+
+    def columns(name: str) -> Data:
+        known, learnt = contract.FEATURES[MODELS[name].information_set], contract.LABELS[MODELS[name].information_set]
+        return everything[0][list(known)], everything[1][list(learnt)], everything[2][list(known)]
+
+    return columns
+
+
+@pytest.fixture(scope="module")
+def fitted(of_set):
     """One fitted model for each recipe."""
-    return {name: recipe.make().fit(data[0], data[1]) for name, recipe in MODELS.items()}
+    return {name: recipe.make().fit(*of_set(name)[:2], {}) for name, recipe in MODELS.items()}
 
 
 def digest(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir()) if path.is_file()}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @every_recipe
-def test_probabilities_are_positive_and_sum_to_one_for_coming_matches(fitted, data, name):
-    p = fitted[name].predict_proba(data[2])
-    assert p.shape == (len(data[2]), 3)
+def test_probabilities_are_positive_and_sum_to_one_for_coming_matches(fitted, of_set, name):
+    coming = of_set(name)[2]
+    p = fitted[name].predict_proba(coming)
+    assert p.shape == (len(coming), 3)
     assert (p > 0).all()
     assert np.abs(p.sum(axis=1) - 1).max() < 1e-12
 
 
 @every_recipe
-def test_it_learns_more_than_the_base_rate(fitted, data, name):
-    outcomes = metrics.outcome_of(data[1]["home_goals"], data[1]["away_goals"])
+def test_it_learns_more_than_the_base_rate(fitted, of_set, name):
+    features, labels, _ = of_set(name)
+    outcomes = metrics.outcome_of(labels["home_goals"], labels["away_goals"])
     base = np.tile(metrics.base_rate(outcomes), (len(outcomes), 1))
-    assert metrics.log_loss(fitted[name].predict_proba(data[0]), outcomes).mean() < metrics.log_loss(base, outcomes).mean() - 0.03
+    assert (
+        metrics.log_loss(fitted[name].predict_proba(features), outcomes).mean() < metrics.log_loss(base, outcomes).mean() - 0.03
+    )
 
 
 @every_recipe
-def test_a_club_and_a_competition_never_seen_still_get_a_forecast(fitted, data, name):
-    unknown = pd.DataFrame(np.nan, index=pd.Index(["new"], name="match_id"), columns=list(contract.FEATURES))
+def test_a_club_and_a_competition_never_seen_still_get_a_forecast(fitted, name):
+    columns = list(contract.FEATURES[MODELS[name].information_set])
+    unknown = pd.DataFrame(np.nan, index=pd.Index(["new"], name="match_id"), columns=columns)
     p, goals = fitted[name].predict_proba(unknown), fitted[name].predict_goals(unknown)
     assert p.sum() == pytest.approx(1.0)
     assert p[0, 0] > p[0, 2] > 0.1, "home advantage is all that is known"
@@ -62,60 +82,98 @@ def test_a_club_and_a_competition_never_seen_still_get_a_forecast(fitted, data, 
 
 
 @every_recipe
-def test_saved_and_read_again_it_says_exactly_the_same(fitted, data, name, tmp_path):
-    fitted[name].to_files(tmp_path)
-    again = MODELS[name].read(tmp_path)
-    for features in (data[0], data[2]):
+def test_saved_and_read_again_it_says_exactly_the_same(fitted, of_set, name, tmp_path):
+    fitted[name].to_files(tmp_path / "once")
+    again = MODELS[name].read(tmp_path / "once")
+    for features in of_set(name)[::2]:
         np.testing.assert_array_equal(again.predict_proba(features), fitted[name].predict_proba(features))
         np.testing.assert_array_equal(again.predict_goals(features), fitted[name].predict_goals(features))
     again.to_files(tmp_path / "twice")
-    assert digest(tmp_path / "twice") == digest(tmp_path)
+    assert digest(tmp_path / "twice") == digest(tmp_path / "once")
 
 
 @every_recipe
-def test_the_same_frame_gives_the_same_bytes(fitted, data, name, tmp_path):
+def test_the_same_frame_gives_the_same_bytes(fitted, of_set, name, tmp_path):
+    """Grown anew, with nothing remembered; and with everything remembered."""
     fitted[name].to_files(tmp_path / "one")
-    MODELS[name].make().fit(data[0], data[1]).to_files(tmp_path / "two")
-    assert digest(tmp_path / "one") == digest(tmp_path / "two")
+    grown: dict[str, object] = {}
+    for again in ("two", "three"):
+        MODELS[name].make().fit(*of_set(name)[:2], grown).to_files(tmp_path / again)
+        assert digest(tmp_path / "one") == digest(tmp_path / again)
+
+
+@every_recipe
+def test_what_was_grown_before_is_looked_up_and_never_mistaken(of_set, name):
+    """Other labels of the same matches grow other trees; the same ones grow none."""
+    features, labels, _ = of_set(name)
+    grown: dict[str, object] = {}
+    MODELS[name].make().fit(features, labels, grown)
+    n_first = len(grown)
+    MODELS[name].make().fit(features, labels, grown)
+    assert len(grown) == n_first
+    swapped = labels.assign(home_goals=labels["away_goals"], away_goals=labels["home_goals"])
+    for column in labels.columns.intersection(["performance", "price_side", "price_draw", "closing_side", "closing_draw"]):
+        swapped[column] = -labels[column]
+    MODELS[name].make().fit(features, swapped, grown)
+    assert len(grown) == 2 * n_first
 
 
 @every_recipe
 def test_no_file_of_a_model_is_a_pickle(fitted, name, tmp_path):
     fitted[name].to_files(tmp_path)
-    for path in tmp_path.iterdir():
-        path.read_text(encoding="utf-8")
+    for name_in_folder in digest(tmp_path):
+        (tmp_path / name_in_folder).read_text(encoding="utf-8")
     json.loads((tmp_path / "model.json").read_text())
 
 
 @every_recipe
-def test_labels_shuffled_among_matches_teach_nothing(data, name):
-    """Canary: a score better than the base rate here would mean that the outcome leaks through some other door."""
-    features, goals, _ = data
-    shuffled = goals.sample(frac=1.0, random_state=0).set_axis(goals.index)
+def test_labels_shuffled_among_matches_teach_nothing(of_set, name):
+    """Canary: a score better than the base rate here would mean that the outcome leaks through some other door.
+
+    Prices are labels too, and are shuffled with the outcomes: only what stands in the features may speak, and that is held
+    to be nothing by shuffling them as well.
+    """
+    features, labels, _ = of_set(name)
+    shuffled = labels.sample(frac=1.0, random_state=0).set_axis(labels.index).assign(season=labels["season"])
+    features = features.sample(frac=1.0, random_state=1).set_axis(features.index)
     half = len(features) // 2
-    model = MODELS[name].make().fit(features[:half], shuffled[:half])
+    model = MODELS[name].make().fit(features[:half], shuffled[:half], {})
     outcomes = metrics.outcome_of(shuffled["home_goals"], shuffled["away_goals"])[half:]
     base = metrics.log_loss(np.tile(metrics.base_rate(outcomes), (len(outcomes), 1)), outcomes).mean()
     assert metrics.log_loss(model.predict_proba(features[half:]), outcomes).mean() > base - 0.005
 
 
-def test_a_folder_of_another_format_is_refused(fitted, tmp_path):
-    fitted["results-logit"].to_files(tmp_path)
+@every_recipe
+def test_a_folder_of_another_format_is_refused(fitted, name, tmp_path):
+    fitted[name].to_files(tmp_path)
     content = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps(content | {"format": 2}))
-    with pytest.raises(ValueError, match="model format 2 is not known"):
-        Results.from_files(tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps(content | {"format": 1}))
+    with pytest.raises(ValueError, match="model format 1 is not known"):
+        MODELS[name].read(tmp_path)
 
 
-def test_a_frame_without_one_of_the_outcomes_is_refused(data):
-    features, goals, _ = data
+@every_recipe
+def test_a_model_is_given_nothing_beyond_its_information_set(fitted, everything, of_set, name):
+    """Whatever else stands in the frame changes no bit: the columns it asks for are those of its set."""
+    features = everything[0]
+    np.testing.assert_array_equal(fitted[name].predict_proba(features), fitted[name].predict_proba(of_set(name)[0]))
+
+
+def test_a_frame_without_one_of_the_outcomes_is_refused(of_set):
+    features, labels, _ = of_set("results")
     with pytest.raises(ValueError, match="every outcome must occur"):
-        Results().fit(features[:0], goals[:0])
+        Results().fit(features[:0], labels[:0], {})
 
 
-def test_where_shots_are_unknown_the_logit_that_never_knew_them_speaks(data):
-    features, goals, _ = data
-    model = Results(use_trees=False, least_played=0).fit(pd.concat([features] * 3), pd.concat([goals] * 3))
+def test_history_without_any_match_is_refused(of_set):
+    features, labels, _ = of_set("history")
+    with pytest.raises(ValueError, match="no match to learn from"):
+        History().fit(features[:0], labels[:0], {})
+
+
+def test_where_shots_are_unknown_the_logit_that_never_knew_them_speaks(of_set):
+    features, labels, _ = of_set("results")
+    model = Results(use_trees=False, least_played=0).fit(pd.concat([features] * 3), pd.concat([labels] * 3), {})
     without = features["shots_log_rate_difference"].isna().to_numpy()
     assert 0 < without.sum() < len(features)
     p = model.predict_proba(features)
@@ -123,60 +181,92 @@ def test_where_shots_are_unknown_the_logit_that_never_knew_them_speaks(data):
     np.testing.assert_allclose(p[~without], model.logit_.predict_proba(features[~without]), atol=1e-15)
 
 
-def test_the_default_is_the_mean_of_logit_and_trees(fitted, data):
-    model = fitted["results"]
-    alone = fitted["results-logit"].predict_proba(data[2])
-    np.testing.assert_allclose(model.predict_proba(data[2]), (alone + model.trees_.predict_proba(data[2])) / 2, atol=1e-12)
+def test_too_few_matches_to_forecast_play_leave_the_half_that_knows_ratings(of_set):
+    features, labels, _ = of_set("results")
+    model = Results().fit(features[:600], labels[:600], {})
+    assert set(model.trees_) == {"rating_outcome"}
+    assert np.abs(model.predict_proba(features).sum(axis=1) - 1).max() < 1e-12
 
 
-def test_the_logit_recovers_the_weights_that_made_the_data():
-    random = np.random.default_rng(0)
-    x = random.normal(size=40_000)
-    scores = np.column_stack([0.8 * x, np.zeros(len(x)), -0.8 * x])
-    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    outcomes = (random.random((len(x), 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
-    model = Logit(["x"]).fit(pd.DataFrame({"x": x}), outcomes)
-    assert (model.coefficients_[0, 0] - model.coefficients_[2, 0]) / model.scale_[0] == pytest.approx(1.6, abs=0.05)
-    usual = np.abs(x) < 2
-    np.testing.assert_allclose(model.predict_proba(pd.DataFrame({"x": x}))[usual], p[usual], atol=0.02)
+def test_history_without_prices_says_what_the_memories_say(of_set):
+    features, labels, coming = of_set("history")
+    model = History().fit(features, labels.assign(price_side=np.nan, price_draw=np.nan), {})
+    assert model.trees_ == {}
+    np.testing.assert_array_equal(model.forecast_price(coming), coming[["memory_side", "memory_draw"]].to_numpy())
 
 
-def test_the_logit_takes_an_extreme_value_no_further_than_the_cut():
-    frame = pd.DataFrame({"x": np.random.default_rng(1).normal(size=300)})
-    model = Logit(["x"], cut=3.0).fit(frame, np.arange(300) % 3)
-    far = pd.DataFrame({"x": [model.centre_[0] + 3.0 * model.scale_[0], 1e6]})
-    np.testing.assert_allclose(*model.predict_proba(far))
+def test_history_forecasts_the_price_better_than_the_bare_memory(of_set):
+    """Out of sample: learnt from the first three seasons, asked about the last."""
+    features, labels, _ = of_set("history")
+    last = (labels["season"] == 2018).to_numpy()
+    model = History().fit(features[~last], labels[~last], {})
+    error = model.forecast_price(features[last])[:, 0] - labels.loc[last, "price_side"]
+    bare = features.loc[last, "memory_side"] - labels.loc[last, "price_side"]
+    assert (error**2).mean() < 0.9 * (bare**2).mean()
 
 
-def test_leaves_of_the_trees_scale_down_with_small_data(data):
-    features, goals, _ = data
-    trees = Trees(contract.FEATURES, n_trees=3, seeds=(1,)).fit(
-        features, metrics.outcome_of(goals["home_goals"], goals["away_goals"])
-    )
-    assert "[min_data_in_leaf: 20]" in trees.boosters_[0].model_to_string()
+def test_the_second_stage_never_learns_from_the_first_stages_fit_to_its_own_matches(of_set):
+    features, labels, _ = of_set("history")
+    said = History().foresee(features, labels, {})
+    first = labels["season"].isin([2015, 2016]).to_numpy()
+    assert np.isnan(said[first]).all()
+    other = labels.copy()
+    other.loc[~first, ["price_side", "price_draw"]] = 0.0
+    np.testing.assert_array_equal(said[~first], History().foresee(features, other, {})[~first])
+    assert np.isfinite(said[~first]).all()
 
 
-def test_expected_goals_agree_with_the_forecast_and_with_what_was_scored(fitted, data):
-    features, goals, _ = data
-    model = fitted["results-logit"]
-    expected, p = model.predict_goals(features), model.predict_proba(features)
+def test_a_match_without_quotes_gets_the_forecast_of_history(fitted, of_set):
+    features = of_set("market")[0]
+    model = fitted["market"]
+    without = features.copy()
+    without.loc[features.index[::2], list(contract.QUOTE_FEATURES)] = np.nan
+    p, of_history = model.predict_proba(without), model.history_.predict_proba(features)
+    np.testing.assert_array_equal(p[::2], of_history[::2])
+    np.testing.assert_array_equal(p[1::2], model.predict_proba(features)[1::2])
+    assert np.abs(p[1::2] - of_history[1::2]).max() > 0.01
+
+
+def test_market_without_closing_prices_is_history(of_set):
+    features, labels, coming = of_set("market")
+    model = Market().fit(features, labels.assign(closing_side=np.nan, closing_draw=np.nan), {})
+    assert model.trees_ == {}
+    np.testing.assert_array_equal(model.predict_proba(coming), model.history_.predict_proba(coming))
+
+
+def test_market_and_history_share_their_stages(of_set):
+    """History's stages are the same trees in both: a run that trains both grows them once."""
+    features, labels, _ = of_set("market")
+    grown: dict[str, object] = {}
+    MODELS["history"].make().fit(*of_set("history")[:2], grown)
+    n_history = len(grown)
+    MODELS["market"].make().fit(features, labels, grown)
+    both = len(grown)
+    only_market: dict[str, object] = {}
+    MODELS["market"].make().fit(features, labels, only_market)
+    assert both == len(only_market) > n_history
+
+
+@every_recipe
+def test_expected_goals_agree_with_the_forecast_and_with_what_was_scored(fitted, of_set, name):
+    features, labels, _ = of_set(name)
+    expected, p = fitted[name].predict_goals(features), fitted[name].predict_proba(features)
     assert (expected > 0).all()
-    assert expected.mean(axis=0) == pytest.approx(goals.mean().to_numpy(), rel=0.03)
-    assert np.corrcoef(expected[:, 0] - expected[:, 1], p[:, 0] - p[:, 2])[0, 1] > 0.9
-
-
-def test_expected_goals_never_run_away(data):
-    features, goals, _ = data
-    model = ExpectedGoals().fit(features, np.tile([0.45, 0.27, 0.28], (len(features), 1)), goals)
-    absurd = features.iloc[:1] + 1000.0
-    assert model.predict(absurd, np.array([[0.999, 0.0005, 0.0005]])).max() <= 10.0
+    assert expected.mean(axis=0) == pytest.approx(labels[GOALS].mean().to_numpy(), rel=0.05)
+    assert np.corrcoef(expected[:, 0] - expected[:, 1], p[:, 0] - p[:, 2])[0, 1] > 0.85
 
 
 def test_parameters_are_stored_as_given_and_shown_by_scikit_learn():
-    assert Results(use_trees=False).get_params() == {"use_logit": True, "use_trees": False, "trees": None, "least_played": 5}
+    assert Results(use_trees=False).get_params() == {"use_trees": False, "least_played": 5, "since": 2000}
+    assert History().get_params() == {"since": 2003}
+    assert Market().get_params() == {"since": 2012, "history_share": 0.1}
 
 
 def test_names_and_information_sets_of_the_registry():
+    assert {name: recipe.information_set for name, recipe in MODELS.items()} == {
+        "results": "results",
+        "results-logit": "results",
+        "history": "history",
+        "market": "market",
+    }
     assert all(recipe.name == name for name, recipe in MODELS.items())
-    assert {recipe.information_set for recipe in MODELS.values()} == {"results"}
-    assert next(iter(MODELS)) == "results"

@@ -7,8 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast import contract
-from pipelines.forecast.features import RATINGS, rate
+from pipelines.forecast.features import RATINGS
 from pipelines.forecast.replay import MATCH, Rating, replay
 
 ALL = pytest.mark.parametrize("rating", RATINGS.values(), ids=RATINGS.keys())
@@ -119,18 +118,6 @@ def test_results_known_at_the_same_instant_are_learnt_in_the_order_of_match_id(m
     ours, theirs = (replay(pd.DataFrame(part), RATINGS["elo"])["elo_home"].iloc[-1] for part in (rows, swapped))
     assert ours == replay(pd.DataFrame(rows[::-1]), RATINGS["elo"])["elo_home"].iloc[-1]
     assert ours != theirs
-
-
-def test_rows_come_back_in_the_order_of_the_questions(world):
-    matches = world[0].sample(frac=1.0, random_state=1)
-    expected = matches.sort_values(["as_of", "match_id"])["match_id"].tolist()
-    assert rate(matches).index.tolist() == expected
-
-
-def test_all_ratings_together_give_the_columns_of_the_contract(world):
-    ratings = rate(world[0])
-    assert ratings.columns.tolist() == [name for names in contract.RATINGS.values() for name in names]
-    assert (ratings.dtypes == np.float64).all()
 
 
 @pytest.mark.parametrize(

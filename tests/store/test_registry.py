@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast.contract import FEATURES, PROBABILITIES
+from pipelines.forecast.contract import FEATURES, LABELS, PROBABILITIES
 from pipelines.forecast.models import MODELS
 from pipelines.store.registry import ModelVersion, Registry
 
@@ -15,15 +15,16 @@ from pipelines.store.registry import ModelVersion, Registry
 @pytest.fixture(scope="module")
 def features() -> pd.DataFrame:
     rng = np.random.default_rng(7)
-    frame = pd.DataFrame(rng.normal(size=(400, len(FEATURES))), columns=list(FEATURES))
+    frame = pd.DataFrame(rng.normal(size=(400, len(FEATURES["results"]))), columns=list(FEATURES["results"]))
     return frame.assign(n_played_home=20.0, n_played_away=20.0)
 
 
 @pytest.fixture(scope="module")
 def folder(features: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(8)
-    goals = pd.DataFrame(rng.poisson(1.4, size=(400, 2)).astype(float), columns=["home_goals", "away_goals"])
-    model = MODELS["results-logit"].make().fit(features, goals)
+    labels = pd.DataFrame(1.0, index=features.index, columns=list(LABELS["results"])).assign(season=2020.0)
+    labels[["home_goals", "away_goals"]] = rng.poisson(1.4, size=(400, 2))
+    model = MODELS["results-logit"].make().fit(features, labels, {})
     model.to_files(tmp_path_factory.mktemp("model"))
     target: Path = tmp_path_factory.mktemp("model")
     model.to_files(target)

@@ -1,0 +1,322 @@
+"""Learners: the parts of which models are made.
+
+Belongs here: estimators that know columns and targets, and the one way in which a stage forecasts what a later stage
+learns from. Does not belong here: which columns, which targets and which stages make a model (`models`).
+
+What is learnt is written as text, never pickled: JSON for coefficients, LightGBM's own format for trees. The same frame
+gives the same bytes.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression, PoissonRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from pipelines.forecast.contract import OUTCOMES
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+Grown = dict[str, lightgbm.Booster]
+"""Trees by a digest of all they were grown from: a backtest meets the same stage of the same seasons again and again."""
+
+
+class Logit(BaseEstimator):  # type: ignore[misc]
+    """Multinomial logit on standardised features and their squares.
+
+    Values are cut at `cut` standard deviations, so that a long break or a record win does not run away in the
+    square; what is not known counts as average.
+
+    Parameters
+    ----------
+    columns
+        Names of the features used.
+    strength
+        Inverse of the ridge penalty, scikit-learn's C. On a hundred thousand matches it does not matter; on a few
+        thousand a large one lets noise in.
+    cut
+        Largest distance from the middle, in standard deviations.
+
+    Attributes
+    ----------
+    centre_, scale_ : (k,) median and standard deviation of each feature
+    coefficients_ : (3, 2k)
+    intercepts_ : (3,)
+    """
+
+    def __init__(self, columns: Sequence[str], strength: float = 0.02, cut: float = 4.0) -> None:
+        self.columns = columns
+        self.strength = strength
+        self.cut = cut
+
+    def fit(self, features: pd.DataFrame, outcomes: npt.NDArray[np.int64]) -> Self:
+        """Learn from (n, k) features and (n,) outcomes; each of the three outcomes must occur."""
+        values = features[list(self.columns)].to_numpy(dtype=np.float64)
+        known = ~np.isnan(values).all(axis=0)
+        self.centre_ = np.zeros(values.shape[1])
+        self.scale_ = np.ones(values.shape[1])
+        self.centre_[known] = np.nanmedian(values[:, known], axis=0)
+        deviation = np.nanstd(values[:, known], axis=0)
+        self.scale_[known] = np.where(deviation > 0.0, deviation, 1.0)
+        if set(np.unique(outcomes)) != {0, 1, 2}:
+            raise ValueError("every outcome must occur among the matches that a model is fitted on")
+        fitted = LogisticRegression(C=self.strength, solver="newton-cholesky", max_iter=100).fit(self._design(features), outcomes)
+        self.coefficients_: Array = fitted.coef_
+        self.intercepts_: Array = fitted.intercept_
+        return self
+
+    def predict_proba(self, features: pd.DataFrame) -> Array:
+        """(n, 3) probabilities."""
+        check_is_fitted(self)
+        scores = self._design(features) @ self.coefficients_.T + self.intercepts_
+        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Parameters and what was learnt, as JSON can hold it exactly."""
+        learnt = {name: getattr(self, name).tolist() for name in ("centre_", "scale_", "coefficients_", "intercepts_")}
+        return {"columns": list(self.columns), "strength": self.strength, "cut": self.cut, **learnt}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        model = cls(content["columns"], content["strength"], content["cut"])
+        for name in ("centre_", "scale_", "coefficients_", "intercepts_"):
+            setattr(model, name, np.array(content[name]))
+        return model
+
+    def _design(self, features: pd.DataFrame) -> Array:
+        values = (features[list(self.columns)].to_numpy(dtype=np.float64) - self.centre_) / self.scale_
+        values = np.nan_to_num(np.clip(values, -self.cut, self.cut), nan=0.0)
+        return np.hstack([values, values**2])
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How trees are grown, in LightGBM's terms: `num_iterations`, `learning_rate`, `num_leaves`, `min_data_in_leaf`,
+    `bagging_fraction`, `feature_fraction`, `lambda_l2`."""
+
+    n_trees: int
+    learning_rate: float
+    n_leaves: int
+    least_leaf: int
+    """Matches a leaf must hold; on small data a 200th of the matches, but 20 at least."""
+    row_share: float
+    column_share: float
+    ridge: float
+
+
+class Trees:
+    """Gradient-boosted trees that add to what is already known of each match.
+
+    Of one target they learn what is left of it, by least squares; of outcomes, what is to be added to the logarithms of
+    given probabilities.
+
+    Parameters
+    ----------
+    columns
+        Names of the features used.
+    growth
+        Settings.
+
+    Attributes
+    ----------
+    booster_ : lightgbm.Booster
+    """
+
+    def __init__(self, columns: Sequence[str], growth: Growth) -> None:
+        self.columns = columns
+        self.growth = growth
+
+    def fit(
+        self, features: pd.DataFrame, target: npt.NDArray[Any], grown: Grown, *, start: Array, weight: Array | None = None
+    ) -> Self:
+        """Learn from (n, k) features what lacks from `start` to the target.
+
+        Parameters
+        ----------
+        target
+            (n,) numbers, or (n,) outcomes if `start` has a column for each.
+        grown
+            What was grown before; looked up, and added to.
+        start
+            (n,) or (n, 3), what is known: a forecast of the target, or logarithms of probabilities.
+        weight
+            (n,) of each match, 1 if None.
+        """
+        values = np.ascontiguousarray(features[list(self.columns)].to_numpy(dtype=np.float64))
+        is_outcome = start.ndim == 2  # a column for each outcome
+        settings: dict[str, Any] = {
+            **({"objective": "multiclass", "num_class": len(OUTCOMES)} if is_outcome else {"objective": "regression"}),
+            "num_iterations": self.growth.n_trees,
+            "learning_rate": self.growth.learning_rate,
+            "num_leaves": self.growth.n_leaves,
+            "max_bin": 63,
+            "min_data_in_leaf": min(self.growth.least_leaf, max(20, len(features) // 200)),
+            "bagging_fraction": self.growth.row_share,
+            "bagging_freq": 1,
+            "feature_fraction": self.growth.column_share,
+            "lambda_l2": self.growth.ridge,
+            "seed": 1,
+            # The same bytes whenever the same frame comes again: no choice of algorithm by timing, no race of sums.
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": _threads(len(features)),
+            "verbose": -1,
+        }
+        digest = hashlib.sha256(repr((tuple(self.columns), settings)).encode())
+        for part in (values, target, start, weight if weight is not None else np.ones(0)):
+            digest.update(np.ascontiguousarray(part).tobytes())
+        key = digest.hexdigest()
+        if key not in grown:
+            data = lightgbm.Dataset(
+                values,
+                target if is_outcome else target - start,
+                weight=weight,
+                init_score=start.ravel(order="F") if is_outcome else None,
+                feature_name=list(self.columns),
+                params=settings,
+            )
+            grown[key] = lightgbm.train(settings, data)
+        self.booster_ = grown[key]
+        return self
+
+    def predict(self, features: pd.DataFrame, start: Array) -> Array:
+        """What the target is forecast to be: (n,) numbers, or (n, 3) probabilities, from `start` as in `fit`."""
+        values = features[list(self.columns)].to_numpy(dtype=np.float64)
+        added = np.asarray(self.booster_.predict(values, raw_score=True, num_threads=_threads(len(features))), dtype=np.float64)
+        if start.ndim == 1:
+            return np.asarray(start + added)
+        weights = np.exp(start + added - (start + added).max(axis=1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+    def to_file(self, path: Path) -> None:
+        """Write the trees as text."""
+        path.write_text(self.booster_.model_to_string(), encoding="utf-8")
+
+    @classmethod
+    def from_file(cls, path: Path, growth: Growth) -> Self:
+        """Read what `to_file` wrote."""
+        booster = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+        trees = cls(booster.feature_name(), growth)
+        trees.booster_ = booster
+        return trees
+
+
+def _threads(n_matches: int) -> int:
+    """On small data a second thread waits longer for the first than it works, by far if others use the machine too."""
+    return 2 if n_matches > 20_000 else 1
+
+
+N_WARM: Final = 2
+"""Seasons that a stage learns from before its first forecast for a later stage."""
+N_BLOCK: Final = 3
+"""Seasons that such a forecast reaches: a stage hardly ages in three years, and each refit costs as much as the last."""
+
+
+def foresee(season: npt.NDArray[np.int64], labelled: Mask, forecast: Callable[[Mask, Mask], Array], n_columns: int) -> Array:
+    """What a stage would have said of each season from earlier ones alone: what a later stage may learn from.
+
+    A stage's own fit to the matches it has learnt from is closer to their labels than its forecasts will ever be.
+
+    Parameters
+    ----------
+    season
+        (n,) start years.
+    labelled
+        (n,) which matches the stage can learn from.
+    forecast
+        From masks of the matches to learn from and of those to forecast to the (m, `n_columns`) forecasts.
+
+    Returns
+    -------
+    (n, n_columns), NaN for the first seasons that have labels and all before.
+    """
+    said = np.full((len(season), n_columns), np.nan)
+    if not labelled.any():
+        return said
+    for first in range(int(season[labelled].min()) + N_WARM, int(season.max()) + 1, N_BLOCK):
+        learn = labelled & (season < first)
+        asked = (season >= first) & (season < first + N_BLOCK)
+        if learn.sum() >= LEAST and asked.any():
+            said[asked] = forecast(learn, asked)
+    return said
+
+
+def is_told(said: Array) -> Mask:
+    """(n,) of which matches `foresee` says something."""
+    return np.asarray(~np.isnan(said).any(axis=1), dtype=np.bool_)
+
+
+LEAST: Final = 500
+"""Matches below which nothing is grown: a stage is then left out, and what it would have added is not said."""
+
+
+class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
+    """Expected goals of both sides that agree with a 1X2 forecast: two Poisson regressions.
+
+    The log-odds of home against away carry the difference of the sides, those of the draw and the ratings' log rates
+    the number of goals; what is not known of the rates counts as average.
+
+    Parameters
+    ----------
+    columns
+        Names of the features that tell of the number of goals.
+
+    Attributes
+    ----------
+    centre_ : (k,) mean of each input
+    coefficients_ : (2, k), intercepts_ : (2,)
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = columns
+
+    def fit(self, features: pd.DataFrame, probabilities: Array, goals: pd.DataFrame) -> Self:
+        """Learn from (n, k) features, (n, 3) forecasts and the columns `home_goals`, `away_goals`."""
+        inputs = self._inputs(features, probabilities)
+        known = ~np.isnan(inputs).all(axis=0)
+        self.centre_ = np.zeros(inputs.shape[1])
+        self.centre_[known] = np.nanmean(inputs[:, known], axis=0)
+        design = np.nan_to_num(inputs - self.centre_, nan=0.0)
+        sides = [
+            PoissonRegressor(alpha=1e-3, solver="newton-cholesky").fit(design, goals[name].to_numpy(dtype=np.float64))
+            for name in ("home_goals", "away_goals")
+        ]
+        self.coefficients_ = np.array([side.coef_ for side in sides])
+        self.intercepts_ = np.array([side.intercept_ for side in sides])
+        return self
+
+    def predict(self, features: pd.DataFrame, probabilities: Array) -> Array:
+        """(n, 2) expected goals."""
+        check_is_fitted(self)
+        design = np.nan_to_num(self._inputs(features, probabilities) - self.centre_, nan=0.0)
+        # Far outside of anything seen a log-linear rate would run away: nobody expects more than ten goals of a side.
+        return np.asarray(np.clip(np.exp(np.minimum(design @ self.coefficients_.T + self.intercepts_, 10.0)), 0.05, 10.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was learnt, as JSON can hold it exactly."""
+        learnt = {name: getattr(self, name).tolist() for name in ("centre_", "coefficients_", "intercepts_")}
+        return {"columns": list(self.columns), **learnt}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        model = cls(content["columns"])
+        for name in ("centre_", "coefficients_", "intercepts_"):
+            setattr(model, name, np.array(content[name]))
+        return model
+
+    def _inputs(self, features: pd.DataFrame, probabilities: Array) -> Array:
+        home, draw, away = np.log(probabilities).T
+        rates = features[list(self.columns)].to_numpy(dtype=np.float64)
+        return np.column_stack([home - away, draw - (home + away) / 2.0, rates])

@@ -1,0 +1,144 @@
+"""League tables before each match, and what is still at stake in them.
+
+Belongs here: places, the distance in points to the places that matter, whether they can still be reached or lost. Does
+not belong here: the exact rules of any league. The places are generic: they stand for the title, promotion or the
+Champions League, a play-off or another European place, and the last place that is safe.
+
+A table knows the results whose `known_at` is strictly before the match's `as_of`, and the clubs that had a match in the
+division this season by then; how many matches a season has is taken from the season before.
+"""
+
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.replay import Timeline
+
+LINES: Final = (1, 2, 6, -3)
+"""Places above which a club ends to win something; the last counts from the bottom, and is one to end above."""
+POINTS: Final = 3.0
+"""For a win, so also what a rival can gain in a match."""
+
+
+def standings(matches: pd.DataFrame | Timeline) -> pd.DataFrame:
+    """The table of the division at each match's `as_of`, from the two clubs' sides.
+
+    Parameters
+    ----------
+    matches
+        As for `replay`.
+
+    Returns
+    -------
+    DataFrame
+        (n matches, `contract.RATINGS["standing"]`) of float64, index `match_id`, in the order of the timeline. All but
+        `rounds_left` is NaN while a club has no result in this season; `rounds_left` is too in a division's first season.
+    """
+    timeline = matches if isinstance(matches, Timeline) else Timeline.of(matches)
+    said = np.full((len(timeline.matches), len(RATINGS["standing"])), np.nan)
+    m = timeline.matches
+    seasons, season = np.unique(np.column_stack([m["competition"], m["season"]]), axis=0, return_inverse=True)
+    previous = np.full(len(seasons), -1)
+    follows = (np.diff(seasons[:, 0]) == 0) & (np.diff(seasons[:, 1]) >= 1)
+    previous[1:][follows] = np.flatnonzero(follows)
+    # A club's row in the table of each season it is in.
+    clubs, sides = np.unique(
+        np.column_stack([np.tile(season, 2), np.concatenate([m["home"], m["away"]])]), axis=0, return_inverse=True
+    )
+    starts = np.searchsorted(clubs[:, 0], np.arange(len(seasons) + 1))
+    run = _compiled()
+    run(
+        season.reshape(-1),
+        previous,
+        starts,
+        sides.reshape(-1)[: len(m)],
+        sides.reshape(-1)[len(m) :],
+        m["home_goals"].copy(),
+        m["away_goals"].copy(),
+        timeline.as_of,
+        timeline.known_at,
+        timeline.results,
+        np.array(LINES),
+        said,
+    )
+    return pd.DataFrame(said, index=timeline.match_id, columns=list(RATINGS["standing"]))
+
+
+@cache
+def _compiled() -> Any:
+    import numba
+
+    return numba.njit(cache=True, nogil=True)(_tables)
+
+
+def _tables(
+    season: Any,
+    previous: Any,
+    starts: Any,
+    home: Any,
+    away: Any,
+    home_goals: Any,
+    away_goals: Any,
+    as_of: Any,
+    known_at: Any,
+    results: Any,
+    lines: Any,
+    said: Any,
+) -> None:
+    """Go through time once; the clubs of one season's table stand in a row, from `starts[season]` on."""
+    n_rows = starts[-1]
+    points, difference, played = np.zeros(n_rows), np.zeros(n_rows), np.zeros(n_rows)
+    present = np.zeros(n_rows, dtype=np.bool_)
+    learnt = 0
+    for i in range(len(season)):
+        while learnt < len(results) and known_at[results[learnt]] < as_of[i]:
+            match = results[learnt]
+            lead = home_goals[match] - away_goals[match]
+            for side in range(2):
+                club = home[match] if side == 0 else away[match]
+                own = lead if side == 0 else -lead
+                points[club] += POINTS if own > 0.0 else (1.0 if own == 0.0 else 0.0)
+                difference[club] += own
+                played[club] += 1.0
+            learnt += 1
+        present[home[i]] = True
+        present[away[i]] = True
+        first, last = starts[season[i]], starts[season[i] + 1]
+        rounds = np.nan
+        if previous[season[i]] >= 0:
+            for club in range(starts[previous[season[i]]], starts[previous[season[i]] + 1]):
+                rounds = played[club] if np.isnan(rounds) else max(rounds, played[club])
+        said[i, 0] = max(rounds - (played[home[i]] + played[away[i]]) / 2.0, 0.0)
+        if played[home[i]] == 0.0 or played[away[i]] == 0.0:
+            continue
+        # Points and goal difference in one number that orders the table.
+        order = np.empty(last - first)
+        n_clubs = 0
+        for club in range(first, last):
+            if present[club]:
+                order[n_clubs] = -(points[club] + difference[club] / 1000.0)
+                n_clubs += 1
+        table = -np.sort(order[:n_clubs])
+        width = 2 + len(lines)
+        for side in range(2):
+            club = home[i] if side == 0 else away[i]
+            own = points[club] + difference[club] / 1000.0
+            place = 1
+            while table[place - 1] > own:
+                place += 1
+            at = 1 + side * width
+            said[i, at] = place / n_clubs
+            to_play = max(rounds - played[club], 0.0)
+            n_open = 0.0
+            for k in range(len(lines)):
+                last_above = lines[k] if lines[k] > 0 else n_clubs + lines[k]
+                last_above = min(max(last_above, 1), n_clubs - 1)
+                # Above the line the lead over the first club below it counts, below it what lacks to the last above.
+                rival = table[last_above] if place <= last_above else table[last_above - 1]
+                gap = np.round(own - rival)
+                said[i, at + 1 + k] = gap
+                n_open += np.abs(gap) <= POINTS * to_play
+            said[i, at + 1 + len(lines)] = np.nan if np.isnan(rounds) else n_open

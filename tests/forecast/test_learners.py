@@ -1,0 +1,130 @@
+"""The learners on data we understand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.forecast.learners import LEAST, N_BLOCK, N_WARM, ExpectedGoals, Growth, Logit, Trees, foresee
+
+GROWTH = Growth(n_trees=60, learning_rate=0.2, n_leaves=6, least_leaf=30, row_share=0.9, column_share=1.0, ridge=1.0)
+
+
+def test_the_logit_recovers_the_weights_that_made_the_data():
+    random = np.random.default_rng(0)
+    x = random.normal(size=40_000)
+    scores = np.column_stack([0.8 * x, np.zeros(len(x)), -0.8 * x])
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    outcomes = (random.random((len(x), 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
+    model = Logit(["x"]).fit(pd.DataFrame({"x": x}), outcomes)
+    assert (model.coefficients_[0, 0] - model.coefficients_[2, 0]) / model.scale_[0] == pytest.approx(1.6, abs=0.05)
+    usual = np.abs(x) < 2
+    np.testing.assert_allclose(model.predict_proba(pd.DataFrame({"x": x}))[usual], p[usual], atol=0.02)
+
+
+def test_the_logit_takes_an_extreme_value_no_further_than_the_cut():
+    frame = pd.DataFrame({"x": np.random.default_rng(1).normal(size=300)})
+    model = Logit(["x"], cut=3.0).fit(frame, np.arange(300) % 3)
+    far = pd.DataFrame({"x": [model.centre_[0] + 3.0 * model.scale_[0], 1e6]})
+    np.testing.assert_allclose(*model.predict_proba(far))
+
+
+def test_trees_learn_what_lacks_from_the_start():
+    x = np.random.default_rng(2).uniform(-1.0, 1.0, 4000)
+    frame, start = pd.DataFrame({"x": x}), 5.0 * x
+    trees = Trees(["x"], GROWTH).fit(frame, start + np.sign(x), {}, start=start)
+    np.testing.assert_allclose(trees.predict(frame, start), start + np.sign(x), atol=0.05)
+    np.testing.assert_allclose(trees.predict(frame, 0.0 * x), np.sign(x), atol=0.05)
+
+
+def test_a_match_of_no_weight_teaches_nothing():
+    x = np.random.default_rng(3).uniform(-1.0, 1.0, 4000)
+    frame, nothing = pd.DataFrame({"x": x}), np.zeros(4000)
+    lies = np.where(x > 0.5, 100.0, np.sign(x))
+    trees = Trees(["x"], GROWTH).fit(frame, lies, {}, start=nothing, weight=np.where(x > 0.5, 1e-9, 1.0))
+    assert trees.predict(frame, nothing)[x < 0.5].max() < 1.2
+
+
+def test_trees_on_outcomes_start_from_the_probabilities_they_are_given():
+    """Where the start is right, nothing is to be learnt; where a feature tells more, it is."""
+    random = np.random.default_rng(4)
+    p = np.tile([0.5, 0.3, 0.2], (20_000, 1))
+    p[10_000:] = [0.2, 0.3, 0.5]
+    outcomes = (random.random((len(p), 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
+    frame = pd.DataFrame({"side": np.repeat([0.0, 1.0], 10_000)})
+    right = Trees(["side"], GROWTH).fit(frame, outcomes, {}, start=np.log(p)).predict(frame, np.log(p))
+    np.testing.assert_allclose(right, p, atol=0.015)
+    blind = np.log(np.full(p.shape, 1 / 3))
+    np.testing.assert_allclose(Trees(["side"], GROWTH).fit(frame, outcomes, {}, start=blind).predict(frame, blind), p, atol=0.015)
+
+
+def test_leaves_of_the_trees_scale_down_with_small_data():
+    frame, target = pd.DataFrame({"x": np.arange(400.0)}), np.arange(400.0)
+    large = Growth(n_trees=2, learning_rate=0.1, n_leaves=4, least_leaf=250, row_share=0.7, column_share=1.0, ridge=1.0)
+    trees = Trees(["x"], large).fit(frame, target, {}, start=np.zeros(400))
+    assert "[min_data_in_leaf: 20]" in trees.booster_.model_to_string()
+
+
+def test_every_setting_of_the_growth_reaches_the_trees():
+    frame, target = pd.DataFrame({"x": np.arange(9000.0)}), np.arange(9000.0)
+    growth = Growth(n_trees=3, learning_rate=0.07, n_leaves=5, least_leaf=40, row_share=0.8, column_share=0.6, ridge=2.5)
+    text = Trees(["x"], growth).fit(frame, target, {}, start=np.zeros(9000)).booster_.model_to_string()
+    said = dict(line.strip("[]").split(": ", 1) for line in text.splitlines() if line.startswith("[") and ": " in line)
+    names = (
+        "num_iterations",
+        "learning_rate",
+        "num_leaves",
+        "min_data_in_leaf",
+        "bagging_fraction",
+        "feature_fraction",
+        "lambda_l2",
+    )
+    assert [float(said[name]) for name in names] == [3, 0.07, 5, 40, 0.8, 0.6, 2.5]
+
+
+def test_a_forecast_for_a_later_stage_knows_earlier_seasons_only():
+    season = np.repeat(np.arange(2001, 2010), LEAST)
+    labelled = season >= 2002
+    asked_of = []
+
+    def forecast(learn, asked):
+        asked_of.append((season[learn].min(), season[learn].max(), season[asked].min(), season[asked].max()))
+        return np.full((asked.sum(), 1), season[learn].max())
+
+    said = foresee(season, labelled, forecast, 1)[:, 0]
+    first = 2002 + N_WARM
+    assert asked_of[0] == (2002, first - 1, first, first + N_BLOCK - 1)
+    assert all(learnt < asked for _, learnt, asked, _ in asked_of)
+    assert np.isnan(said[season < first]).all()
+    assert (said[season >= first] < season[season >= first]).all()
+
+
+def test_blocks_of_seasons_stay_where_they_are_when_a_season_is_added():
+    """So that a backtest, one season after another, meets the same stages again."""
+    calls = []
+    for last in (2008, 2009, 2010):
+        season = np.repeat(np.arange(2001, last + 1), LEAST)
+        learnt = []
+        foresee(
+            season,
+            season > 0,
+            lambda learn, asked, s=season, c=learnt: (c.append(s[learn].max()), np.zeros((asked.sum(), 1)))[1],
+            1,
+        )
+        calls.append(learnt)
+    assert calls[0] == calls[1][: len(calls[0])]
+    assert calls[1] == calls[2][: len(calls[1])]
+
+
+def test_with_too_few_matches_nothing_is_said():
+    season = np.repeat([2001, 2002, 2003], LEAST // 2 - 1)
+    said = foresee(season, np.ones(len(season), dtype=bool), lambda learn, asked: np.zeros((asked.sum(), 2)), 2)
+    assert np.isnan(said).all()
+    assert np.isnan(foresee(season, np.zeros(len(season), dtype=bool), lambda learn, asked: np.zeros((1, 2)), 2)).all()
+
+
+def test_expected_goals_never_run_away():
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame({"rate": random.normal(0.3, 0.2, 500)})
+    goals = pd.DataFrame({"home_goals": random.poisson(1.5, 500), "away_goals": random.poisson(1.2, 500)})
+    model = ExpectedGoals(["rate"]).fit(frame, np.tile([0.45, 0.27, 0.28], (500, 1)), goals)
+    assert model.predict(frame + 1000.0, np.tile([0.999, 0.0005, 0.0005], (500, 1))).max() <= 10.0

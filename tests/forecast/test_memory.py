@@ -1,0 +1,119 @@
+"""What a match shows of its clubs, and what the memories make of it."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.forecast import contract
+from pipelines.forecast.memory import log_odds, performance, price, probabilities_of, remember, surprise
+from pipelines.forecast.replay import MEASURES, Timeline
+
+QUOTES = list(contract.MARKET_COLUMNS)
+TOTALS = [name for name in QUOTES if name.endswith(("over", "under"))]
+COUNTED = dict.fromkeys(MEASURES, 0.0)
+
+
+def quote(**given: float) -> dict[str, float]:
+    return dict.fromkeys(QUOTES, math.nan) | given
+
+
+def closing(home: float, draw: float, away: float) -> dict[str, float]:
+    return quote(closing_odds_home=home, closing_odds_draw=draw, closing_odds_away=away)
+
+
+def test_a_price_is_the_closing_one_else_the_one_before():
+    both = closing(2.0, 4.0, 4.0) | {"pre_match_odds_home": 4.0, "pre_match_odds_draw": 4.0, "pre_match_odds_away": 2.0}
+    before = both | {"closing_odds_home": math.nan}
+    prices = price(pd.DataFrame([both, before, quote()], index=["both", "before", "none"]))
+    assert prices.loc["both", "side"] == pytest.approx(math.log(2.0), abs=1e-12)
+    assert prices.loc["before", "side"] == pytest.approx(-math.log(2.0), abs=1e-12)
+    assert prices.loc["both", "draw"] == pytest.approx(-math.log(2.0) / 2.0, abs=1e-12)
+    assert prices.loc["none"].isna().all()
+
+
+def test_the_total_has_quotes_of_its_own():
+    closed = quote(closing_odds_over=4.0, closing_odds_under=4.0 / 3.0, pre_match_odds_over=2.0, pre_match_odds_under=2.0)
+    prices = price(pd.DataFrame([closed, closed | {"closing_odds_under": math.nan}]))
+    assert prices["total"].tolist() == pytest.approx([-math.log(3.0), 0.0], abs=1e-12)
+    assert prices["side"].isna().all()
+
+
+@given(st.floats(-6.0, 6.0), st.floats(-3.0, 1.0))
+def test_log_odds_and_probabilities_are_inverse(side, draw):
+    p = probabilities_of(np.array([side]), np.array([draw]))
+    assert p.sum() == pytest.approx(1.0, abs=1e-12)
+    assert [float(x[0]) for x in log_odds(p)] == pytest.approx([side, draw], abs=1e-9)
+
+
+def test_performance_counts_goals_shots_corners_and_cards(make_match):
+    scores = {"goals": (3, 0), "shots": (13, 3), "shots_on_target": (6, 1), "corners": (7, 3), "yellow_cards": (1, 2)}
+    counts = {f"{side}_{name}": float(values[i]) for name, values in scores.items() for i, side in enumerate(("home", "away"))}
+    reds = {"home_red_cards": 0.0, "away_red_cards": 1.0}
+    timeline = Timeline.of(pd.DataFrame([make_match(0, "a", "b", (3, 0), **(counts | reds)), make_match(1, "a", "b", (3, 0))]))
+    value, counted = performance(timeline)
+    evidence = 0.024 * 3 + 0.007 * 2 + 0.003 * 5 + 0.002 * 10 + 0.0025 * 4 + 0.02 * math.log(15 / 5) + 0.007 + 0.003
+    assert counted.tolist() == [True, False]
+    assert value.tolist() == pytest.approx([(evidence - 0.0052) / 0.0433, (0.026 * 3 + 0.008 * 2 + 0.0005) / 0.0228], abs=1e-12)
+
+
+def test_a_coming_match_has_neither_performance_nor_surprise(make_match):
+    timeline = Timeline.of(pd.DataFrame([make_match(0, "a", "b")]))
+    assert np.isnan(performance(timeline)[0]).all()
+    assert surprise(timeline, np.array([0.3]), np.array([np.nan])).tolist() == [0.0]
+
+
+def test_a_surprise_is_what_the_price_did_not_expect(make_match):
+    """A draw away at a strong club surprises in favour of the guests, a narrow home win of theirs hardly at all."""
+    rows = [make_match(0, "strong", "weak", (0, 0)), make_match(1, "strong", "weak", (1, 0)), make_match(2, "x", "y", (0, 0))]
+    draw, win, even = surprise(Timeline.of(pd.DataFrame(rows)), np.array([1.4, 1.4, 0.0]), np.full(3, np.nan))
+    usual = 0.02374 * 1.4 + 0.00374 * -0.05 * 1.4 - 0.00075 * 1.4**2 - 0.00038
+    assert [draw, win] == pytest.approx([-usual, 0.034 - usual], abs=1e-12)
+    assert even == pytest.approx(0.00038, abs=1e-12)
+
+
+def test_the_memory_of_prices_expects_the_price_again_and_moves_with_a_surprise(make_match):
+    rows = [make_match(7 * k, "a", "b", (1, 0)) for k in range(30)]
+    quotes = pd.DataFrame([closing(1.6, 4.0, 6.5)] * 30, index=[row["match_id"] for row in rows])
+    usual = price(quotes)["side"].iloc[0]
+    last = make_match(210, "a", "b")
+
+    def said(goals: tuple[int, int]) -> pd.Series:
+        matches = pd.DataFrame([*rows[:-1], make_match(203, "a", "b", goals), last])
+        return remember(Timeline.of(matches), quotes).loc[last["match_id"]]
+
+    heavy, narrow = said((0, 5)), said((1, 0))
+    assert narrow["memory_side_unsteered"] == pytest.approx(usual, abs=0.02)
+    assert heavy["memory_side_unsteered"] == narrow["memory_side_unsteered"], "without control only the price counts"
+    assert heavy["memory_side"] < narrow["memory_side"] - 0.1
+    assert heavy["memory_side_variance"] == narrow["memory_side_variance"]
+    assert heavy["memory_draw"] == pytest.approx(price(quotes)["draw"].iloc[0], abs=0.05)
+
+
+def test_where_no_price_was_ever_known_play_takes_its_place_and_is_less_sure(make_match):
+    rows = [make_match(7 * k, "a", "b", (3, 0)) for k in range(30)]
+    last = make_match(210, "a", "b")
+    timeline = Timeline.of(pd.DataFrame([*rows, last]))
+    without = remember(timeline, pd.DataFrame(columns=QUOTES, dtype="float64")).loc[last["match_id"]]
+    priced = remember(timeline, pd.DataFrame([closing(1.6, 4.0, 6.5)] * 30, index=[r["match_id"] for r in rows]))
+    assert without["memory_side"] > 1.5
+    assert without["memory_side_variance"] > 2 * priced.loc[last["match_id"], "memory_side_variance"]
+
+
+def test_nothing_known_after_a_cut_changes_what_was_remembered_before_it(world):
+    matches, warehouse = world
+    cut = matches["as_of"].quantile(0.6)
+    late = (~(matches["known_at"] < cut)).to_numpy()
+    random = np.random.default_rng(0)
+    nonsense, quotes = matches.copy(), warehouse.set_index("match_id")
+    nonsense.loc[late, list(MEASURES)] = random.integers(0, 40, (late.sum(), len(MEASURES))).astype(float)
+    other = quotes.copy()
+    other.loc[matches.loc[late, "match_id"], QUOTES] = random.uniform(2.9, 3.1, (late.sum(), len(QUOTES)))
+    other.loc[matches.loc[late, "match_id"], TOTALS] = random.choice([1.85, np.nan], (late.sum(), 4))
+    earlier = matches.loc[matches["as_of"] <= cut, "match_id"]
+    ours, theirs = remember(Timeline.of(matches), quotes), remember(Timeline.of(nonsense), other)
+    pd.testing.assert_frame_equal(ours.loc[earlier], theirs.loc[earlier], check_exact=True)
+    assert (ours != theirs).any().all(), "the nonsense must be visible later in every column, or this test proves nothing"
