@@ -211,7 +211,8 @@ def bench() -> None:
         f"build {build.seconds:.0f} s (start-up {build.startup_seconds:.0f} s) = {ratio:.1f} × the floor of "
         f"{sum(floor.values()):.0f} s; peak {build.peak_bytes / 2**30:.2f} GiB\n"
         f"refresh {refresh.seconds:.0f} s, of which start-up {refresh.startup_seconds:.0f} s\n"
-        f"training of the default recipe {train.seconds:.0f} s = {train.seconds / sum(floor.values()):.1f} × the floor\n{evidence}"
+        f"training of the default recipe {train.seconds:.0f} s = {train.seconds / sum(floor.values()):.1f} × the floor\n"
+        f"{evidence}"
     )
     missed = [
         what
