@@ -58,7 +58,7 @@ PLAY: Final = Dynamics(
     form=0.119,
     form_days=145.0,
     level=0.55,
-    level_day=6e-8,
+    level_day=5.4e-6,
     level_summer=0.0015,
 )
 """`performance`."""

@@ -75,7 +75,7 @@ PLAY_OUTCOME_GROWTH: Final = Growth(120, 0.03, 6, 800, 0.6, 0.2, 100.0)
 RATING_OUTCOME_GROWTH: Final = Growth(300, 0.04, 8, 600, 0.6, 0.2, 50.0)
 PRICE_SIDE_GROWTH: Final = Growth(250, 0.06, 31, 200, 0.7, 0.25, 20.0)
 PRICE_DRAW_GROWTH: Final = Growth(150, 0.06, 31, 200, 0.7, 0.25, 20.0)
-PRICE_OUTCOME_GROWTH: Final = Growth(150, 0.02, 6, 800, 0.6, 0.2, 100.0)
+PRICE_OUTCOME_GROWTH: Final = Growth(200, 0.02, 6, 800, 0.6, 0.2, 100.0)
 MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
 MOVE_OUTCOME_GROWTH: Final = Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0)
 """Chosen on seasons up to 2018."""
