@@ -1,5 +1,6 @@
 """`python -m pipelines`: the pipelines' own commands, in an environment that is already set."""
 
+import gc
 import logging
 import os
 import sys
@@ -11,6 +12,8 @@ from pipelines.cli import commands, internal_commands
 main = click.Group("pipelines", commands=[*commands, *internal_commands], help="The pipelines' commands.")
 
 if __name__ == "__main__":
+    # A run makes millions of objects and hardly a cycle: looking for those at every few hundred takes a tenth of its time.
+    gc.set_threshold(100_000, 20, 20)
     try:
         main(prog_name="python -m pipelines")
     except SystemExit as end:

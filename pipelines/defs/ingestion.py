@@ -138,10 +138,13 @@ class Ingestion:
     def _fetch(self, source: Source, known: Mapping[str, store.Latest], key: str) -> Fetched:
         latest = known.get(key)
         try:
-            return source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
+            answer = source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
         except DownloadTooLarge as error:  # one file is in trouble, not its source
             self.notes.append(str(error))
             return Missing(source.name, key)
+        if isinstance(answer, Delivery):
+            self.landing.put(answer.content)
+        return answer
 
     def _parsed(self, source: Source, fetched: Iterator[Fetched]) -> Iterator[tuple[Delivery, ParsedFile]]:
         for answer in fetched:
@@ -151,7 +154,6 @@ class Ingestion:
             elif isinstance(answer, NotModified):
                 self.files["unchanged"] += 1
             else:
-                self.landing.put(answer.content)
                 yield answer, source.parse(answer.key, answer.content)
 
     def _count(self, result: store.LoadResult) -> None:

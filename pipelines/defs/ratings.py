@@ -3,6 +3,8 @@
 Belongs here: reading matches, replaying, writing `forecast.match_rating`. The replay itself is `pipelines.forecast`.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import dagster as dg
 
 from pipelines.defs.resources import FRESHNESS
@@ -26,6 +28,8 @@ def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[
 
     Silver(warehouse.url).require_whole()
 
-    ratings = rate(gold.matches(warehouse))
-    n_changed = warehouse.update("forecast.match_rating", "match_id", ratings.reset_index())
+    with ThreadPoolExecutor(1) as beside:  # PostgreSQL sends what is there while this process computes what should be
+        there = beside.submit(warehouse.table, "forecast.match_rating")
+        ratings = rate(gold.matches(warehouse))
+    n_changed = warehouse.update("forecast.match_rating", "match_id", ratings.reset_index(), there.result())
     return dg.MaterializeResult(metadata={"dagster/row_count": len(ratings), "n_changed": n_changed})

@@ -65,12 +65,12 @@ def transformation(
         arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
     silver.begin(digest, anew=not is_as_made)
     # While PostgreSQL works this process only waits: what the next steps need is imported meanwhile.
-    Thread(target=_import_for_learning, daemon=True).start()
+    Thread(target=_import_for_learning, args=[context.job_name == "build"], daemon=True).start()
     yield from dbt.build(arguments, context, MANIFEST, Translator(), PROJECT)
     if not context.is_subset:
         silver.end(digest)
 
 
-def _import_for_learning() -> None:
-    for module in ("mlflow.pyfunc", "pipelines.forecast.models", "pipelines.forecast.features"):
+def _import_for_learning(is_training: bool) -> None:
+    for module in ("numba", "pipelines.forecast.models", "pipelines.forecast.features", *(["mlflow.pyfunc"] * is_training)):
         import_module(module)

@@ -172,8 +172,7 @@ def paired_bootstrap(differences: Array, days: npt.ArrayLike, n_draws: int = 200
     codes, _ = pd.factorize(np.asarray(days))
     sums, counts = np.bincount(codes, weights=differences), np.bincount(codes)
     random = np.random.default_rng(seed)
-    # A row says how often a draw takes each day.
-    n_taken = random.multinomial(len(sums), np.full(len(sums), 1.0 / len(sums)), n_draws).astype(np.float64)
-    means = (n_taken @ sums) / (n_taken @ counts)
+    drawn = random.integers(0, len(sums), (n_draws, len(sums)), dtype=np.int32)
+    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return Difference(float(np.mean(differences)), float(low), float(high), len(differences))

@@ -54,16 +54,20 @@ class Warehouse:
         frame: pd.DataFrame = pa.table(columns, names=result.column_names).to_pandas()
         return frame
 
-    def update(self, table: str, key: str, frame: pd.DataFrame) -> int:
+    def table(self, name: str) -> pd.DataFrame:
+        """The whole content of a table."""
+        return self.read(sql.SQL("select * from {}").format(_identifier(name)))
+
+    def update(self, table: str, key: str, frame: pd.DataFrame, there: pd.DataFrame | None = None) -> int:
         """Make `frame` the whole content of `table` in one transaction; returns how many of its rows were not there so.
 
         Rows that are as they should be are not written. Readers see the old ones until the new ones are complete.
 
         Args:
             key: the column that tells rows apart.
+            there: the table's content, if the caller has read it already.
         """
-        names = sql.SQL(", ").join(sql.Identifier(str(name)) for name in frame.columns)
-        there = self.read(sql.SQL("select {} from {}").format(names, _identifier(table))).set_index(key)
+        there = (self.table(table) if there is None else there).set_index(key)[[name for name in frame.columns if name != key]]
         wanted = frame.set_index(key)
         is_there = there.index.get_indexer(wanted.index) >= 0
         before = there.reindex(wanted.index)

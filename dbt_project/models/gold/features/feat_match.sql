@@ -1,6 +1,12 @@
 -- Everything SQL knows before a match, one row per match, played or not. The closing odds are carried as the benchmark.
+-- Of silver's matches: gold's have names and statistics in them, which would be joined for nothing.
 with match as (
-    select * from {{ ref('fct_match') }}
+    select
+        match.match_id,
+        match.kickoff_at,
+        competition.tier
+    from {{ ref('int_match') }} as match
+    inner join {{ ref('dim_competition') }} as competition on match.competition_id = competition.competition_id
 )
 
 select
