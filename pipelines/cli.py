@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     import dagster as dg
+    import pandas as pd
 
 
 class RunFailed(click.ClickException):
@@ -122,15 +123,19 @@ def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: floa
     from pipelines.defs.training import matrix
     from pipelines.forecast.backtest import backtest as walk_forward
     from pipelines.forecast.backtest import summarise
+    from pipelines.forecast.book import grids
     from pipelines.forecast.learners import Grown
+    from pipelines.forecast.market_scores import market_scores
     from pipelines.forecast.models import MODELS
     from pipelines.settings import Settings
+    from pipelines.store.gold import closing_odds
     from pipelines.store.warehouse import Warehouse
 
     settings = Settings.read()
     if recipe not in MODELS:
         raise click.ClickException(f"there is no recipe {recipe!r}; there are {', '.join(MODELS)}")
-    matches, features, quotes = matrix(Warehouse(settings.model_url), [MODELS[recipe]])
+    warehouse = Warehouse(settings.model_url)
+    matches, features, quotes = matrix(warehouse, [MODELS[recipe]])
     grown: Grown = {}
     seasons = []
     for season in range(first, last + 1):
@@ -160,10 +165,13 @@ def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: floa
             f"{row['brier']:.4f}",
         )
     Console(width=None if sys.stdout.isatty() else 110).print(table)
+    every_market = market_scores(grids(forecasts), forecasts.index, matches, closing_odds(warehouse))
+    show_markets(every_market)
     figures = {
         "recipe": recipe,
         "seasons": [first, last],
         "scores": json.loads(scores.reset_index().to_json(orient="records")),
+        "markets": json.loads(every_market.rename_axis("market").reset_index().to_json(orient="records")),
     }
     click.echo(f"figures: {write_evidence(settings, 'backtest', figures)}")
     if out:
@@ -362,6 +370,25 @@ def _why(result: "dg.JobExecutionResult") -> str:
             said = said or "no message"
             return f"{(event.step_key or '').replace('__', '.')} failed: {said}\nWhat was published before still stands."
     return "the run ended early; see the Dagster UI for its log"
+
+
+def show_markets(scores: "pd.DataFrame") -> None:
+    """Print how far each market's probabilities are from a constant and, where it is quoted, from the closing price."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="every market, from one grid: log loss beside a constant's and the closing price's")
+    for column in ("", "matches", "log loss", "constant", "quoted", "above closing", "95 % interval"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, row in scores.iterrows():
+        compared = ("", "", "")
+        if row["n_quoted"] > 0:
+            interval = f"{row['difference_low']:+.4f} … {row['difference_high']:+.4f}"
+            compared = (f"{row['n_quoted']:,.0f}", f"{row['difference']:+.4f}", interval)
+        table.add_row(
+            str(name).replace("_", " "), f"{row['n']:,.0f}", f"{row['log_loss']:.4f}", f"{row['base_log_loss']:.4f}", *compared
+        )
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
 
 
 def show_predictions(limit: int) -> None:

@@ -39,7 +39,7 @@ def prediction(
 ) -> dg.MaterializeResult[None]:
     """Forecast the coming matches with the champion; append what differs from what was said before."""
     from pipelines.forecast.memory import remember
-    from pipelines.forecast.models import MODELS
+    from pipelines.forecast.models import MODELS, UnknownFormat
     from pipelines.forecast.predict import forecast
     from pipelines.forecast.replay import Timeline
 
@@ -53,7 +53,13 @@ def prediction(
     if champion is None:
         raise dg.Failure("there is no champion yet; `football train` makes one", allow_retries=False)
     recipe = MODELS[champion.tags["recipe"]]
-    model = recipe.read(registry.fetch(champion, settings.state_dir / "models"))
+    try:
+        model = recipe.read(registry.fetch(champion, settings.state_dir / "models"))
+    except UnknownFormat as error:
+        raise dg.Failure(
+            f"The champion was made by another version of this code ({error}): `football train` makes one that can be read.",
+            allow_retries=False,
+        ) from error
     memories = quotes = None
     if recipe.information_set != "results":
         memories = remember(Timeline.of(gold.matches(warehouse)), gold.prices(warehouse)).loc[coming["match_id"]]

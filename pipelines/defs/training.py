@@ -63,7 +63,7 @@ def model_evidence(
     from pipelines.forecast.backtest import backtest, summarise
     from pipelines.forecast.features import label
     from pipelines.forecast.learners import Grown
-    from pipelines.forecast.models import MODELS, QUICK
+    from pipelines.forecast.models import MODELS, QUICK, UnknownFormat
     from pipelines.forecast.plots import distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
@@ -86,8 +86,11 @@ def model_evidence(
     challenger = backtest(matches, features, quotes, recipe, seasons, grown)
     rival = None
     if champion is not None and champion_recipe is recipe:
-        model_files = registry.fetch(champion, settings.state_dir / "models")
-        rival = _unseen(challenger, features[columns], recipe.read(model_files), champion.tags.get("learnt_until"))
+        try:
+            served = recipe.read(registry.fetch(champion, settings.state_dir / "models"))
+            rival = _unseen(challenger, features[columns], served, champion.tags.get("learnt_until"))
+        except UnknownFormat as error:
+            context.log.warning(f"the champion cannot be read any more and is no rival: {error}")
     elif champion_recipe is not None:
         rival = backtest(matches, features, quotes, champion_recipe, seasons, grown)
     decision = decide(challenger, rival, is_refit=champion_recipe is recipe, is_odds_free=recipe.information_set == "results")

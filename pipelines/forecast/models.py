@@ -476,6 +476,10 @@ FORMAT: Final = 2
 """Of the files; a model of another format is refused."""
 
 
+class UnknownFormat(ValueError):
+    """The files of a model were written by another version of this code."""
+
+
 def _write(folder: Path, content: dict[str, Any], trees: dict[str, Trees]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = {"format": FORMAT, **content, "trees": {}}
@@ -488,7 +492,7 @@ def _write(folder: Path, content: dict[str, Any], trees: dict[str, Trees]) -> No
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Trees]]:
     content = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     if content["format"] != FORMAT:
-        raise ValueError(f"model format {content['format']} is not known")
+        raise UnknownFormat(f"model format {content['format']} is not known, {FORMAT} is")
     trees = {name: Trees.from_file(folder / f"{name}.txt", Growth(**growth)) for name, growth in content["trees"].items()}
     return content, trees
 

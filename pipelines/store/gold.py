@@ -61,6 +61,17 @@ def prices(warehouse: Warehouse) -> "pd.DataFrame":
     return warehouse.read(f"select match_id, {', '.join(MARKET_COLUMNS)} from gold.feat_market")
 
 
+def closing_odds(warehouse: Warehouse) -> "pd.DataFrame":
+    """The average closing quotes of every match and market, as in `gold.fct_odds`."""
+    return warehouse.read(
+        """
+        select match_id, bookmaker, moment, market, line, odds_home, odds_draw, odds_away, odds_over, odds_under
+        from gold.fct_odds
+        where bookmaker = 'average' and moment = 'closing'
+        """
+    )
+
+
 def training_rows(warehouse: Warehouse, since: int) -> "pd.DataFrame":
     """Matches with ratings, features, average quotes and how the source spells them; same order as `matches`.
 

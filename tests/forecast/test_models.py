@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.forecast import contract, metrics
 from pipelines.forecast.features import assemble, label
-from pipelines.forecast.models import MODELS, History, Market, Results
+from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat
 from pipelines.forecast.splits import is_played
 from tests.forecast.conftest import known
 
@@ -270,3 +270,10 @@ def test_names_and_information_sets_of_the_registry():
         "market": "market",
     }
     assert all(recipe.name == name for name, recipe in MODELS.items())
+
+
+def test_files_of_another_format_are_refused_by_name(tmp_path):
+    """A champion trained by an earlier version is told apart from a damaged one: training then goes on without it."""
+    (tmp_path / "model.json").write_text('{"format": 1}')
+    with pytest.raises(UnknownFormat, match="model format 1 is not known"):
+        MODELS["results"].read(tmp_path)
