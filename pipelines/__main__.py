@@ -17,9 +17,11 @@ if __name__ == "__main__":
     try:
         main(prog_name="python -m pipelines")
     except SystemExit as end:
-        # Everything is committed by now. To take the imported libraries apart, here and in the process of Great Expectations
-        # (which ends with this one), would only cost seconds.
+        # What was done is committed or rolled back by now. To take the imported libraries apart, here and in the process of
+        # Great Expectations (which ends with this one), would only cost seconds.
+        if not isinstance(end.code, int | None):
+            raise  # a sentence, which the interpreter prints
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
+        os._exit(end.code or 0)

@@ -67,6 +67,14 @@ def prediction(
     forecasts = forecast(model, recipe.information_set, coming, memories, quotes).assign(
         information_set=recipe.information_set, model_name=champion.name, model_version=champion.version, issued_at=now
     )
+    kept = ledger.Head.read(settings.ledger_head)
+    if kept is not None and not ledger.goes_on(warehouse, kept):
+        raise dg.Failure(
+            f"The ledger is not the one whose end is noted in {settings.ledger_head}: rows were taken from it or changed. "
+            "`football ledger verify` says what. If an earlier state of the database was restored on purpose, move that note "
+            "away.",
+            allow_retries=False,
+        )
     in_force = ledger.issue(warehouse, forecasts)
     if head := ledger.head(warehouse):
         head.keep(settings.ledger_head)

@@ -38,7 +38,7 @@ _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names
 
 
 class TrainingConfig(dg.Config):
-    """Which recipe to train; by default the first of `MODELS`, or the quick one where there is no champion yet."""
+    """Which recipe to train; by default the one that is served, see `_default`."""
 
     recipe: str = ""
 
@@ -63,19 +63,17 @@ def model_evidence(
     from pipelines.forecast.backtest import backtest, summarise
     from pipelines.forecast.features import label
     from pipelines.forecast.learners import Grown
-    from pipelines.forecast.models import MODELS, QUICK, UnknownFormat
+    from pipelines.forecast.models import MODELS, UnknownFormat
     from pipelines.forecast.plots import distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
     Silver(warehouse.url).require_whole()
     champion = registry.champion(settings.model_name)
-    # The first forecasts should be there within the minute: without a champion the quick recipe is trained.
-    default = next(iter(MODELS)) if champion else QUICK
-    recipe = MODELS[config.recipe or default]
+    champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
+    recipe = MODELS[config.recipe or _default(champion_recipe)]
     # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
     n_evidence = N_EVIDENCE_SEASONS if champion else 1
-    champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
     both = [recipe] if champion_recipe is None else [recipe, champion_recipe]
     matches, features, quotes = matrix(warehouse, both)
     played = is_played(matches)
@@ -133,6 +131,18 @@ def model_evidence(
             **{name: _picture(name, png) for name, png in plots.items()},
         }
     )
+
+
+def _default(served: "Recipe | None") -> str:
+    """What is trained unless somebody says otherwise: what is served, anew. In place of the quick recipe the first of all.
+
+    Without a champion the quick one: the first forecasts should be there within the minute.
+    """
+    from pipelines.forecast.models import MODELS, QUICK
+
+    if served is None:
+        return QUICK
+    return next(iter(MODELS)) if served.name == QUICK else served.name
 
 
 def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", learnt_until: str | None) -> pd.DataFrame | None:

@@ -563,7 +563,7 @@ MODELS: Final[dict[str, Recipe]] = {
         ),
     )
 }
-"""Every model that is trained and compared, the default first. Adding one is one entry."""
+"""Every recipe that can be trained and compared, the default first. Adding one is one entry."""
 
 QUICK: Final = "results-logit"
 """What a new installation is served by until the first training of the default."""

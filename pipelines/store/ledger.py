@@ -140,16 +140,30 @@ def head(warehouse: Warehouse) -> Head | None:
     return Head(*row) if row else None
 
 
+def goes_on(warehouse: Warehouse, kept: Head) -> bool:
+    """Whether the ledger still holds all up to a head that was kept: a newer one may take its place only then."""
+    with warehouse.connect() as connection:
+        row = connection.execute(
+            """
+            select (select count(*) from forecast.prediction where sequence <= %(sequence)s), sequence, link
+            from forecast.prediction where sequence = %(sequence)s
+            """,
+            {"sequence": kept.sequence},
+        ).fetchone()
+    return row is not None and Head(*row) == kept
+
+
 def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     """Compute every link anew, and look for the head that was kept outside."""
     faults = []
     before, sequence, n, at_kept = "", 0, 0, None
-    for sequence, link, said in _rows(warehouse):
+    for link, said in _rows(warehouse):
+        sequence, prediction_id = said[:2]
         n += 1
         if link != _link(before, said):
             faults.append(
-                f"Prediction {said[0]} (number {sequence}) does not follow from the one before it: one of the two was changed, "
-                "or one was added, moved or taken away between them."
+                f"Prediction {prediction_id} (number {sequence}) does not follow from the one before it: one of the two was "
+                "changed, or one was added, moved or taken away between them."
             )
         if kept is not None and sequence == kept.sequence:
             at_kept = Head(n, sequence, link)
@@ -163,17 +177,18 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     return Verification(Head(n, sequence, before) if n else None, tuple(faults))
 
 
-_LINKED = ("prediction_id", "match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of", "issued_at",
-           "p_home", "p_draw", "p_away", "expected_home_goals", "expected_away_goals", "features_digest")  # fmt: skip
+_LINKED = ("sequence", "prediction_id", "match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of",
+           "issued_at", "p_home", "p_draw", "p_away", "expected_home_goals", "expected_away_goals",
+           "features_digest")  # fmt: skip
 """What a link is made of, in this order: see the migration that made them."""
 
 
-def _rows(warehouse: Warehouse) -> Iterator[tuple[int, str, tuple[Any, ...]]]:
+def _rows(warehouse: Warehouse) -> Iterator[tuple[str, tuple[Any, ...]]]:
     with warehouse.connect() as connection, connection.cursor("ledger") as cursor:
         columns = sql.SQL(", ").join(map(sql.Identifier, _LINKED))
-        cursor.execute(sql.SQL("select sequence, link, {} from forecast.prediction order by sequence").format(columns))
-        for sequence, link, *said in cursor:
-            yield sequence, link, tuple(said)
+        cursor.execute(sql.SQL("select link, {} from forecast.prediction order by sequence").format(columns))
+        for link, *said in cursor:
+            yield link, tuple(said)
 
 
 def _link(before: str, said: tuple[Any, ...]) -> str:

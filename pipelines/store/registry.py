@@ -128,24 +128,36 @@ class Registry:
     def champion(self, name: str) -> ModelVersion | None:
         """The champion without its files, or None before the first promotion.
 
-        Asked over MLflow's REST interface: every day's run asks this, and importing MLflow's client takes a second.
+        Asked over MLflow's REST interface where the server is this machine's own: every day's run asks this, and importing
+        MLflow's client takes a second. Elsewhere the client knows how to log in.
         """
+        if not self.tracking_uri.startswith(("http://127.0.0.1:", "http://localhost:")):
+            return self._champion_by_client(name)
         import httpx
 
         self._wait_until_answering()
-        asked = {"name": name, "alias": CHAMPION}
+        asked, address = {"name": name, "alias": CHAMPION}, f"{self.tracking_uri}/api/2.0/mlflow/registered-models/alias"
         try:
-            answer = httpx.get(
-                f"{self.tracking_uri}/api/2.0/mlflow/registered-models/alias", params=asked, timeout=30, trust_env=False
-            )
+            answer = httpx.get(address, params=asked, timeout=30, trust_env=False)
             content = answer.json()
-            if content.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            if _is_missing(content.get("error_code", ""), content.get("message", "")):
                 return None
             answer.raise_for_status()
         except (httpx.HTTPError, ValueError) as error:
             raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
         found = content["model_version"]
         return ModelVersion(name, int(found["version"]), {tag["key"]: tag["value"] for tag in found.get("tags", [])})
+
+    def _champion_by_client(self, name: str) -> ModelVersion | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self._client().get_model_version_by_alias(name, CHAMPION)
+        except MlflowException as error:
+            if _is_missing(error.error_code, error.message):
+                return None
+            raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
+        return ModelVersion(name, int(found.version), dict(found.tags))
 
     def versions(self, name: str) -> Sequence[ModelVersion]:
         """All versions of a model, newest first."""
@@ -197,3 +209,8 @@ class Registry:
         mlflow.set_tracking_uri(self.tracking_uri)
         mlflow.set_registry_uri(self.tracking_uri)
         return mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
+
+
+def _is_missing(code: str, message: str) -> bool:
+    """Whether there is no such model, or none under this alias: MLflow calls the latter a parameter without a value."""
+    return code == "RESOURCE_DOES_NOT_EXIST" or (code == "INVALID_PARAMETER_VALUE" and "not found" in message)

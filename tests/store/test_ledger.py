@@ -74,6 +74,8 @@ def test_an_untouched_ledger_holds_and_ends_where_its_head_says(warehouse: Wareh
 def test_it_may_grow_after_its_head_was_kept(warehouse: Warehouse) -> None:
     kept = ledger.head(warehouse)
     ledger.issue(warehouse, forecasts(3, p_home=0.3))
+    assert kept is not None
+    assert ledger.goes_on(warehouse, kept)
     found = ledger.verify(warehouse, kept)
     assert found.faults == ()
     assert found.head is not None
@@ -128,6 +130,8 @@ def test_a_tail_that_was_cut_off_is_seen_beside_the_head_and_only_there(warehous
     assert ledger.verify(warehouse).faults == ()
     (fault,) = ledger.verify(warehouse, kept).faults
     assert "its end was cut off" in fault
+    assert kept is not None
+    assert not ledger.goes_on(warehouse, kept), "or the next run would keep another head, and nobody would see it any more"
     # Also where others were issued since: a number is never given twice.
     ledger.issue(warehouse, forecasts(1, p_home=0.25))
     assert len(ledger.verify(warehouse, kept).faults) == 1

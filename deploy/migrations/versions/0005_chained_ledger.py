@@ -14,7 +14,7 @@ LINK = """
     encode(sha256(convert_to(concat_ws(
         e'\\x1f',
         before,
-        said.prediction_id, said.match_id, said.information_set, said.model_name, said.model_version,
+        said.sequence, said.prediction_id, said.match_id, said.information_set, said.model_name, said.model_version,
         (extract(epoch from said.kickoff_at) * 1000000)::bigint,
         (extract(epoch from said.as_of) * 1000000)::bigint,
         (extract(epoch from said.issued_at) * 1000000)::bigint,
@@ -58,10 +58,17 @@ def upgrade() -> None:
     op.execute(
         """
         create function forecast.chain() returns trigger language plpgsql as $$
+        declare
+            last forecast.prediction;
         begin
-            new.link := forecast.link(
-                coalesce((select link from forecast.prediction order by sequence desc limit 1), ''), new
-            );
+            -- One writer at a time: two would both follow the same row.
+            perform pg_advisory_xact_lock(hashtext('forecast.prediction'));
+            select * into last from forecast.prediction order by sequence desc limit 1;
+            if last.sequence >= new.sequence then
+                raise exception 'another prediction was written meanwhile: write this one again'
+                    using errcode = 'serialization_failure';
+            end if;
+            new.link := forecast.link(coalesce(last.link, ''), new);
             return new;
         end
         $$

@@ -17,7 +17,10 @@ select
 from (
     select
         delivered.row_id,
-        delivered.cells ?| array['AvgA', 'BbAvA'] as has_average,
+        delivered.cells ?| case quote_column.market
+            when 'over_under_25' then array['Avg>2.5', 'BbAv>2.5']
+            else array['AvgA', 'BbAvA']
+        end as has_average,
         quote_column.bookmaker,
         quote_column.moment,
         quote_column.market,
