@@ -260,6 +260,9 @@ def is_told(said: Array) -> Mask:
 LEAST: Final = 500
 """Matches below which nothing is grown: a stage is then left out, and what it would have added is not said."""
 
+RATE_COLUMNS: Final = ("goals_log_rate_home", "goals_log_rate_away", "shots_log_rate_home", "shots_log_rate_away")
+"""What tells of the number of goals."""
+
 
 class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
     """Expected goals of both sides that agree with a 1X2 forecast: two Poisson regressions.

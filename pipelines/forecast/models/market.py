@@ -1,0 +1,139 @@
+"""The model of the information set `market`: quotes of the match before it as well."""
+
+from pathlib import Path
+from typing import Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from pipelines.forecast.contract import FEATURES
+from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
+from pipelines.forecast.memory import probabilities_of
+from pipelines.forecast.metrics import outcome_of
+from pipelines.forecast.models import files
+from pipelines.forecast.models.history import History
+
+Array = npt.NDArray[np.float64]
+
+_MARKET_COLUMNS: Final = (*FEATURES["market"], "history_side_lead", "history_draw_lead")
+
+MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
+MOVE_OUTCOME_GROWTH: Final = Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0)
+"""Chosen on seasons up to 2018."""
+
+
+class Market(BaseEstimator):  # type: ignore[misc]
+    """The model of the information set `market`: where the price is going to move, then what it overlooks.
+
+    The first stage regresses the closing price on the average one before the match, from where single bookmakers and the
+    model `History` stand apart from it: prices move towards what earlier prices and results said. The second adds what
+    outcomes teach. A match without quotes before it gets the forecast of `History`.
+
+    Parameters
+    ----------
+    since
+        First season learnt from: the first with closing prices.
+    history_share
+        Weight of `History` in the logarithm of the forecast.
+
+    Attributes
+    ----------
+    history_ : History
+    trees_ : dict of Trees
+    """
+
+    def __init__(self, since: int = 2012, history_share: float = 0.1) -> None:
+        self.since = since
+        self.history_share = history_share
+
+    def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
+        """Learn from (n, k) features and `contract.LABELS["market"]` of the same matches; raises as `History.fit`."""
+        self.history_ = History().fit(features, labels, grown)
+        remembered = (labels["season"] >= self.history_.since).to_numpy()
+        features, labels = features[remembered], labels[remembered]
+        expected = self.history_.foresee(features, labels, grown)
+        usable = (labels["season"] >= self.since) & labels["closing_side"].notna() & _has_quotes(features)
+        usable &= is_told(expected)
+        features, labels, expected = features[usable], labels[usable], expected[usable.to_numpy()]
+        self.trees_: dict[str, Trees] = {}
+        if len(features) < LEAST:
+            return self
+        features = _beside_quotes(features, expected)
+
+        def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
+            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
+
+        season = labels["season"].to_numpy(dtype=np.int64)
+        said = foresee(season, np.ones(len(season), dtype=bool), forecast, 2)
+        self.trees_ = self._grow(features, labels, grown)
+        told = is_told(said)
+        if told.sum() >= LEAST:
+            outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
+            start = np.log(probabilities_of(*said[told].T))
+            self.trees_["outcome"] = Trees(_MARKET_COLUMNS, MOVE_OUTCOME_GROWTH).fit(features[told], outcomes, grown, start=start)
+        return self
+
+    def predict_proba(self, features: pd.DataFrame) -> Array:
+        """(n, 3) probabilities."""
+        check_is_fitted(self)
+        probabilities = self.history_.predict_proba(features)
+        quoted = _has_quotes(features).to_numpy()
+        if self.trees_ and quoted.any():
+            beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
+            priced = probabilities_of(*self._forecast(self.trees_, beside).T)
+            if "outcome" in self.trees_:
+                priced = self.trees_["outcome"].predict(beside, np.log(priced))
+            pooled = priced ** (1.0 - self.history_share) * probabilities[quoted] ** self.history_share
+            probabilities[quoted] = pooled / pooled.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def predict_goals(self, features: pd.DataFrame) -> Array:
+        """(n, 2) expected goals of home and away."""
+        return self.history_.expected_goals_.predict(features, self.predict_proba(features))
+
+    def to_files(self, folder: Path) -> None:
+        """Write `model.json`, the trees of each stage, and the model `History` into a folder of its own."""
+        check_is_fitted(self)
+        files.write(folder, {"parameters": self.get_params()}, self.trees_)
+        self.history_.to_files(folder / "history")
+
+    @classmethod
+    def from_files(cls, folder: Path) -> Self:
+        """Read what `to_files` wrote; raises as `History.from_files`."""
+        content, trees = files.read(folder)
+        model = cls(**content["parameters"])
+        model.trees_ = trees
+        model.history_ = History.from_files(folder / "history")
+        return model
+
+    def _grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
+        home, _, away = probabilities_of(features["pre_match_side"].to_numpy(), features["pre_match_draw"].to_numpy()).T
+        return {
+            name: Trees(_MARKET_COLUMNS, MOVE_GROWTH).fit(
+                features,
+                labels[f"closing_{name}"].to_numpy(),
+                grown,
+                start=features[f"pre_match_{name}"].to_numpy(),
+                # As in `History`: an error of the log-odds costs the less, the surer the outcome.
+                weight=home + away - (home - away) ** 2,
+            )
+            for name in ("side", "draw")
+        }
+
+    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+        """(n, 2) what the first stage of these trees says of the closing price."""
+        sides = [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy()) for name in ("side", "draw")]
+        return np.column_stack(sides)
+
+
+def _has_quotes(features: pd.DataFrame) -> "pd.Series[bool]":
+    return features["pre_match_side"].notna()
+
+
+def _beside_quotes(features: pd.DataFrame, expected: Array) -> pd.DataFrame:
+    """With by how much the price that `History` expects exceeds the average quote."""
+    leads = expected - features[["pre_match_side", "pre_match_draw"]].to_numpy()
+    return features.assign(history_side_lead=leads[:, 0], history_draw_lead=leads[:, 1])
