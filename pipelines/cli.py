@@ -135,7 +135,7 @@ def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: floa
     if recipe not in MODELS:
         raise click.ClickException(f"there is no recipe {recipe!r}; there are {', '.join(MODELS)}")
     warehouse = Warehouse(settings.model_url)
-    matches, features, quotes = matrix(warehouse, [MODELS[recipe]])
+    matches, features, quotes = matrix(warehouse, [MODELS[recipe]], first)
     grown: Grown = {}
     seasons = []
     for season in range(first, last + 1):

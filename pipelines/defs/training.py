@@ -75,7 +75,7 @@ def model_evidence(
     # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
     n_evidence = N_EVIDENCE_SEASONS if champion else 1
     both = [recipe] if champion_recipe is None else [recipe, champion_recipe]
-    matches, features, quotes = matrix(warehouse, both)
+    matches, features, quotes = matrix(warehouse, both, gold.newest_season(warehouse) - n_evidence + 1)
     played = is_played(matches)
     seasons = sorted(matches.loc[played, "season"].unique())[-n_evidence:]
     columns = list(contract.FEATURES[recipe.information_set])
@@ -159,17 +159,20 @@ def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", l
     return unseen
 
 
-def matrix(warehouse: Warehouse, recipes: "Sequence[Recipe]") -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Matches (`contract.MATCH_COLUMNS` and the source's spelling), features and quotes, as far back as the recipes learn.
+def matrix(warehouse: Warehouse, recipes: "Sequence[Recipe]", first: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Matches (`contract.MATCH_COLUMNS` and the source's spelling), features and quotes, as far back as is learnt from.
 
     One row per match in the same order in all three; features and quotes have the index `match_id`. Where all recipes are of
     the set `results`, features are that set's, and quotes the average ones alone.
+
+    Args:
+        first: the first season that the recipes are to forecast.
     """
     from pipelines.forecast.features import assemble
     from pipelines.forecast.memory import remember
     from pipelines.forecast.replay import Timeline
 
-    since = min(recipe.since for recipe in recipes)
+    since = min(recipe.first_season(first) for recipe in recipes)
     rows = gold.training_rows(warehouse, since).set_index("match_id")
     if all(recipe.information_set == "results" for recipe in recipes):
         quotes = rows[list(contract.MARKET_COLUMNS)]

@@ -4,6 +4,7 @@ Belongs here: which ratings are replayed and what is computed across them. Does 
 at another match; that is a rating's work (`ratings`), in the replay, or the warehouse's, in SQL.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import numpy as np
@@ -39,8 +40,11 @@ def rate(matches: pd.DataFrame) -> pd.DataFrame:
         (n matches, all columns of `contract.RATINGS`), float64, index `match_id`, ordered by `as_of`, then `match_id`.
     """
     timeline = Timeline.of(matches)
-    ratings = [replay(timeline, rating) for rating in RATINGS.values()]
-    return pd.concat([*ratings, standings(timeline), remember_play(timeline)], axis=1)
+    # Compiled code lets other threads run: the two that take longest share the cores.
+    with ThreadPoolExecutor(2) as both:
+        tables, play = both.submit(standings, timeline), both.submit(remember_play, timeline)
+        ratings = [replay(timeline, rating) for rating in RATINGS.values()]
+    return pd.concat([*ratings, tables.result(), play.result()], axis=1)
 
 
 def assemble(

@@ -72,6 +72,13 @@ def closing_odds(warehouse: Warehouse) -> "pd.DataFrame":
     )
 
 
+def newest_season(warehouse: Warehouse) -> int:
+    """The last season in which a match was played, 0 without any."""
+    with warehouse.connect() as connection:
+        row = connection.execute("select max(season) from gold.fct_match where status = 'played'").fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 def training_rows(warehouse: Warehouse, since: int) -> "pd.DataFrame":
     """Matches with ratings, features, average quotes and how the source spells them; same order as `matches`.
 

@@ -257,7 +257,7 @@ def test_expected_goals_agree_with_the_forecast_and_with_what_was_scored(fitted,
 
 
 def test_parameters_are_stored_as_given_and_shown_by_scikit_learn():
-    assert Results(use_trees=False).get_params() == {"use_trees": False, "least_played": 5, "since": 2000}
+    assert Results(use_trees=False).get_params() == {"use_trees": False, "least_played": 5, "since": 2000, "n_seasons": None}
     assert History().get_params() == {"since": 2003}
     assert Market().get_params() == {"since": 2012, "history_share": 0.1}
 
@@ -277,3 +277,18 @@ def test_files_of_another_format_are_refused_by_name(tmp_path):
     (tmp_path / "model.json").write_text('{"format": 1}')
     with pytest.raises(UnknownFormat, match="model format 1 is not known"):
         MODELS["results"].read(tmp_path)
+
+
+def test_a_model_of_the_latest_seasons_is_the_one_that_earlier_ones_were_kept_from(of_set):
+    features, labels, coming = of_set("results")
+    latest = (labels["season"] > labels["season"].max() - 3).to_numpy()
+    assert 0 < latest.sum() < len(latest)
+    windowed = Results(use_trees=False, n_seasons=3).fit(features, labels, {})
+    never_saw = Results(use_trees=False).fit(features[latest], labels[latest], {})
+    np.testing.assert_array_equal(windowed.predict_proba(coming), never_saw.predict_proba(coming))
+
+
+def test_a_recipe_of_a_window_needs_no_more_seasons_read_than_that():
+    assert MODELS["results-logit"].first_season(2025) == 2013
+    assert MODELS["results-logit"].first_season(2005) == MODELS["results-logit"].since
+    assert MODELS["results"].first_season(2025) == MODELS["results"].since

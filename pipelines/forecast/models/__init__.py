@@ -68,6 +68,12 @@ class Recipe:
     description: str
     since: int
     """The first season that is learnt from: earlier ones need not be read."""
+    n_seasons: int | None = None
+    """How many seasons before the forecast one are learnt from at most."""
+
+    def first_season(self, forecast: int) -> int:
+        """The first season that a forecast of the given one learns from."""
+        return self.since if self.n_seasons is None else max(self.since, forecast - self.n_seasons)
 
 
 MODELS: Final[dict[str, Recipe]] = {
@@ -84,10 +90,12 @@ MODELS: Final[dict[str, Recipe]] = {
         Recipe(
             name="results-logit",
             information_set="results",
-            make=lambda: Results(use_trees=False, since=2008),
+            make=lambda: Results(use_trees=False, n_seasons=12),
             read=Results.from_files,
             description="The multinomial logit alone: there within seconds, and the challenger that trees must beat.",
-            since=2008,
+            since=2000,
+            # On 2015 to 2018 twelve seasons are as good as all (log loss 1.0093 against 1.0094), and take half the time.
+            n_seasons=12,
         ),
         Recipe(
             name="history",

@@ -57,6 +57,8 @@ class Results(BaseEstimator):  # type: ignore[misc]
         Matches both clubs must have behind them for a match to be learnt from.
     since
         First season learnt from: the one from which shots are counted in the source's files.
+    n_seasons
+        How many of the latest seasons are learnt from, all if None.
 
     Attributes
     ----------
@@ -66,10 +68,11 @@ class Results(BaseEstimator):  # type: ignore[misc]
     expected_goals_ : ExpectedGoals
     """
 
-    def __init__(self, use_trees: bool = True, least_played: int = 5, since: int = 2000) -> None:
+    def __init__(self, use_trees: bool = True, least_played: int = 5, since: int = 2000, n_seasons: int | None = None) -> None:
         self.use_trees = use_trees
         self.least_played = least_played
         self.since = since
+        self.n_seasons = n_seasons
 
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
         """Learn from (n, k) features and `contract.LABELS["results"]` of the same matches.
@@ -79,7 +82,8 @@ class Results(BaseEstimator):  # type: ignore[misc]
         ValueError
             If an outcome never occurs among the matches, which is so for an empty frame.
         """
-        warm = (features[["n_played_home", "n_played_away"]].min(axis=1) >= self.least_played) & (labels["season"] >= self.since)
+        since = self.since if self.n_seasons is None else max(self.since, labels["season"].max() - self.n_seasons + 1)
+        warm = (features[["n_played_home", "n_played_away"]].min(axis=1) >= self.least_played) & (labels["season"] >= since)
         features, labels = features[warm], labels[warm]
         outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
         self.logit_without_shots_ = Logit(RATING_COLUMNS + CONTEXT_COLUMNS).fit(features, outcomes)
