@@ -30,7 +30,8 @@ def build(train: bool | None) -> None:
     from pipelines.store.warehouse import Warehouse
 
     if train is None:
-        train = last_promoted(Warehouse(Settings.read().model_url)) is None
+        settings = Settings.read()
+        train = last_promoted(Warehouse(settings.model_url), settings.model_name("results")) is None
     run_job("build" if train else "day")
     show_predictions(limit=20)
 
@@ -50,30 +51,34 @@ def train() -> None:
 
 @click.command()
 @click.argument("action", type=click.Choice(["list", "rollback"]))
-def models(action: str) -> None:
-    """List the registered models, or give the alias `champion` back to the version before."""
+@click.argument("information_set", type=click.Choice(["results", "history", "market"]), required=False)
+def models(action: str, information_set: str | None) -> None:
+    """List the registered models, or give a set's alias `champion` back to the version before."""
     from rich.console import Console
     from rich.table import Table
 
+    from pipelines.forecast.contract import FEATURES
     from pipelines.settings import Settings
     from pipelines.store.registry import Registry
 
     settings = Settings.read()
     registry = Registry(settings.mlflow_tracking_uri)
     if action == "rollback":
+        if information_set is None:
+            raise click.UsageError("say which information set: football models rollback results")
         try:
-            model = registry.rollback(settings.model_name)
+            model = registry.rollback(settings.model_name(information_set))
         except LookupError as error:
             raise click.ClickException(str(error)) from error
         click.echo(f"{model.name} version {model.version} is champion again; `football refresh` publishes its forecasts")
         return
-    champion = registry.champion(settings.model_name)
     table = Table("model", "version", "recipe", "promoted", "champion", title="Registered models")
-    for model in registry.versions(settings.model_name):
-        is_champion = champion is not None and champion.version == model.version
-        table.add_row(
-            model.name, str(model.version), model.tags.get("recipe", ""), model.tags.get("promoted_at", ""), "yes" * is_champion
-        )
+    for name in map(settings.model_name, [information_set] if information_set else FEATURES):
+        champion = registry.champion(name)
+        for model in registry.versions(name):
+            is_champion = champion is not None and champion.version == model.version
+            told = (model.tags.get("recipe", ""), model.tags.get("promoted_at", ""), "yes" * is_champion)
+            table.add_row(model.name, str(model.version), *told)
     Console().print(table)
 
 
@@ -415,16 +420,18 @@ def show_predictions(limit: int) -> None:
         table.add_column(column)
     for column in ("home", "draw", "away", "goals"):
         table.add_column(column, justify="right")
+    table.add_column("knows")
     for row in fixtures.head(limit).to_dict("records"):
         table.add_row(
             f"{row['kickoff_at']:%a %d %b %H:%M}" if row["is_time_known"] else f"{row['kickoff_at']:%a %d %b}",
             *(row[name] for name in ("competition", "home_team", "away_team")),
             *(f"{row[name]:.0%}" for name in ("p_home", "p_draw", "p_away")),
             f"{row['expected_home_goals']:.1f}–{row['expected_away_goals']:.1f}",
+            row["information_set"],
         )
     if publication.n_predictions:
         console.print(table)
-        if publication.n_predictions > limit:
-            console.print(f"… and {publication.n_predictions - limit} more")
+        if len(fixtures) > limit:
+            console.print(f"… and {len(fixtures) - limit} more")
     if publication.note:
         console.print(f"[yellow]{publication.note}[/]")

@@ -88,9 +88,13 @@ class Settings:
         return self.state_dir / "ledger-head.json"
 
     @property
-    def model_name(self) -> str:
-        """The registered model of this edition: a registry may be shared, champions may not."""
-        return f"match_result-{self.edition}"
+    def trees_dir(self) -> Path:
+        """Where trees are kept between trainings."""
+        return self.state_dir / "trees"
+
+    def model_name(self, information_set: str) -> str:
+        """The registered model of an information set in this edition: a registry may be shared, champions may not."""
+        return f"{information_set}-{self.edition}"
 
     def now(self) -> datetime:
         """The moment up to which facts count: the wall clock, or the rehearsed day's."""

@@ -91,7 +91,14 @@ class Prediction(Struct, frozen=True, kw_only=True):
     p_away: float
     expected_home_goals: float
     expected_away_goals: float
-    information_set: Annotated[str, Meta(description="What the model was allowed to know.")]
+    information_set: Annotated[
+        str,
+        Meta(
+            description="What the model was allowed to know: `results`, prices of earlier matches too (`history`), or "
+            "quotes of this match too (`market`)."
+        ),
+    ]
+    is_best_informed: Annotated[bool, Meta(description="Of the match's forecasts the one that was allowed to know most.")]
     model_name: str
     model_version: int
     as_of: Annotated[datetime, Meta(description="Only what was known before this moment was used.")]

@@ -71,12 +71,16 @@ class Account(Struct, frozen=True):
 
 
 class Filters(Struct, frozen=True, kw_only=True):
-    """Which predictions are wanted: kick-off in [since, until), of a competition, with a team (its id or its name)."""
+    """Which predictions are wanted: kick-off in [since, until), of a competition, with a team (its id or its name).
+
+    Of one information set, or of each match the best informed.
+    """
 
     since: datetime
     until: datetime | None = None
     competition: str | None = None
     team: str | None = None
+    information_set: str | None = None
 
 
 class Store:
@@ -124,6 +128,10 @@ class Store:
         """At most `limit` predictions by (kick-off, id), those behind `after` if given."""
         at = _prediction.c
         query = sa.select(_prediction).where(at.publication_id == publication.publication_id, at.kickoff_at >= filters.since)
+        if filters.information_set is None:
+            query = query.where(at.is_best_informed)
+        else:
+            query = query.where(at.information_set == filters.information_set)
         if filters.until is not None:
             query = query.where(at.kickoff_at < filters.until)
         if filters.competition is not None:

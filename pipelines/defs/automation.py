@@ -9,18 +9,20 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.defs.training import MODELS_OF
 from pipelines.settings import Settings
 from pipelines.sources.registry import open_sources
 
 _EVERYTHING = dg.AssetSelection.all()
-_LEARNING = dg.AssetSelection.assets(["forecast", "model_evidence"])
+_LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
+_LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
 _OUTLOOK = dg.AssetSelection.assets(["forecast", "season_outlook"])
 
 build = dg.define_asset_job(
     "build",
-    selection=_EVERYTHING - _DOCS - _OUTLOOK,
-    description="From raw files to publication, a training included: the first run, and after a change of recipe.",
+    selection=_EVERYTHING - _DOCS - _OUTLOOK - _LATER,
+    description="From raw files to publication, a training of the set `results` included: the first run.",
 )
 day = dg.define_asset_job(
     "day",
@@ -32,7 +34,7 @@ outlook = dg.define_asset_job("outlook", selection=_OUTLOOK, description="How th
 week = dg.define_asset_job(
     "week",
     selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _OUTLOOK,
-    description="The week's work: train, compare with the champion, promote if it is better, forecast, publish.",
+    description="The week's work: train each set's model, compare it with its champion, promote if better, forecast, publish.",
 )
 
 day_schedule = dg.ScheduleDefinition(

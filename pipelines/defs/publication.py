@@ -8,11 +8,13 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from pipelines.defs.predictions import HORIZON
+from pipelines.defs.predictions import HORIZON, served_sets
 from pipelines.defs.resources import FRESHNESS
+from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import bronze, gold, ledger
 from pipelines.store.publication import Content, publish
+from pipelines.store.registry import Registry
 from pipelines.store.revision import git_revision
 from pipelines.store.silver import Silver
 from pipelines.store.tables import published_prediction
@@ -45,6 +47,7 @@ def publication(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
+    registry: dg.ResourceParam[Registry],
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
@@ -53,13 +56,13 @@ def publication(
     Silver(warehouse.url).require_whole()
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
-    forecasts = (
-        ledger.in_force(warehouse, after=now).drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
-    )
+    in_force = ledger.in_force(warehouse, now, served_sets(settings, registry))
+    forecasts = in_force.drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
+    forecasts["is_best_informed"] = _is_best_informed(forecasts)
     forecasts["book"] = pd.Series(books(forecasts), index=forecasts.index, dtype=object)
     predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
     competitions = gold.competitions(warehouse)
-    counts = predictions.groupby("competition_id").size()
+    counts = predictions[predictions["is_best_informed"]].groupby("competition_id").size()
     competitions["n_predictions"] = competitions["competition_id"].map(counts).fillna(0).astype("int64")
     content = Content(
         predictions=predictions,
@@ -77,6 +80,12 @@ def publication(
             asset_key=["published", name],
             metadata={"dagster/row_count": n, "publication_id": done.publication_id, "is_new": done.is_new},
         )
+
+
+def _is_best_informed(forecasts: pd.DataFrame) -> "pd.Series[bool]":
+    """Of each match the forecast of the set that may know most: what a reader gets who asks for none."""
+    knows = forecasts["information_set"].map({name: k for k, name in enumerate(contract.FEATURES)})
+    return knows == knows.groupby(forecasts["match_id"]).transform("max")
 
 
 def _note(settings: Settings, n_predictions: int) -> str | None:

@@ -1,4 +1,4 @@
-"""Training: a challenger fitted, compared walk-forward with the champion's recipe, and promoted or not.
+"""Training: for each information set a challenger fitted, compared walk-forward with the champion's recipe, promoted or not.
 
 Belongs here: putting the steps together and keeping their evidence. How models learn, are judged and are promoted is
 `pipelines.forecast`; where they are kept is `pipelines.store.registry`.
@@ -7,8 +7,8 @@ Belongs here: putting the steps together and keeping their evidence. How models 
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +22,11 @@ from pipelines.store import gold
 from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.revision import git_revision
 from pipelines.store.silver import Silver
+from pipelines.store.trees import TreesOnDisk
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from pipelines.forecast.learners import Grown
     from pipelines.forecast.models import Model, Recipe
     from pipelines.forecast.promotion import Decision
 
@@ -34,80 +36,183 @@ N_EVIDENCE_SEASONS = 2
 N_UNSEEN = 300
 """Matches that a served model must not have learnt from before its refit is compared with it: some two weeks of all leagues."""
 
+MODELS_OF = {
+    "results": dg.AssetKey(["forecast", "results_model"]),
+    "history": dg.AssetKey(["forecast", "history_model"]),
+    "market": dg.AssetKey(["forecast", "market_model"]),
+}
+"""Information set to the asset that stands for its registered model."""
+
+_KNOWS = {
+    "results": "scores and statistics of earlier matches, no odds",
+    "history": "that, and the prices of earlier matches",
+    "market": "that, and quotes of the match before it",
+}
+
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
 
 
 class TrainingConfig(dg.Config):
-    """Which recipe to train; by default the one that is served, see `_default`."""
+    """Which recipe to train for its information set; by default the one that is served, see `_recipes`."""
 
     recipe: str = ""
 
 
-@dg.asset(
-    key=["forecast", "model_evidence"],
-    deps=[["forecast", "match_rating"], ["gold", "feat_match"]],
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=[["forecast", "match_rating"], ["gold", "feat_match"]],
+            description=f"The registered model that knows {_KNOWS[name]}: its scores beside the market's, and why it is served.",
+            kinds={"python", "lightgbm", "mlflow"},
+            owners=["team:forecasting"],
+        )
+        for name, key in MODELS_OF.items()
+    ],
+    name="training",
     group_name="forecast",
-    kinds={"python", "lightgbm", "mlflow"},
-    owners=["team:forecasting"],
-    description="Each trained model with its walk-forward scores beside the market's, and why it became champion or did not.",
+    can_subset=True,
 )
-def model_evidence(
+def training(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
     settings: dg.ResourceParam[Settings],
     warehouse: dg.ResourceParam[Warehouse],
     registry: dg.ResourceParam[Registry],
     turn: dg.ResourceParam[None],
-) -> dg.MaterializeResult[None]:
-    """Fit the recipe on everything known, compare it with the champion's on the same matches, decide."""
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Fit each set's recipe on everything known, compare it with the champion's on the same matches, decide."""
+    Silver(warehouse.url).require_whole()
+    champions = {
+        name: Champion.of(registry.champion(settings.model_name(name)))
+        for name, key in MODELS_OF.items()
+        if key in context.selected_asset_keys
+    }
+    recipes = {name: _recipes(name, champion, config.recipe) for name, champion in champions.items()}
+    newest = gold.newest_season(warehouse)
+    first = newest - max(_n_evidence(champion) for champion in champions.values()) + 1
+    compared = [champion.recipe for champion in champions.values() if champion and champion.recipe]
+    known = Known(*matrix(warehouse, [*(recipe for each in recipes.values() for recipe in each), *compared], first))
+    trees = TreesOnDisk(settings.trees_dir)
+    for name, champion in champions.items():
+        attempts: list[Attempt] = []
+        for recipe in recipes[name]:
+            context.log.info(f"{name}: {recipe.name}, compared walk-forward over {_n_evidence(champion)} seasons")
+            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, known, trees))
+            context.log.info(f"{name}: {recipe.name} {'promoted' if attempts[-1].decision.promote else 'not promoted'}")
+            if attempts[-1].decision.promote:
+                break
+        yield dg.MaterializeResult(asset_key=MODELS_OF[name], metadata=_metadata(attempts))
+    if len(champions) == len(MODELS_OF):
+        trees.forget_unused()
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that is served, and its recipe: None if this code has none of that name."""
+
+    version: ModelVersion
+    recipe: "Recipe | None"
+
+    @classmethod
+    def of(cls, version: ModelVersion | None) -> "Champion | None":
+        """None if nothing is served."""
+        from pipelines.forecast.models import MODELS
+
+        return None if version is None else cls(version, MODELS.get(version.tags.get("recipe", "")))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What `matrix` returns."""
+
+    matches: pd.DataFrame
+    features: pd.DataFrame
+    quotes: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A challenger and what was decided of it."""
+
+    recipe: "Recipe"
+    version: ModelVersion
+    decision: "Decision"
+    scores: pd.DataFrame
+    plots: dict[str, bytes]
+
+
+def _recipes(information_set: str, champion: Champion | None, wanted: str) -> "list[Recipe]":
+    """What is tried for a set, in this order, until one is promoted: what is served, anew, unless somebody says otherwise.
+
+    In place of the quick recipe its set's first; where that is not shown to be better the quick one stays, on fresher data.
+    Without a champion the quick one: the first forecasts should be there within the minute.
+    """
+    from pipelines.forecast.models import MODELS, QUICK
+
+    if wanted and MODELS[wanted].information_set == information_set:
+        return [MODELS[wanted]]
+    usual = next(recipe for recipe in MODELS.values() if recipe.information_set == information_set)
+    quick = MODELS[QUICK]
+    if champion is None:
+        return [quick if quick.information_set == information_set else usual]
+    if champion.recipe is quick:
+        return [usual, quick]
+    return [champion.recipe or usual]
+
+
+def _n_evidence(champion: Champion | None) -> int:
+    """Without a rival one season shows that a model has skill and leaks nothing; a comparison needs more matches than that."""
+    return N_EVIDENCE_SEASONS if champion else 1
+
+
+def _attempt(
+    settings: Settings,
+    warehouse: Warehouse,
+    registry: Registry,
+    recipe: "Recipe",
+    champion: Champion | None,
+    known: Known,
+    grown: "Grown",
+) -> Attempt:
+    """Fit, compare, register and, if it deserves it, promote."""
     from pipelines.forecast.backtest import backtest, summarise
     from pipelines.forecast.features import label
-    from pipelines.forecast.learners import Grown
-    from pipelines.forecast.models import MODELS, UnknownFormat
+    from pipelines.forecast.models import UnknownFormat
     from pipelines.forecast.plots import distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
-    Silver(warehouse.url).require_whole()
-    champion = registry.champion(settings.model_name)
-    champion_recipe = MODELS.get(champion.tags.get("recipe", "")) if champion else None
-    recipe = MODELS[config.recipe or _default(champion_recipe)]
-    # Without a rival one season shows that it has skill and leaks nothing; a comparison needs more matches than that.
-    n_evidence = N_EVIDENCE_SEASONS if champion else 1
-    both = [recipe] if champion_recipe is None else [recipe, champion_recipe]
-    matches, features, quotes = matrix(warehouse, both, gold.newest_season(warehouse) - n_evidence + 1)
+    matches, quotes, columns = known.matches, known.quotes, list(contract.FEATURES[recipe.information_set])
     played = is_played(matches)
-    seasons = sorted(matches.loc[played, "season"].unique())[-n_evidence:]
-    columns = list(contract.FEATURES[recipe.information_set])
-    context.log.info(f"walk-forward comparison of {recipe.name} over the seasons {seasons}")
-    grown: Grown = {}
-    challenger = backtest(matches, features, quotes, recipe, seasons, grown)
-    rival = None
-    if champion is not None and champion_recipe is recipe:
+    seasons = sorted(matches.loc[played, "season"].unique())[-_n_evidence(champion) :]
+    challenger = backtest(matches, known.features, quotes, recipe, seasons, grown)
+    rival, is_refit = None, champion is not None and champion.recipe is recipe
+    if champion is not None and is_refit:
         try:
-            served = recipe.read(registry.fetch(champion, settings.state_dir / "models"))
-            rival = _unseen(challenger, features[columns], served, champion.tags.get("learnt_until"))
+            served = recipe.read(registry.fetch(champion.version, settings.state_dir / "models"))
+            rival = _unseen(challenger, known.features[columns], served, champion.version.tags.get("learnt_until"))
         except UnknownFormat as error:
-            context.log.warning(f"the champion cannot be read any more and is no rival: {error}")
-    elif champion_recipe is not None:
-        rival = backtest(matches, features, quotes, champion_recipe, seasons, grown)
-    decision = decide(challenger, rival, is_refit=champion_recipe is recipe, is_odds_free=recipe.information_set == "results")
+            dg.get_dagster_logger().warning(f"the champion cannot be read any more and is no rival: {error}")
+    elif champion is not None and champion.recipe is not None:
+        rival = backtest(matches, known.features, quotes, champion.recipe, seasons, grown)
+    decision = decide(challenger, rival, is_refit=is_refit, is_odds_free=recipe.information_set == "results")
 
-    labels = label(matches, quotes).loc[features.index, list(contract.LABELS[recipe.information_set])]
-    features = features[columns]
+    labels = label(matches, quotes).loc[known.features.index, list(contract.LABELS[recipe.information_set])]
+    features = known.features[columns]
     model = recipe.make().fit(features[played], labels[played], grown)
+    scores = summarise(challenger)
+    plots = {"reliability": reliability_diagram(challenger), "distance_to_market": distance_to_market(challenger)}
     with tempfile.TemporaryDirectory() as folder:
         files, evidence = Path(folder) / "model", Path(folder) / "evidence"
         model.to_files(files)
         evidence.mkdir()
-        plots = {"reliability": reliability_diagram(challenger), "distance_to_market": distance_to_market(challenger)}
         for name, png in plots.items():
             (evidence / f"{name}.png").write_bytes(png)
-        scores = summarise(challenger)
         scores.to_csv(evidence / "scores.csv")
         (evidence / "decision.json").write_text(json.dumps(asdict(decision), indent=1, default=str))
         version = registry.log_challenger(
-            name=settings.model_name,
+            name=settings.model_name(recipe.information_set),
             folder=files,
             features=features.tail(5),
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
@@ -120,29 +225,21 @@ def model_evidence(
     # The record first: a run that dies here is completed by the next prediction, which finds the alias missing.
     _keep(warehouse, version, decision, now)
     if decision.promote:
-        registry.promote(settings.model_name, version.version, now.isoformat())
-    context.log.info("promoted" if decision.promote else "the champion stays")
-    return dg.MaterializeResult(
-        metadata={
-            "decision": "promoted" if decision.promote else "champion kept",
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in decision.reasons)),
-            "model_version": version.version,
-            "scores": _scores_table(scores),
-            **{name: _picture(name, png) for name, png in plots.items()},
-        }
-    )
+        registry.promote(version.name, version.version, now.isoformat())
+    return Attempt(recipe, version, decision, scores, plots)
 
 
-def _default(served: "Recipe | None") -> str:
-    """What is trained unless somebody says otherwise: what is served, anew. In place of the quick recipe the first of all.
-
-    Without a champion the quick one: the first forecasts should be there within the minute.
-    """
-    from pipelines.forecast.models import MODELS, QUICK
-
-    if served is None:
-        return QUICK
-    return next(iter(MODELS)) if served.name == QUICK else served.name
+def _metadata(attempts: Sequence[Attempt]) -> dict[str, dg.MetadataValue]:
+    """For a person: what came of it, why, and the last one's figures and plots."""
+    last = attempts[-1]
+    reasons = [f"- {attempt.recipe.name}: {reason}" for attempt in attempts for reason in attempt.decision.reasons]
+    return {
+        "decision": dg.MetadataValue.text("promoted" if last.decision.promote else "champion kept"),
+        "reasons": dg.MetadataValue.md("\n".join(reasons)),
+        "model_version": dg.MetadataValue.int(last.version.version),
+        "scores": _scores_table(last.scores),
+        **{name: _picture(name, png) for name, png in last.plots.items()},
+    }
 
 
 def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", learnt_until: str | None) -> pd.DataFrame | None:

@@ -8,7 +8,7 @@ gives the same bytes.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -26,7 +26,7 @@ from pipelines.forecast.contract import OUTCOMES
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-Grown = dict[str, lightgbm.Booster]
+Grown = MutableMapping[str, lightgbm.Booster]
 """Trees by a digest of all they were grown from: a backtest meets the same stage of the same seasons again and again."""
 
 

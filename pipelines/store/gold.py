@@ -11,6 +11,8 @@ from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, QUOTES, R
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
 EVER = datetime(1800, 1, 1, tzinfo=UTC)
@@ -22,9 +24,16 @@ SOURCE_COLUMNS = ("source_division", "source_date", "source_home", "source_away"
 _RATING_COLUMNS = tuple(name for names in RATINGS.values() for name in names)
 
 
-def matches(warehouse: Warehouse) -> "pd.DataFrame":
-    """Every match, played or not, in `MATCH_COLUMNS`, ordered by kick-off and id."""
-    return warehouse.read(f"select {', '.join(MATCH_COLUMNS)} from gold.fct_match order by kickoff_at, match_id")
+def matches(warehouse: Warehouse, countries: "Collection[str] | None" = None) -> "pd.DataFrame":
+    """Every match, of all countries or these, played or not, in `MATCH_COLUMNS`, ordered by kick-off and id."""
+    return warehouse.read(
+        f"""
+        select {", ".join(MATCH_COLUMNS)} from gold.fct_match
+        where %(all)s or country = any(%(countries)s)
+        order by kickoff_at, match_id
+        """,
+        {"all": countries is None, "countries": list(countries or ())},
+    )
 
 
 def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
@@ -56,9 +65,15 @@ def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
     )
 
 
-def prices(warehouse: Warehouse) -> "pd.DataFrame":
-    """The average quotes of every match, `MARKET_COLUMNS`."""
-    return warehouse.read(f"select match_id, {', '.join(MARKET_COLUMNS)} from gold.feat_market")
+def prices(warehouse: Warehouse, countries: "Collection[str] | None" = None) -> "pd.DataFrame":
+    """The average quotes of every match, of all countries or these, `MARKET_COLUMNS`."""
+    return warehouse.read(
+        f"""
+        select match_id, {", ".join(MARKET_COLUMNS)} from gold.feat_market
+        where %(all)s or match_id in (select match_id from gold.fct_match where country = any(%(countries)s))
+        """,
+        {"all": countries is None, "countries": list(countries or ())},
+    )
 
 
 def closing_odds(warehouse: Warehouse) -> "pd.DataFrame":
@@ -172,13 +187,14 @@ def season_outlook(warehouse: Warehouse) -> "pd.DataFrame":
     )
 
 
-def last_promoted(warehouse: Warehouse) -> tuple[int, str] | None:
-    """Version and moment of the last promotion that was decided; None before the first."""
+def last_promoted(warehouse: Warehouse, model_name: str) -> tuple[int, str] | None:
+    """Version and moment of the last promotion that was decided of a registered model; None before the first."""
     with warehouse.connect() as connection:
         row = connection.execute(
             """
             select model_version, decided_at from forecast.model_evidence
-            where decision = 'promoted' order by evidence_id desc limit 1
-            """
+            where decision = 'promoted' and model_name = %s order by evidence_id desc limit 1
+            """,
+            [model_name],
         ).fetchone()
     return (int(row[0]), row[1].isoformat()) if row else None

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,16 +70,16 @@ def _digest(row: tuple[object, ...]) -> str:
     return hashlib.sha256("\x1f".join(map(repr, row)).encode()).hexdigest()[:32]
 
 
-def in_force(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
-    """The last prediction of each match that kicks off after the given moment."""
+def in_force(warehouse: Warehouse, after: datetime, information_sets: Sequence[str]) -> "pd.DataFrame":
+    """The last prediction by each of these sets of each match that kicks off after the given moment."""
     return warehouse.read(
         """
         select distinct on (match_id, information_set) *
         from forecast.prediction
-        where kickoff_at > %(after)s
+        where kickoff_at > %(after)s and information_set = any(%(sets)s)
         order by match_id, information_set, sequence desc
         """,
-        {"after": after},
+        {"after": after, "sets": list(information_sets)},
     )
 
 

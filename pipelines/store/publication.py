@@ -58,11 +58,11 @@ class Publication:
 
 
 def latest(warehouse: Warehouse) -> "tuple[Publication | None, pd.DataFrame]":
-    """The publication in force and its predictions by kick-off; None and an empty frame before the first."""
+    """The publication in force and of each match the best informed prediction, by kick-off; None and nothing before the first."""
     predictions = warehouse.read(
         """
         select * from published.prediction
-        where publication_id = (select max(publication_id) from published.publication)
+        where publication_id = (select max(publication_id) from published.publication) and is_best_informed
         order by kickoff_at, competition_id, home_team
         """
     )

@@ -281,6 +281,9 @@ published_prediction = sa.Table(
     sa.Column("expected_home_goals", sa.Double, nullable=False),
     sa.Column("expected_away_goals", sa.Double, nullable=False),
     sa.Column("information_set", sa.Text, nullable=False),
+    sa.Column(
+        "is_best_informed", sa.Boolean, nullable=False, comment="of the match's forecasts the one that may know most, the default"
+    ),
     sa.Column("model_name", sa.Text, nullable=False),
     sa.Column("model_version", sa.Integer, nullable=False),
     sa.Column("as_of", Moment, nullable=False),

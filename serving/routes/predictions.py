@@ -87,13 +87,22 @@ async def list_predictions(
     team: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A team's id, or its name in any case.")
     ] = None,
+    information_set: Annotated[
+        str | None,
+        QueryParameter(
+            max_length=100,
+            pattern=TEXT,
+            description="`results`, `history` or `market`: what the forecast was allowed to know. Default: of each match the "
+            "best informed forecast.",
+        ),
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many predictions.")] = 50,
     cursor: Annotated[
         str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before, with the same filters.")
     ] = None,
 ) -> Response[PredictionPage]:
     """Answer with one page of predictions."""
-    query = _digest(competition, since, until, team)
+    query = _digest(competition, since, until, team, information_set)
     if cursor is None:
         publication, after = await current.get(), None
         if publication is None:
@@ -111,7 +120,7 @@ async def list_predictions(
     if cursor is None and since is not None and last is not None and last <= first:
         raise HTTPException("`to` has to be later than `from`.", status_code=422)
 
-    filters = Filters(since=first, until=last, competition=competition, team=team)
+    filters = Filters(since=first, until=last, competition=competition, team=team, information_set=information_set)
     found = await store.predictions(publication, filters, after, limit + 1)
     shown = found[:limit]
     headers: dict[str, str] = {}
@@ -119,7 +128,8 @@ async def list_predictions(
     if len(found) > limit:
         end = shown[-1]
         next_cursor = Cursor(publication.publication_id, query, end.kickoff_at, end.prediction_id).encode()
-        given = {"competition": competition, "from": since, "to": until, "team": team, "limit": limit, "cursor": next_cursor}
+        filtered = {"competition": competition, "from": since, "to": until, "team": team, "information_set": information_set}
+        given = {**filtered, "limit": limit, "cursor": next_cursor}
         address = urlencode({name: value for name, value in given.items() if value is not None})
         headers["Link"] = f'<{request.url.path}?{address}>; rel="next"'
     if wants_csv(request):

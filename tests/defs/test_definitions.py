@@ -11,6 +11,8 @@ import pytest
 
 from pipelines.defs.alerts import announce
 from pipelines.defs.manifest import ensure_manifest
+from pipelines.defs.training import MODELS_OF
+from pipelines.forecast import contract
 from pipelines.settings import Settings
 
 
@@ -51,15 +53,25 @@ def _steps(definitions: dg.Definitions, job: str) -> set[str]:
 
 def test_the_day_does_everything_but_train_and_document(definitions: dg.Definitions) -> None:
     build, day = _steps(definitions, "build"), _steps(definitions, "day")
-    assert build - day == {"forecast__model_evidence"}
+    assert build - day == {"training"}
     assert day - build == set()
     assert {"ingestion", "transformation", "forecast__match_rating", "forecast__prediction", "publication"} <= day
     assert _steps(definitions, "docs") == {"docs__site"}
 
 
+def test_the_first_build_trains_what_is_quick_and_the_week_every_set(definitions: dg.Definitions) -> None:
+    def trained(job: str) -> set[str]:
+        keys = definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+        return {key.path[1] for key in keys if key.path[1].endswith("_model")}
+
+    assert trained("build") == {"results_model"}
+    assert trained("week") == {"results_model", "history_model", "market_model"}
+    assert set(MODELS_OF) == set(contract.FEATURES)
+
+
 def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Definitions) -> None:
     steps = {node.name: node.definition for node in definitions.resolve_job_def("build").nodes}
-    for name in ("ingestion", "transformation", "forecast__match_rating", "forecast__model_evidence", "forecast__prediction"):
+    for name in ("ingestion", "transformation", "forecast__match_rating", "training", "forecast__prediction"):
         assert "turn" in steps[name].required_resource_keys, name
     assert "turn" in steps["publication"].required_resource_keys
 

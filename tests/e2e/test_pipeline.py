@@ -67,12 +67,12 @@ def test_killed_at_any_moment_and_run_again_the_tables_are_the_same(built: Platf
 
     def is_model_kept() -> bool:
         address = f"{platform.mlflow}/api/2.0/mlflow/registered-models/get"
-        return httpx.get(address, params={"name": f"match_result-{platform.edition}"}).is_success
+        return httpx.get(address, params={"name": f"results-{platform.edition}"}).is_success
 
     moments: dict[str, Callable[[], bool]] = {
         "ingestion": lambda: any(landing.glob("**/*")),
         "transformation": lambda: platform.query(is_dbt_writing) == [(True,)],
-        "forecast.model_evidence": is_model_kept,
+        "training": is_model_kept,
         "publication": lambda: True,
     }
     for step, is_now in moments.items():

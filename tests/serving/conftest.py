@@ -49,6 +49,7 @@ def prediction(number: int, **changes: Any) -> Row:
         "expected_home_goals": 1.61803398875,
         "expected_away_goals": 0.9,
         "information_set": "results",
+        "is_best_informed": True,
         "model_name": "lightgbm",
         "model_version": 7,
         "as_of": NOW - timedelta(hours=1),
@@ -122,6 +123,8 @@ PREDICTIONS = [
     prediction(
         201, kickoff_at=NOW + timedelta(days=30), away_team_id="england-arsenal", away_team="Arsenal", is_time_known=False
     ),
+    # What sets say that may know less, of matches that another one speaks of.
+    *(prediction(n, prediction_id=f"{n + 1000:064x}", information_set="history", is_best_informed=False) for n in (0, 1, 2)),
 ]
 
 

@@ -40,7 +40,7 @@ def ids(answer: Any) -> list[str]:
 
 def expected(keep: Callable[[dict[str, Any]], bool] = lambda row: True) -> list[str]:
     rows = sorted(PREDICTIONS, key=lambda row: (row["kickoff_at"], row["prediction_id"]))
-    return [row["prediction_id"] for row in rows if row["kickoff_at"] >= NOW and keep(row)]
+    return [row["prediction_id"] for row in rows if row["kickoff_at"] >= NOW and row["is_best_informed"] and keep(row)]
 
 
 def walk(ask: Ask, **parameters: Any) -> list[str]:
@@ -78,6 +78,7 @@ def test_a_prediction_carries_names_probabilities_and_its_origin(ask: Ask) -> No
         "expected_home_goals": 1.618,
         "expected_away_goals": 0.9,
         "information_set": "results",
+        "is_best_informed": True,
         "model_name": "lightgbm",
         "model_version": 7,
         "as_of": "2026-03-01T11:00:00Z",
@@ -138,6 +139,17 @@ def test_matches_that_have_begun_are_given_to_those_who_ask_from_earlier(ask: As
 def test_a_competition_is_chosen_by_its_id(ask: Ask) -> None:
     assert ids(ask("/v1/predictions", competition="D1", limit=200)) == expected(lambda row: row["competition_id"] == "D1")
     assert ids(ask("/v1/predictions", competition="d1")) == []
+
+
+def test_a_match_is_listed_once_by_its_best_informed_forecast_unless_a_set_is_asked_for(ask: Ask) -> None:
+    assert len(ids(ask("/v1/predictions", to="2026-03-01T14:00Z"))) == 4
+    of_history = [f"{1000 + n:064x}" for n in (0, 1, 2)]
+    assert ids(ask("/v1/predictions", information_set="history")) == of_history
+    assert walk(ask, limit=2, information_set="history") == of_history
+    assert ids(ask("/v1/predictions", information_set="results")) == expected()[:50]
+    assert ids(ask("/v1/predictions", information_set="hearsay")) == []
+    # By its id every forecast can be had.
+    assert ask(f"/v1/predictions/{1001:064x}").json()["is_best_informed"] is False
 
 
 @pytest.mark.parametrize("team", ["england-arsenal", "Arsenal", "ARSENAL"])

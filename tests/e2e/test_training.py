@@ -1,0 +1,54 @@
+"""The week: every information set's model, side by side, on a real registry."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.conftest import Platform
+
+MakePlatform = Callable[..., Platform]
+
+
+@pytest.fixture(scope="module")
+def trained(built: Platform, make_platform: MakePlatform) -> Platform:
+    platform = make_platform("trained", like=built)
+    platform.must_run("train", IS_SIMULATED="1")
+    return platform
+
+
+def test_after_the_week_each_set_has_a_model_and_each_match_a_forecast_by_each(trained: Platform) -> None:
+    promoted = trained.query("select distinct model_name from forecast.model_evidence where decision = 'promoted' order by 1")
+    assert promoted == [(f"{name}-{trained.edition}",) for name in ("history", "market", "results")]
+    rows = trained.query(
+        """
+        select information_set, count(*), count(*) filter (where is_best_informed), count(distinct match_id)
+        from published.prediction where publication_id = (select max(publication_id) from published.publication)
+        group by information_set order by information_set
+        """
+    )
+    n = int(rows[0][1])  # type: ignore[call-overload]
+    assert n >= 15
+    assert rows == [("history", n, 0, n), ("market", n, n, n), ("results", n, 0, n)]
+
+
+def test_sets_that_know_different_things_say_different_things(trained: Platform) -> None:
+    ((n_equal,),) = trained.query(
+        """
+        select count(*) from published.prediction as a join published.prediction as b using (publication_id, match_id)
+        where a.information_set < b.information_set and a.p_home = b.p_home
+        """
+    )
+    assert n_equal == 0
+
+
+def test_the_next_week_finds_the_trees_of_closed_seasons_grown(trained: Platform) -> None:
+    trees = trained.folder / "trees"
+    before = {path.name: path.stat().st_mtime_ns for path in trees.iterdir()}
+    assert len(before) > 20
+    trained.must_run("train", IS_SIMULATED="1")
+    after = {path.name: path.stat().st_mtime_ns for path in trees.iterdir()}
+    # With champions to compare with, one season more is judged: its trees alone are new.
+    assert {name: at for name, at in after.items() if name in before} == before
+    assert len(after) - len(before) <= 6
+
+
