@@ -50,5 +50,3 @@ def test_the_next_week_finds_the_trees_of_closed_seasons_grown(trained: Platform
     # With champions to compare with, one season more is judged: its trees alone are new.
     assert {name: at for name, at in after.items() if name in before} == before
     assert len(after) - len(before) <= 6
-
-
