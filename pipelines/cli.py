@@ -414,20 +414,19 @@ def show_predictions(limit: int) -> None:
     simulated = " · SIMULATED, not real matches" if publication.is_simulated else ""
     table = Table(
         title=f"Coming fixtures{simulated}",
-        caption=f"publication {publication.publication_id}, {publication.n_predictions} forecasts",
+        caption=f"publication {publication.publication_id}, {publication.n_predictions} forecasts; "
+        f"shown: the best informed of each match ({', '.join(fixtures['information_set'].unique())})",
     )
     for column in ("kick-off (UTC)", "competition", "home", "away"):
         table.add_column(column)
     for column in ("home", "draw", "away", "goals"):
         table.add_column(column, justify="right")
-    table.add_column("knows")
     for row in fixtures.head(limit).to_dict("records"):
         table.add_row(
             f"{row['kickoff_at']:%a %d %b %H:%M}" if row["is_time_known"] else f"{row['kickoff_at']:%a %d %b}",
             *(row[name] for name in ("competition", "home_team", "away_team")),
             *(f"{row[name]:.0%}" for name in ("p_home", "p_draw", "p_away")),
             f"{row['expected_home_goals']:.1f}–{row['expected_away_goals']:.1f}",
-            row["information_set"],
         )
     if publication.n_predictions:
         console.print(table)
