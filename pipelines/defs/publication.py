@@ -51,7 +51,8 @@ def publication(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
-    from pipelines.forecast.book import books
+    from pipelines.forecast.book import books, grids
+    from pipelines.forecast.markets import expected_goals
 
     Silver(warehouse.url).require_whole()
     now = settings.now()
@@ -59,7 +60,10 @@ def publication(
     in_force = ledger.in_force(warehouse, now, served_sets(settings, registry))
     forecasts = in_force.drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
     forecasts["is_best_informed"] = _is_best_informed(forecasts)
-    forecasts["book"] = pd.Series(books(forecasts), index=forecasts.index, dtype=object)
+    grid = grids(forecasts)
+    forecasts["book"] = pd.Series(books(grid), index=forecasts.index, dtype=object)
+    # The ledger has the goals that the grid was made with; once tilted it is the grid that all else is read off.
+    forecasts[["expected_home_goals", "expected_away_goals"]] = expected_goals(grid)
     predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
     competitions = gold.competitions(warehouse)
     counts = predictions[predictions["is_best_informed"]].groupby("competition_id").size()

@@ -38,8 +38,8 @@ def grids(forecasts: pd.DataFrame) -> Array:
     return tilt(scoreline_grid(forecasts["expected_home_goals"], forecasts["expected_away_goals"], RHO), probabilities)
 
 
-def books(forecasts: pd.DataFrame) -> list[dict[str, Any]]:
-    """What each forecast (rows as for `grids`) says of every market.
+def books(grid: Array) -> list[dict[str, Any]]:
+    """What each of (n, 16, 16) distributions says of every market.
 
     Returns
     -------
@@ -49,9 +49,8 @@ def books(forecasts: pd.DataFrame) -> list[dict[str, Any]]:
         `scorelines`: 7 × 7 probabilities, home goals down, away goals across, the last row and column 6 or more.
         `expected_home_points`, `expected_away_points`.
     """
-    if forecasts.empty:
+    if len(grid) == 0:
         return []
-    grid = grids(forecasts)
     columns = list(_columns(grid))
     scores, score_probabilities, any_other = markets.correct_scores(grid, N_SCORES)
     shown = _shown(grid)

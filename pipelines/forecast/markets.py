@@ -13,23 +13,21 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pipelines.forecast.contract import PROBABILITIES
 from pipelines.forecast.grid import AWAY_GOALS, HOME_GOALS, MAX_GOALS, flattened, outcome_probabilities
 
 Array = npt.NDArray[np.float64]
 
 TOTAL_LINES: Final = tuple(np.arange(0.5, 5.75, 0.25).tolist())
-"""Totals of `markets`."""
+"""Totals that readers are told of."""
 HANDICAP_LINES: Final = tuple(np.arange(-3.0, 3.25, 0.25).tolist())
-"""Goals given to the home side in `markets`; negative if it gives them."""
+"""Goals given to the home side that readers are told of; negative if it gives them."""
 MARGINS: Final = np.arange(-MAX_GOALS, MAX_GOALS + 1)
 """(31,) home minus away goals, the columns of `winning_margin`."""
 TOTALS: Final = np.arange(2 * MAX_GOALS + 1)
 """(31,) goals of both sides, the columns of `total_goals`."""
 MARGIN_BAND: Final = 3
-"""From this margin on `markets` counts wins together."""
+"""From this margin on wins are counted together."""
 
 _BY_MARGIN: Final[Array] = ((HOME_GOALS - AWAY_GOALS)[:, None] == MARGINS).astype(np.float64)
 _BY_TOTAL: Final[Array] = ((HOME_GOALS + AWAY_GOALS)[:, None] == TOTALS).astype(np.float64)
@@ -162,50 +160,6 @@ def expected_points(grid: Array) -> Array:
     """(n, 2) mean points of home and away, three for a win and one for a draw."""
     p = outcome_probabilities(grid)
     return np.column_stack([3.0 * p[:, 0] + p[:, 1], 3.0 * p[:, 2] + p[:, 1]])
-
-
-def fair_odds(probability: npt.ArrayLike) -> Array:
-    """Decimal odds without margin, 1/p: infinite for what cannot happen."""
-    p = np.asarray(probability, dtype=np.float64)
-    return np.asarray(np.divide(1.0, p, out=np.full(p.shape, np.inf), where=p != 0.0))
-
-
-def line_name(side: str, line: float) -> str:
-    """Column of `markets` for a line: `p_over_2_25`, `p_home_minus_0_5`, `p_home_plus_0`."""
-    sign = "" if side == "over" else "minus_" if line < 0 else "plus_"
-    return f"p_{side}_{sign}{abs(line):g}".replace(".", "_")
-
-
-def markets(grid: Array) -> pd.DataFrame:
-    """Every market in one frame.
-
-    Returns
-    -------
-    DataFrame
-        (n matches) of float64, rows as in `grid`, columns `p_home, p_draw, p_away`, `p_home_or_draw, p_home_or_away,
-        p_draw_or_away`, `p_home_draw_no_bet`, `p_both_teams_score`, `p_home_clean_sheet, p_away_clean_sheet`,
-        `p_home_by_1, p_home_by_2, p_home_by_3_or_more` and the same for away, `expected_home_goals,
-        expected_away_goals, expected_home_points, expected_away_points`, `p_over_…` for `TOTAL_LINES` and
-        `p_home_minus_…`, `p_home_plus_…` for `HANDICAP_LINES` (`line_name`), all `Shares.probability`. Opposites
-        (under, away with the opposite handicap, not both score) are one minus these; `fair_odds` makes prices.
-    """
-    margins = winning_margin(grid)
-    columns: dict[str, Array] = dict(zip(PROBABILITIES, outcome_probabilities(grid).T, strict=True))
-    columns |= zip(("p_home_or_draw", "p_home_or_away", "p_draw_or_away"), double_chance(grid).T, strict=True)
-    columns["p_home_draw_no_bet"] = draw_no_bet(grid).probability
-    columns["p_both_teams_score"] = both_teams_score(grid)
-    columns |= zip(("p_home_clean_sheet", "p_away_clean_sheet"), clean_sheets(grid).T, strict=True)
-    for side, sign in (("home", 1), ("away", -1)):
-        columns |= {f"p_{side}_by_{goals}": margins[:, MAX_GOALS + sign * goals] for goals in range(1, MARGIN_BAND)}
-        columns[f"p_{side}_by_{MARGIN_BAND}_or_more"] = margins[:, sign * MARGINS >= MARGIN_BAND].sum(axis=1)
-    columns |= zip(("expected_home_goals", "expected_away_goals"), expected_goals(grid).T, strict=True)
-    columns |= zip(("expected_home_points", "expected_away_points"), expected_points(grid).T, strict=True)
-    for side, lines, shares in (
-        ("over", TOTAL_LINES, over_under(grid, TOTAL_LINES)),
-        ("home", HANDICAP_LINES, asian_handicap(grid, HANDICAP_LINES)),
-    ):
-        columns |= zip((line_name(side, line) for line in lines), shares.probability.T, strict=True)
-    return pd.DataFrame(columns)
 
 
 def _expected(distribution: Array, results: npt.NDArray[np.int64], lines: Array) -> Shares:

@@ -20,7 +20,7 @@ FORECASTS = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def told() -> list[dict[tuple[str, float | None, str], float]]:
-    return [{(market, line, name): p for market, line, name, p in book["selections"]} for book in books(FORECASTS)]
+    return [{(market, line, name): p for market, line, name, p in book["selections"]} for book in books(grids(FORECASTS))]
 
 
 def test_the_outcomes_are_those_of_the_forecast(told: list[dict[tuple[str, float | None, str], float]]) -> None:
@@ -33,7 +33,7 @@ def test_the_outcomes_are_those_of_the_forecast(told: list[dict[tuple[str, float
 
 
 def test_no_selection_is_told_twice_and_every_probability_is_one(told: list[dict[tuple[str, float | None, str], float]]) -> None:
-    for book, raw in zip(told, books(FORECASTS), strict=True):
+    for book, raw in zip(told, books(grids(FORECASTS)), strict=True):
         assert len(book) == len(raw["selections"])
         assert all(0.0 <= p <= 1.0 for p in book.values())
 
@@ -66,12 +66,16 @@ def test_the_two_sides_of_a_line_sum_to_one_and_a_handicap_is_that_of_its_side(
             assert book["asian_handicap", line, "home"] + book["asian_handicap", -line, "away"] == pytest.approx(1.0, abs=1e-12)
         assert book["asian_handicap", -0.5, "home"] == pytest.approx(book["1x2", None, "home"], abs=1e-12)
         assert book["asian_handicap", 0.5, "away"] == pytest.approx(1.0 - book["1x2", None, "home"], abs=1e-12)
+        assert book["asian_handicap", 0.0, "home"] == pytest.approx(book["draw_no_bet", None, "home"], abs=1e-12)
+        for side in ("home", "away"):
+            bands = [book["winning_margin", None, f"{side}_by_{goals}"] for goals in ("1", "2", "3_or_more")]
+            assert sum(bands) == pytest.approx(book["1x2", None, side], abs=1e-12)
 
 
 def test_the_grid_that_is_shown_is_a_distribution_and_agrees_with_the_markets(
     told: list[dict[tuple[str, float | None, str], float]],
 ) -> None:
-    for book, raw in zip(told, books(FORECASTS), strict=True):
+    for book, raw in zip(told, books(grids(FORECASTS)), strict=True):
         shown = np.array(raw["scorelines"])
         assert shown.shape == (7, 7)
         assert shown.sum() == pytest.approx(1.0, abs=1e-12)
@@ -81,5 +85,5 @@ def test_the_grid_that_is_shown_is_a_distribution_and_agrees_with_the_markets(
 
 
 def test_without_a_forecast_there_is_nothing_to_tell() -> None:
-    assert books(FORECASTS.iloc[:0]) == []
+    assert books(grids(FORECASTS.iloc[:0])) == []
     assert grids(FORECASTS).shape == (3, 16, 16)
