@@ -44,6 +44,37 @@ def predictions(limit: int) -> None:
 
 
 @click.command()
+@click.argument("match")
+def explain(match: str) -> None:
+    """Show why a coming MATCH is forecast as it is, and what changed since the forecast before.
+
+    MATCH is the id of a prediction or of a match, or a part of a club's name; of several that fit, the first is explained.
+    """
+    from rich.console import Console
+
+    from pipelines.explained import explanation_table
+    from pipelines.settings import Settings
+    from pipelines.store.publication import latest
+    from pipelines.store.warehouse import Warehouse
+
+    _, fixtures = latest(Warehouse(Settings.read().model_url))
+    text = match.lower()
+    is_named = fixtures["home_team"].str.lower().str.contains(text, regex=False)
+    is_named |= fixtures["away_team"].str.lower().str.contains(text, regex=False)
+    found = fixtures[is_named | (fixtures["prediction_id"] == match) | (fixtures["match_id"] == match)]
+    if found.empty:
+        raise click.ClickException(f"no coming fixture fits {match!r}; `football predictions` lists them")
+    of_match = found[found["match_id"] == found["match_id"].iloc[0]]
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    for row in of_match.dropna(subset="explanation").to_dict("records"):
+        console.print(explanation_table({**row, "explanation": json.loads(row["explanation"])}))
+    if of_match["explanation"].isna().all():
+        raise click.ClickException("it was forecast before there were explanations; the next forecast that differs has one")
+    if others := found["match_id"].nunique() - 1:
+        console.print(f"… and {others} more matches fit {match!r}")
+
+
+@click.command()
 def train() -> None:
     """Train, compare with the champion on the same matches, promote if better, and publish."""
     run_job("week")
@@ -314,7 +345,7 @@ def verify(as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-commands: list[click.Command] = [predictions, outlook, train, refresh, models, backtest, ledger_group, docs]
+commands: list[click.Command] = [predictions, explain, outlook, train, refresh, models, backtest, ledger_group, docs]
 internal_commands: list[click.Command] = [build, prepare, bench]
 
 

@@ -4,7 +4,7 @@ Belongs here: shape, meaning and rounding of what is answered. Fields that come 
 column's name (a contract test compares them). Does not belong here: queries, HTTP.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Final
 
@@ -143,8 +143,77 @@ class Selection(Struct, frozen=True, kw_only=True):
     fair_odds: Annotated[float | None, Meta(description="Decimal odds without margin; null for what cannot happen.")]
 
 
+class Contribution(Struct, frozen=True, kw_only=True):
+    """What one kind of knowledge adds to the log-odds of a forecast."""
+
+    group: Annotated[
+        str,
+        Meta(
+            description="base (two average clubs meet: home advantage, the general level of draws), strength (ratings from "
+            "results), play (ratings from shots, corners, cards and goals), form (last five matches), season (the season so far), "
+            "rest, stakes (the table, and what can be won or lost), experience (how many matches of the clubs are known), "
+            "occasion (level of the league, month), memory (prices of earlier matches), quotes (the average price of this match) "
+            "or bookmakers (single ones and the handicap, where they stand apart from it)."
+        ),
+    ]
+    side: Annotated[float, Meta(description="To ln(p_home/p_away): above 0 it speaks for the home side.")]
+    draw: Annotated[float, Meta(description="To ln(p_draw/√(p_home·p_away)): above 0 it speaks for a draw.")]
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """What is otherwise than in the prediction of the same match and information set before this one."""
+
+    prediction_id: Annotated[str, Meta(description="The one before.")]
+    issued_at: datetime
+    p_home: float
+    p_draw: float
+    p_away: float
+    is_other_model: Annotated[bool, Meta(description="Whether it was made by another model, or another version.")]
+    contributions: Annotated[
+        list[Contribution] | None,
+        Meta(description="By how much each group adds more now; null where that is not known of the one before."),
+    ]
+
+
+class Explanation(Struct, frozen=True, kw_only=True):
+    """Why a forecast is what it is: the contributions add up to the two log-odds, to nine decimals."""
+
+    side: Annotated[float, Meta(description="ln(p_home/p_away).")]
+    draw: Annotated[float, Meta(description="ln(p_draw/√(p_home·p_away)).")]
+    contributions: list[Contribution]
+    change: Annotated[Change | None, Meta(description="null in the first prediction of a match.")]
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Explanation":
+        """From the column `explanation` of `published.prediction`, rounded."""
+        contributions, change = content["contributions"], content["change"]
+        return cls(
+            side=round(sum(side for _, side, _ in contributions), 12),
+            draw=round(sum(draw for _, _, draw in contributions), 12),
+            contributions=_contributions(contributions),
+            change=change and _change(change),
+        )
+
+
+def _contributions(rows: Sequence[tuple[str, float, float]]) -> list[Contribution]:
+    return [Contribution(group=group, side=round(side, 12), draw=round(draw, 12)) for group, side, draw in rows]
+
+
+def _change(content: Mapping[str, Any]) -> Change:
+    p_home, p_draw, p_away = round_probabilities(content["p_home"], content["p_draw"], content["p_away"])
+    return Change(
+        prediction_id=content["prediction_id"],
+        issued_at=datetime.fromisoformat(content["issued_at"]),
+        p_home=p_home,
+        p_draw=p_draw,
+        p_away=p_away,
+        is_other_model=content["is_other_model"],
+        contributions=content["contributions"] and _contributions(content["contributions"]),
+    )
+
+
 class PredictionDetail(Prediction, frozen=True, kw_only=True):
-    """The forecast of one match with every market, all from one distribution of the score."""
+    """The forecast of one match with every market, all from one distribution of the score, and why it is what it is."""
 
     expected_home_points: float | None
     expected_away_points: float | None
@@ -155,12 +224,13 @@ class PredictionDetail(Prediction, frozen=True, kw_only=True):
     selections: Annotated[
         list[Selection] | None, Meta(description="null in a prediction that was published before there were any.")
     ]
+    explanation: Annotated[Explanation | None, Meta(description="null in a prediction that was issued before there were any.")]
 
     @classmethod
     def of(cls, row: Mapping[str, Any], is_simulated: bool) -> "PredictionDetail":
-        """The answer for a row of `published.prediction` with its column `book`, rounded."""
+        """The answer for a row of `published.prediction` with its columns `book` and `explanation`, rounded."""
         book: Mapping[str, Any] = row["book"] or {}
-        head = Prediction.of({name: value for name, value in row.items() if name != "book"}, is_simulated)
+        head = Prediction.of({name: value for name, value in row.items() if name not in ("book", "explanation")}, is_simulated)
         outcomes = {"home": head.p_home, "draw": head.p_draw, "away": head.p_away}
         # Rounded together, the three sum to one: both places say the same.
         selections = [
@@ -173,6 +243,7 @@ class PredictionDetail(Prediction, frozen=True, kw_only=True):
             expected_away_points=_rounded(book.get("expected_away_points")),
             scorelines=[[round(p, 6) for p in row] for row in book["scorelines"]] if book else None,
             selections=selections if book else None,
+            explanation=Explanation.of(row["explanation"]) if row["explanation"] else None,
         )
 
 

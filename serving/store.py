@@ -52,7 +52,9 @@ _publication = _published("publication", Publication.__struct_fields__)
 _manifest = sa.table("publication", sa.column("publication_id"), sa.column("manifest", JSONB), schema="published")
 _competition = _published("competition", ("publication_id", *Competition.__struct_fields__))
 _prediction = _published("prediction", PREDICTION_COLUMNS)
-_book: sa.ColumnClause[Any] = sa.column("book", JSONB, _selectable=_prediction)
+_details: tuple[sa.ColumnClause[Any], ...] = tuple(
+    sa.column(name, JSONB, _selectable=_prediction) for name in ("book", "explanation")
+)
 
 
 class StoreUnavailable(Exception):
@@ -155,7 +157,7 @@ class Store:
     async def prediction(self, publication: Publication, prediction_id: str) -> PredictionDetail | None:
         """One prediction of a publication, with all it says."""
         at = _prediction.c
-        query = sa.select(_prediction, _book).where(
+        query = sa.select(_prediction, *_details).where(
             at.publication_id == publication.publication_id, at.prediction_id == prediction_id
         )
         rows = await self._rows(query)

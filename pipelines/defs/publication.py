@@ -52,6 +52,7 @@ def publication(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
     from pipelines.forecast.book import books, grids
+    from pipelines.forecast.explain import explanations
     from pipelines.forecast.markets import expected_goals
 
     Silver(warehouse.url).require_whole()
@@ -64,6 +65,8 @@ def publication(
     forecasts["book"] = pd.Series(books(grid), index=forecasts.index, dtype=object)
     # The ledger has the goals that the grid was made with; once tilted it is the grid that all else is read off.
     forecasts[["expected_home_goals", "expected_away_goals"]] = expected_goals(grid)
+    explained = ledger.explained(warehouse, list(forecasts["prediction_id"]))
+    forecasts["explanation"] = forecasts["prediction_id"].map(explanations(explained))
     predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
     competitions = gold.competitions(warehouse)
     counts = predictions[predictions["is_best_informed"]].groupby("competition_id").size()

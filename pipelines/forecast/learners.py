@@ -81,6 +81,18 @@ class Logit(BaseEstimator):  # type: ignore[misc]
         weights = np.exp(scores - scores.max(axis=1, keepdims=True))
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
+    def middle(self, name: str) -> float:
+        """The value of a column at which it adds nothing."""
+        return float(self.centre_[list(self.columns).index(name)])
+
+    def contributions(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + k, 3) what each column adds to the scores of the outcomes; first those where all are at their middle."""
+        check_is_fitted(self)
+        design, k = self._design(features), len(self.columns)
+        weighted = design[:, :, None] * self.coefficients_.T
+        base = np.tile(self.intercepts_, (len(design), 1, 1))
+        return np.concatenate([base, weighted[:, :k] + weighted[:, k:]], axis=1)
+
     def to_dict(self) -> dict[str, Any]:
         """Parameters and what was learnt, as JSON can hold it exactly."""
         learnt = {name: getattr(self, name).tolist() for name in ("centre_", "scale_", "coefficients_", "intercepts_")}
@@ -199,6 +211,20 @@ class Trees:
         weights = np.exp(start + added - (start + added).max(axis=1, keepdims=True))
         return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
+    def contributions(self, features: pd.DataFrame) -> Array:
+        """What each column adds to the start: (n, 1 + k), or (n, 1 + k, 3) to the logarithms of the outcomes' probabilities.
+
+        SHAP values as the trees themselves define them, by the matches that each node was grown on (Lundberg et al., "From
+        local explanations to global understanding with explainable AI for trees", Nature Machine Intelligence 2, 2020); first
+        what is added on average.
+        """
+        values = features[list(self.columns)].to_numpy(dtype=np.float64)
+        n_outputs = self.booster_.num_model_per_iteration()
+        flat = np.asarray(self.booster_.predict(values, pred_contrib=True, num_threads=_threads(len(features))), dtype=np.float64)
+        # LightGBM puts an output's average behind the columns.
+        each = np.roll(flat.reshape(len(values), n_outputs, len(self.columns) + 1), 1, axis=2)
+        return each[:, 0] if n_outputs == 1 else each.transpose(0, 2, 1)
+
     def to_file(self, path: Path) -> None:
         """Write the trees as text."""
         path.write_text(self.booster_.model_to_string(), encoding="utf-8")
@@ -305,6 +331,11 @@ class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
         design = np.nan_to_num(self._inputs(features, probabilities) - self.centre_, nan=0.0)
         # Far outside of anything seen a log-linear rate would run away: nobody expects more than ten goals of a side.
         return np.asarray(np.clip(np.exp(np.minimum(design @ self.coefficients_.T + self.intercepts_, 10.0)), 0.05, 10.0))
+
+    @property
+    def usual(self) -> tuple[float, float]:
+        """The mean log-odds, side and draw, of the forecasts that were learnt from."""
+        return float(self.centre_[0]), float(self.centre_[1])
 
     def to_dict(self) -> dict[str, Any]:
         """What was learnt, as JSON can hold it exactly."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.forecast import contract
+from pipelines.forecast.explain import explain
 from pipelines.forecast.features import assemble
 from pipelines.forecast.models import Model
 
@@ -40,7 +41,8 @@ def forecast(
     -------
     DataFrame
         (n matches) with `match_id, kickoff_at, as_of, p_home, p_draw, p_away, expected_home_goals,
-        expected_away_goals, features_digest`, ordered by `match_id`. The digest is SHA-256 of the feature row's bytes.
+        expected_away_goals, features_digest, contributions`, ordered by `match_id`. The digest is SHA-256 of the feature row's
+        bytes; for the contributions see `explain`.
     """
     rows = coming.set_index("match_id").sort_index()
     ratings = rows[_RATING_COLUMNS] if memories is None else rows[_RATING_COLUMNS].join(memories)
@@ -57,5 +59,6 @@ def forecast(
             "expected_home_goals": goals[:, 0],
             "expected_away_goals": goals[:, 1],
             "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
+            "contributions": explain(model.terms(features), information_set),
         }
     )

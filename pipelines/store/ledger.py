@@ -1,9 +1,9 @@
 """The ledger of predictions: append-only, and nothing is said twice.
 
-Belongs here: writing to, reading from and verifying `forecast.prediction`. The database itself refuses a prediction that is
-not issued before kick-off and every change to a row, and links each row to the one before it. Whoever may switch that off is
-found out by `verify`, which computes the links anew; that the end was not cut off, or all links made anew, shows only beside a
-`Head` that is kept elsewhere.
+Belongs here: writing to, reading from and verifying `forecast.prediction`, with the explanations beside it. The database itself
+refuses a prediction that is not issued before kick-off and every change to a row, and links each row to the one before it.
+Whoever may switch that off is found out by `verify`, which computes the links anew; that the end was not cut off, or all links
+made anew, shows only beside a `Head` that is kept elsewhere.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
 
     Args:
         warehouse: the model role's.
-        forecasts: the columns of `forecast.prediction` but `prediction_id`, one row per match.
+        forecasts: the columns of `forecast.prediction` but `prediction_id`, and `contributions`, one row per match.
 
     Returns:
         For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one.
@@ -62,6 +62,7 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
         said = new[["prediction_id", "issued_at", "features_digest", *key]].fillna({"prediction_id": ""})
         new["prediction_id"] = [_digest(row) for row in said.itertuples(index=False)]
         warehouse.copy(connection, "forecast.prediction", new[columns])
+        warehouse.copy(connection, "forecast.explanation", new[["prediction_id", "contributions"]])
     standing = known[~is_new][columns]
     return pd.concat([standing, new[columns]], ignore_index=True) if len(standing) else new[columns].reset_index(drop=True)
 
@@ -81,6 +82,42 @@ def in_force(warehouse: Warehouse, after: datetime, information_sets: Sequence[s
         """,
         {"after": after, "sets": list(information_sets)},
     )
+
+
+def explained(warehouse: Warehouse, prediction_ids: Sequence[str]) -> "pd.DataFrame":
+    """What is needed to explain these predictions: their contributions, and the predictions before them.
+
+    Returns:
+        `prediction_id, model_name, model_version, contributions`, and of the prediction before it, of the same match and
+        information set, `before_prediction_id, before_issued_at, before_model_name, before_model_version, before_p_*,
+        before_contributions`. None where there was none, and where one was issued before there were explanations.
+    """
+    found = warehouse.read(
+        """
+        select
+            now.prediction_id, now.model_name, now.model_version, why.contributions,
+            before.prediction_id as before_prediction_id, before.issued_at as before_issued_at,
+            before.model_name as before_model_name, before.model_version as before_model_version,
+            before.p_home as before_p_home, before.p_draw as before_p_draw, before.p_away as before_p_away,
+            why_before.contributions as before_contributions
+        from forecast.prediction as now
+        left join forecast.explanation as why using (prediction_id)
+        left join lateral (
+            select * from forecast.prediction as earlier
+            where (earlier.match_id, earlier.information_set) = (now.match_id, now.information_set)
+                and earlier.sequence < now.sequence
+            order by earlier.sequence desc
+            limit 1
+        ) as before on true
+        left join forecast.explanation as why_before on why_before.prediction_id = before.prediction_id
+        where now.prediction_id = any(%(prediction_ids)s)
+        """,
+        {"prediction_ids": list(prediction_ids)},
+    )
+    found = found.astype(object).where(found.notna(), None)
+    for name in ("contributions", "before_contributions"):
+        found[name] = found[name].map(lambda text: text and json.loads(text))
+    return found
 
 
 def told(warehouse: Warehouse) -> "pd.DataFrame":

@@ -153,6 +153,17 @@ prediction = sa.Table(
     schema="forecast",
 )
 
+explanation = sa.Table(
+    "explanation",
+    metadata,
+    sa.Column("prediction_id", sa.Text, primary_key=True),
+    sa.Column(
+        "contributions", JSONB, nullable=False, comment="[group, side, draw]: what the base and each group add to the log-odds"
+    ),
+    schema="forecast",
+    comment="Why each prediction is what it is, by the model and the features that made it.",
+)
+
 score = sa.Table(
     "score",
     metadata,
@@ -290,6 +301,11 @@ published_prediction = sa.Table(
     sa.Column("issued_at", Moment, nullable=False),
     sa.Column(
         "book", JSONB, comment="what it says of every market, and its scorelines; null where published before there were any"
+    ),
+    sa.Column(
+        "explanation",
+        JSONB,
+        comment="what adds up to it, and what changed since the prediction before; null where issued before there were any",
     ),
     sa.Index("prediction_publication_id_kickoff_at_prediction_id_idx", "publication_id", "kickoff_at", "prediction_id"),
     schema="published",

@@ -151,7 +151,8 @@ async def list_predictions(
     security=BEARER,
     tags=["predictions"],
     summary="Get one prediction",
-    description="A prediction of the publication being served, by its id: its scorelines, and what they mean for every market.",
+    description="A prediction of the publication being served, by its id: its scorelines, what they mean for every market, what "
+    "adds up to its log-odds, and what changed since the prediction before.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_prediction(

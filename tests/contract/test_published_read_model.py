@@ -29,7 +29,7 @@ PYTHON_TYPES: dict[type[sa.types.TypeEngine[Any]], type] = {
 PAIRS = [
     (tables.publication, schemas.Publication, {"manifest"}, set()),
     (tables.published_competition, schemas.Competition, {"publication_id"}, set()),
-    (tables.published_prediction, schemas.Prediction, {"book"}, {"is_simulated"}),
+    (tables.published_prediction, schemas.Prediction, {"book", "explanation"}, {"is_simulated"}),
     (store.account, store.Account, set(), set()),
 ]
 """Table, struct, columns that the struct leaves out on purpose, fields that come from elsewhere."""

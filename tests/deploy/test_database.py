@@ -22,6 +22,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     "transform": {f"bronze.{table}": READ for table in BRONZE},
     "model": {
         "bronze.source_file": READ,
+        "forecast.explanation": ADD,
         "forecast.match_rating": ALL,
         "forecast.model_evidence": ADD,
         "forecast.prediction": ADD,
@@ -35,7 +36,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         **{f"bronze.{table}": READ for table in BRONZE},
         **{
             f"forecast.{table}": READ
-            for table in ("match_rating", "model_evidence", "prediction", "score", "scoreboard", "season_outlook")
+            for table in ("explanation", "match_rating", "model_evidence", "prediction", "score", "scoreboard", "season_outlook")
         },
         **{f"published.{table}": READ for table in PUBLISHED},
     },

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from pipelines.forecast import contract, metrics
+from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
+from pipelines.forecast.memory import log_odds
 from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat
 from pipelines.forecast.splits import is_played
 from tests.forecast.conftest import known
@@ -79,6 +81,35 @@ def test_a_club_and_a_competition_never_seen_still_get_a_forecast(fitted, name):
     assert p.sum() == pytest.approx(1.0)
     assert p[0, 0] > p[0, 2] > 0.1, "home advantage is all that is known"
     assert 0.5 < goals.min() < goals.max() < 3
+
+
+@every_recipe
+def test_what_the_features_add_is_exactly_the_forecast(fitted, of_set, name):
+    """Also of matches of which nothing is known, or no quote, or no shots; what the set does not know adds nothing."""
+    played, _, coming = of_set(name)
+    columns = list(played.columns)
+    unknown = pd.DataFrame(np.nan, index=["new"], columns=columns)
+    bare = coming.assign(**dict.fromkeys({*contract.QUOTE_FEATURES} & set(columns), np.nan)).set_axis(coming.index + "-bare")
+    features = pd.concat([coming, played[::7], bare, unknown])
+    found = fitted[name].terms(features)
+    assert found.shape == (len(features), 1 + len(TERMS), 2)
+    log_odds_told = np.column_stack(log_odds(fitted[name].predict_proba(features)))
+    np.testing.assert_allclose(found.sum(axis=1), log_odds_told, rtol=0, atol=1e-9)
+    foreign = [1 + k for k, term in enumerate(TERMS) if term not in {*columns, *HISTORY_LEADS}]
+    assert (found[:, foreign] == 0.0).all()
+    assert np.abs(found[:, 1:]).max() > 0.1
+
+
+@every_recipe
+def test_the_base_is_a_match_of_average_clubs_at_home(fitted, of_set, name):
+    """The same for every match but for whether its shots are counted: home advantage, and the draws of an even match."""
+    base = fitted[name].terms(of_set(name)[0])[:, 0]
+    outcomes = metrics.outcome_of(*(of_set(name)[1][column] for column in GOALS))
+    usual = np.column_stack(log_odds(metrics.base_rate(outcomes)[None]))[0]
+    side, draw = base.mean(axis=0) - usual
+    assert abs(side) < 0.1
+    assert -0.05 < draw < 0.35, "more than in all matches, most of which are uneven"
+    assert base.std(axis=0).max() < 0.05
 
 
 @every_recipe

@@ -55,6 +55,7 @@ def prediction(number: int, **changes: Any) -> Row:
         "as_of": NOW - timedelta(hours=1),
         "issued_at": NOW - timedelta(minutes=30),
         "book": None,
+        "explanation": None,
         **changes,
     }
 
@@ -104,6 +105,19 @@ BOOK: Row = {
     "expected_away_points": 1.6296305,
 }
 
+EXPLANATION: Row = {
+    "contributions": [["base", 0.4, -0.25], ["strength", -1.5250000000001, 0.0125], ["rest", 1e-15, 0.0]],
+    "change": {
+        "prediction_id": "e" * 32,
+        "issued_at": "2026-02-27T06:00:00+00:00",
+        "p_home": 0.1111115,
+        "p_draw": 0.5,
+        "p_away": 0.3888885,
+        "is_other_model": False,
+        "contributions": [["base", 0.0, 0.0], ["strength", 0.01, -0.02], ["rest", 0.0, 0.0]],
+    },
+}
+
 PREDICTIONS = [
     *(prediction(n) for n in range(90)),
     *(
@@ -116,6 +130,7 @@ PREDICTIONS = [
             p_draw=0.5,
             p_away=0.3765435,
             book=BOOK,
+            explanation=EXPLANATION,
         )
         for n in range(90, 120)
     ),

@@ -15,9 +15,9 @@ from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
-from serving.schemas import round_probabilities
+from serving.schemas import Explanation, round_probabilities
 from serving.settings import Settings
-from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
+from tests.serving.conftest import EXPLANATION, NOW, PREDICTIONS, prediction, publish
 
 Ask = Callable[..., Any]
 SQL = (
@@ -89,6 +89,7 @@ def test_a_prediction_carries_names_probabilities_and_its_origin(ask: Ask) -> No
         "expected_away_points": None,
         "scorelines": None,
         "selections": None,
+        "explanation": None,
     }
 
 
@@ -108,9 +109,53 @@ def test_a_prediction_says_what_it_means_for_every_market(ask: Ask) -> None:
     assert list(answer["selections"][0]) == ["market", "line", "selection", "probability", "fair_odds"]
 
 
-def test_the_list_and_its_csv_stay_without_the_markets(ask: Ask) -> None:
+def test_a_prediction_says_what_adds_up_to_it_and_what_changed(ask: Ask) -> None:
+    assert ask(f"/v1/predictions/{90:064x}").json()["explanation"] == {
+        "side": -1.125,
+        "draw": -0.2375,
+        "contributions": [
+            {"group": "base", "side": 0.4, "draw": -0.25},
+            {"group": "strength", "side": -1.525, "draw": 0.0125},
+            {"group": "rest", "side": 0.0, "draw": 0.0},
+        ],
+        "change": {
+            "prediction_id": "e" * 32,
+            "issued_at": "2026-02-27T06:00:00Z",
+            # Rounded together, as those of the prediction itself.
+            "p_home": 0.111112,
+            "p_draw": 0.5,
+            "p_away": 0.388888,
+            "is_other_model": False,
+            "contributions": [
+                {"group": "base", "side": 0.0, "draw": 0.0},
+                {"group": "strength", "side": 0.01, "draw": -0.02},
+                {"group": "rest", "side": 0.0, "draw": 0.0},
+            ],
+        },
+    }
+
+
+@pytest.mark.parametrize("change", [None, EXPLANATION["change"] | {"contributions": None}], ids=["first", "not explained"])
+def test_a_prediction_without_an_explained_one_before_it_explains_itself(change: dict[str, Any] | None) -> None:
+    told = Explanation.of(EXPLANATION | {"change": change})
+    assert len(told.contributions) == 3
+    assert (told.change and told.change.contributions) is None
+
+
+@given(
+    rows=st.lists(
+        st.tuples(st.text(max_size=3), *[st.floats(-20, 20, allow_subnormal=False)] * 2).map(list), min_size=1, max_size=12
+    )
+)
+def test_the_contributions_that_are_answered_add_up_to_nine_decimals(rows: list[Any]) -> None:
+    told = Explanation.of({"contributions": rows, "change": None})
+    assert abs(sum(each.side for each in told.contributions) - told.side) < 5e-10
+    assert abs(sum(each.draw for each in told.contributions) - told.draw) < 5e-10
+
+
+def test_the_list_and_its_csv_stay_without_markets_and_explanations(ask: Ask) -> None:
     (first, *_) = ask("/v1/predictions", competition="D1").json()["predictions"]
-    assert "selections" not in first
+    assert not {"selections", "explanation"} & set(first)
 
 
 def test_the_newest_publication_is_served_and_an_earlier_one_is_not(ask: Ask) -> None:

@@ -34,6 +34,7 @@ def forecasts(n: int, p_home: float = 0.5) -> pd.DataFrame:
             "expected_home_goals": 1.1 + 1e-15,
             "expected_away_goals": 1 / 3,
             "features_digest": "0" * 64,
+            "contributions": [[["base", 1 / 3, -0.1], ["rest", p_home, 1e-17]]] * n,
         }
     )
     for name in ("kickoff_at", "as_of", "issued_at"):
@@ -88,7 +89,7 @@ def test_an_empty_ledger_is_intact_and_has_no_head(database: Urls) -> None:
 
 
 def test_the_database_sets_the_link_whatever_is_handed_to_it(warehouse: Warehouse) -> None:
-    row = forecasts(1, p_home=0.2).assign(prediction_id="forged", link="f" * 64)
+    row = forecasts(1, p_home=0.2).drop(columns="contributions").assign(prediction_id="forged", link="f" * 64)
     warehouse.append("forecast.prediction", row)
     assert ledger.verify(warehouse).faults == ()
 
@@ -163,3 +164,60 @@ def test_rows_taken_from_the_middle_with_links_made_anew_are_counted(warehouse: 
     assert head is not None
     forged = ledger.Head(head.n_predictions - 1, head.sequence, head.link)
     assert len(ledger.verify(warehouse, forged).faults) == 1
+
+
+# --------------------------------------------------------------------------- explanations
+
+
+def test_each_prediction_is_kept_with_what_adds_up_to_it_to_the_last_bit(warehouse: Warehouse) -> None:
+    standing = ledger.in_force(warehouse, after=NOW).set_index("match_id")
+    found = ledger.explained(warehouse, list(standing["prediction_id"])).set_index("prediction_id")
+    for match_id, p_home in (("m0", 0.4), ("m1", 0.4), ("m2", 0.5), ("m3", 0.5)):
+        said = found.loc[standing.loc[match_id, "prediction_id"], "contributions"]
+        assert said == [["base", 1 / 3, -0.1], ["rest", p_home, 1e-17]]
+
+
+def test_the_prediction_before_is_that_of_the_same_match_and_information_set(warehouse: Warehouse) -> None:
+    ledger.issue(warehouse, forecasts(1, p_home=0.35).assign(information_set="market", model_version=9))
+    standing = ledger.in_force(warehouse, after=NOW)
+    first = ledger.explained(warehouse, list(standing["prediction_id"]))
+    found = standing.merge(first, on="prediction_id").set_index(["match_id", "information_set"])
+    followed = found.loc[("m0", "results")]
+    assert (followed["before_p_home"], followed["before_model_version"]) == (0.5, 3)
+    assert followed["before_contributions"] == [["base", 1 / 3, -0.1], ["rest", 0.5, 1e-17]]
+    for match in (("m0", "market"), ("m3", "results")):
+        assert found.loc[match, "before_prediction_id"] is None
+        assert found.loc[match, "before_contributions"] is None
+
+
+def test_what_is_not_said_anew_is_not_explained_anew(warehouse: Warehouse) -> None:
+    """The explanation is of the model and the features that made the row."""
+    before = ledger.in_force(warehouse, after=NOW)
+    again = forecasts(2, p_home=0.4).assign(contributions=[[["base", 9.0, 9.0]]] * 2, issued_at=NOW + timedelta(minutes=1))
+    assert set(ledger.issue(warehouse, again)["prediction_id"]) <= set(before["prediction_id"])
+    found = ledger.explained(warehouse, list(before["prediction_id"]))
+    assert len(found) == 4
+    assert all(said[0] == ["base", 1 / 3, -0.1] for said in found["contributions"])
+
+
+def test_no_prediction_is_kept_without_its_explanation(database: Urls) -> None:
+    warehouse = Warehouse(database.model)
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        ledger.issue(warehouse, forecasts(1).assign(contributions=None))
+    assert ledger.in_force(warehouse, after=NOW).empty
+
+
+@pytest.mark.parametrize("change", ["update forecast.explanation set contributions = '[]'", "delete from forecast.explanation"])
+def test_an_explanation_is_not_changed_afterwards_even_by_the_owner(warehouse: Warehouse, database: Urls, change: str) -> None:
+    with psycopg.connect(warehouse.url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(change)
+    with psycopg.connect(database.owner) as connection, pytest.raises(psycopg.errors.RestrictViolation):
+        connection.execute(change)
+
+
+def test_a_prediction_older_than_explanations_has_none(warehouse: Warehouse) -> None:
+    warehouse.append("forecast.prediction", forecasts(1, p_home=0.2).drop(columns="contributions").assign(prediction_id="old"))
+    (found,) = ledger.explained(warehouse, ["old"]).to_dict("records")
+    assert found["contributions"] is None
+    assert found["before_p_home"] == 0.4
+    assert ledger.explained(warehouse, []).empty

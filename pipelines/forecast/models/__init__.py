@@ -43,6 +43,9 @@ class Model(Protocol):
     def predict_proba(self, features: pd.DataFrame) -> Array:
         """(n, 3) probabilities in the order of `contract.OUTCOMES`, each above 0, rows summing to one."""
 
+    def terms(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + T, 2) the log-odds of `predict_proba` as sums, see `additive`: a base, and what each feature adds to it."""
+
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away, each above 0."""
 

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pipelines.forecast.additive import start, terms
 from pipelines.forecast.contract import FEATURES
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
@@ -88,6 +89,12 @@ class History(BaseEstimator):  # type: ignore[misc]
         probabilities = probabilities_of(*self.forecast_price(features).T)
         return self.trees_["outcome"].predict(features, np.log(probabilities)) if "outcome" in self.trees_ else probabilities
 
+    def terms(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
+        check_is_fitted(self)
+        found = np.stack([self._price_terms(features, k) for k in range(2)], axis=2)
+        return found + terms(self.trees_["outcome"], features) if "outcome" in self.trees_ else found
+
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away."""
         return self.expected_goals_.predict(features, self.predict_proba(features))
@@ -137,6 +144,12 @@ class History(BaseEstimator):  # type: ignore[misc]
         if "side" not in trees:
             return remembered
         return np.column_stack([trees[name].predict(features, remembered[:, k]) for k, name in enumerate(("side", "draw"))])
+
+    def _price_terms(self, features: pd.DataFrame, k: int) -> Array:
+        """(n, 1 + T) of the k-th column of `forecast_price`."""
+        name = ("side", "draw")[k]
+        found = start(f"memory_{name}", self._remembered(features)[:, k], self.expected_goals_.usual[k])
+        return found + terms(self.trees_[name], features) if name in self.trees_ else found
 
     def _remembered(self, features: pd.DataFrame) -> Array:
         # A match that no memory was asked about counts as one between newcomers.

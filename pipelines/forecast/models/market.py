@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pipelines.forecast.additive import HISTORY_LEADS, start, terms
 from pipelines.forecast.contract import FEATURES
 from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
@@ -18,7 +19,7 @@ from pipelines.forecast.models.history import History
 
 Array = npt.NDArray[np.float64]
 
-_MARKET_COLUMNS: Final = (*FEATURES["market"], "history_side_lead", "history_draw_lead")
+_MARKET_COLUMNS: Final = (*FEATURES["market"], *HISTORY_LEADS)
 
 MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
 MOVE_OUTCOME_GROWTH: Final = Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0)
@@ -90,6 +91,19 @@ class Market(BaseEstimator):  # type: ignore[misc]
             probabilities[quoted] = pooled / pooled.sum(axis=1, keepdims=True)
         return probabilities
 
+    def terms(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
+        check_is_fitted(self)
+        found = self.history_.terms(features)
+        quoted = _has_quotes(features).to_numpy()
+        if self.trees_ and quoted.any():
+            beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
+            priced = np.stack([self._price_terms(beside, k) for k in range(2)], axis=2)
+            if "outcome" in self.trees_:
+                priced += terms(self.trees_["outcome"], beside)
+            found[quoted] = (1.0 - self.history_share) * priced + self.history_share * found[quoted]
+        return found
+
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away."""
         return self.history_.expected_goals_.predict(features, self.predict_proba(features))
@@ -128,6 +142,12 @@ class Market(BaseEstimator):  # type: ignore[misc]
         sides = [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy()) for name in ("side", "draw")]
         return np.column_stack(sides)
 
+    def _price_terms(self, features: pd.DataFrame, k: int) -> Array:
+        """(n, 1 + T) of the k-th column of what the first stage says of the closing price."""
+        name = f"pre_match_{('side', 'draw')[k]}"
+        quoted = start(name, features[name].to_numpy(), self.history_.expected_goals_.usual[k])
+        return quoted + terms(self.trees_[("side", "draw")[k]], features)
+
 
 def _has_quotes(features: pd.DataFrame) -> "pd.Series[bool]":
     return features["pre_match_side"].notna()
@@ -136,4 +156,4 @@ def _has_quotes(features: pd.DataFrame) -> "pd.Series[bool]":
 def _beside_quotes(features: pd.DataFrame, expected: Array) -> pd.DataFrame:
     """With by how much the price that `History` expects exceeds the average quote."""
     leads = expected - features[["pre_match_side", "pre_match_draw"]].to_numpy()
-    return features.assign(history_side_lead=leads[:, 0], history_draw_lead=leads[:, 1])
+    return features.assign(**dict(zip(HISTORY_LEADS, leads.T, strict=True)))

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pipelines.forecast.additive import averaged, composed, start, terms
 from pipelines.forecast.contract import FEATURES, RATINGS
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Logit, Trees, foresee, is_told
 from pipelines.forecast.metrics import outcome_of
@@ -118,6 +119,17 @@ class Results(BaseEstimator):  # type: ignore[misc]
         mean = np.mean(members, axis=0)
         return np.asarray(mean / mean.sum(axis=1, keepdims=True))
 
+    def terms(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
+        check_is_fitted(self)
+        rated = self._logit_terms(features)
+        if not self.trees_:
+            return rated
+        members = [rated + terms(self.trees_["rating_outcome"], features)]
+        if self.play_logit_ is not None:
+            members.append(self._play_terms(features, self.play_logit_) + terms(self.trees_["play_outcome"], features))
+        return averaged(members)
+
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away."""
         check_is_fitted(self)
@@ -153,6 +165,21 @@ class Results(BaseEstimator):  # type: ignore[misc]
         if self.logit_ is not None and counted.any():
             probabilities[counted] = self.logit_.predict_proba(features[counted])
         return probabilities
+
+    def _logit_terms(self, features: pd.DataFrame) -> Array:
+        found = terms(self.logit_without_shots_, features)
+        counted = _has_shots(features)
+        if self.logit_ is not None and counted.any():
+            found[counted] = terms(self.logit_, features[counted])
+        return found
+
+    def _play_terms(self, features: pd.DataFrame, play_logit: Logit) -> Array:
+        expected = start("play_expected", _expected_play(features), self.logit_without_shots_.middle("play_expected"))
+        play = {
+            "play_forecast": expected + terms(self.trees_["performance"], features),
+            "goal_difference_forecast": terms(self.trees_["goal_difference"], features),
+        }
+        return composed(play_logit, features, play)
 
     def _fit_play(self, features: pd.DataFrame, labels: pd.DataFrame, outcomes: npt.NDArray[np.int64], grown: Grown) -> None:
         def grow(rows: npt.NDArray[np.bool_]) -> dict[str, Trees]:
