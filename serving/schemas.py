@@ -150,7 +150,7 @@ class Contribution(Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="base (two average clubs meet: home advantage, the general level of draws), strength (ratings from "
-            "results), play (ratings from shots, corners, cards and goals), form (last five matches), season (the season so far), "
+            "results), play (ratings from shots, corners, cards and goals), form (last five matches), season (so far), "
             "rest, stakes (the table, and what can be won or lost), experience (how many matches of the clubs are known), "
             "occasion (level of the league, month), memory (prices of earlier matches), quotes (the average price of this match) "
             "or bookmakers (single ones and the handicap, where they stand apart from it)."

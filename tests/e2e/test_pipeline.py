@@ -41,6 +41,30 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
     assert built.query("select decision from forecast.model_evidence") == [("promoted",)]
 
 
+def test_every_published_forecast_is_explained_and_the_contributions_add_up_to_it(built: Platform) -> None:
+    ((n, n_explained, farthest_side, farthest_draw),) = built.query(
+        """
+        select
+            count(*), count(explanation), max(abs(side - ln(p_home / p_away))), max(abs(draw - ln(p_draw / sqrt(p_home * p_away))))
+        from published.prediction
+        cross join lateral (
+            select sum((part ->> 1)::float8) as side, sum((part ->> 2)::float8) as draw
+            from jsonb_array_elements(explanation -> 'contributions') as part
+        ) as told
+        """
+    )
+    assert n == n_explained > 0
+    assert farthest_side < 1e-9
+    assert farthest_draw < 1e-9
+    ((match_id, club, p_home),) = built.query("select match_id, home_team, p_home from published.prediction order by 1 limit 1")
+    for text in (str(match_id), str(club).upper()):
+        shown = built.must_run("explain", text)
+        assert f"{club} – " in shown
+    assert f"{p_home:.1%} / " in built.must_run("explain", str(match_id))
+    nobody = built.run("explain", "nobody-plays-here")
+    assert (nobody.returncode, "no coming fixture fits" in nobody.stderr) == (1, True)
+
+
 def test_the_ledger_refuses_to_be_rewritten_by_the_role_that_writes_it(built: Platform) -> None:
     with psycopg.connect(built.urls.model) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("update forecast.prediction set p_home = 0.5")
