@@ -37,13 +37,13 @@ def explanation_table(row: Mapping[str, Any]) -> Table:
     rows += [(name, [0.0, 0.0]) for name in changes if name not in {name for name, _ in rows}]
     table.add_column("", footer="forecast")
     for k, name in enumerate(("side", "draw")):
-        table.add_column(name, f"{sum(values[k] for _, values in rows):+.3f}", justify="right")
+        table.add_column(name, f"{sum(values[k] for _, values in rows):+z.3f}", justify="right")
         if changes:
-            table.add_column("change", f"{sum(values[k] for values in changes.values()):+.3f}", justify="right")
+            table.add_column("change", f"{sum(values[k] for values in changes.values()):+z.3f}", justify="right")
     table.add_column("of")
     for name, values in rows:
         numbers = [[values[k], *([changes[name][k]] if changes else [])] for k in range(2)]
-        table.add_row(name, *(f"{number:+.3f}" for pair in numbers for number in pair), _meaning(name))
+        table.add_row(name, *(f"{number:+z.3f}" for pair in numbers for number in pair), _meaning(name))
     return table
 
 
