@@ -220,7 +220,8 @@ class Trees:
         """
         values = features[list(self.columns)].to_numpy(dtype=np.float64)
         n_outputs = self.booster_.num_model_per_iteration()
-        flat = np.asarray(self.booster_.predict(values, pred_contrib=True, num_threads=_threads(len(features))), dtype=np.float64)
+        # Tens of times the work of a forecast: a second thread pays for a day's matches already.
+        flat = np.asarray(self.booster_.predict(values, pred_contrib=True, num_threads=2), dtype=np.float64)
         # LightGBM puts an output's average behind the columns.
         each = np.roll(flat.reshape(len(values), n_outputs, len(self.columns) + 1), 1, axis=2)
         return each[:, 0] if n_outputs == 1 else each.transpose(0, 2, 1)

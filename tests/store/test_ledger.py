@@ -15,6 +15,8 @@ from pipelines.store.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
+SETS = ("results", "history", "market")
+
 Attack = Callable[[str], None]
 
 
@@ -170,7 +172,7 @@ def test_rows_taken_from_the_middle_with_links_made_anew_are_counted(warehouse: 
 
 
 def test_each_prediction_is_kept_with_what_adds_up_to_it_to_the_last_bit(warehouse: Warehouse) -> None:
-    standing = ledger.in_force(warehouse, after=NOW).set_index("match_id")
+    standing = ledger.in_force(warehouse, NOW, SETS).set_index("match_id")
     found = ledger.explained(warehouse, list(standing["prediction_id"])).set_index("prediction_id")
     for match_id, p_home in (("m0", 0.4), ("m1", 0.4), ("m2", 0.5), ("m3", 0.5)):
         said = found.loc[standing.loc[match_id, "prediction_id"], "contributions"]
@@ -179,7 +181,7 @@ def test_each_prediction_is_kept_with_what_adds_up_to_it_to_the_last_bit(warehou
 
 def test_the_prediction_before_is_that_of_the_same_match_and_information_set(warehouse: Warehouse) -> None:
     ledger.issue(warehouse, forecasts(1, p_home=0.35).assign(information_set="market", model_version=9))
-    standing = ledger.in_force(warehouse, after=NOW)
+    standing = ledger.in_force(warehouse, NOW, SETS)
     first = ledger.explained(warehouse, list(standing["prediction_id"]))
     found = standing.merge(first, on="prediction_id").set_index(["match_id", "information_set"])
     followed = found.loc[("m0", "results")]
@@ -192,7 +194,7 @@ def test_the_prediction_before_is_that_of_the_same_match_and_information_set(war
 
 def test_what_is_not_said_anew_is_not_explained_anew(warehouse: Warehouse) -> None:
     """The explanation is of the model and the features that made the row."""
-    before = ledger.in_force(warehouse, after=NOW)
+    before = ledger.in_force(warehouse, NOW, SETS)
     again = forecasts(2, p_home=0.4).assign(contributions=[[["base", 9.0, 9.0]]] * 2, issued_at=NOW + timedelta(minutes=1))
     assert set(ledger.issue(warehouse, again)["prediction_id"]) <= set(before["prediction_id"])
     found = ledger.explained(warehouse, list(before["prediction_id"]))
@@ -204,7 +206,7 @@ def test_no_prediction_is_kept_without_its_explanation(database: Urls) -> None:
     warehouse = Warehouse(database.model)
     with pytest.raises(psycopg.errors.NotNullViolation):
         ledger.issue(warehouse, forecasts(1).assign(contributions=None))
-    assert ledger.in_force(warehouse, after=NOW).empty
+    assert ledger.in_force(warehouse, NOW, SETS).empty
 
 
 @pytest.mark.parametrize("change", ["update forecast.explanation set contributions = '[]'", "delete from forecast.explanation"])
