@@ -45,10 +45,11 @@ def predictions(limit: int) -> None:
 
 @click.command()
 @click.argument("match")
-def explain(match: str) -> None:
+@click.option("--set", "information_set", help="Whose forecast: results, history or market. Default: the best informed one.")
+def explain(match: str, information_set: str | None) -> None:
     """Show why a coming MATCH is forecast as it is, and what changed since the forecast before.
 
-    MATCH is the id of a prediction or of a match, or a part of a club's name; of several that fit, the first is explained.
+    MATCH is the id of a match or of a prediction, or a part of a club's name; of several that fit, the first is explained.
     """
     from rich.console import Console
 
@@ -57,21 +58,20 @@ def explain(match: str) -> None:
     from pipelines.store.publication import latest
     from pipelines.store.warehouse import Warehouse
 
-    _, fixtures = latest(Warehouse(Settings.read().model_url))
+    _, fixtures = latest(Warehouse(Settings.read().model_url), information_set)
     text = match.lower()
     is_named = fixtures["home_team"].str.lower().str.contains(text, regex=False)
     is_named |= fixtures["away_team"].str.lower().str.contains(text, regex=False)
     found = fixtures[is_named | (fixtures["prediction_id"] == match) | (fixtures["match_id"] == match)]
     if found.empty:
         raise click.ClickException(f"no coming fixture fits {match!r}; `football predictions` lists them")
-    of_match = found[found["match_id"] == found["match_id"].iloc[0]]
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    for row in of_match.dropna(subset="explanation").to_dict("records"):
-        console.print(explanation_table({**row, "explanation": json.loads(row["explanation"])}))
-    if of_match["explanation"].isna().all():
+    row = found.iloc[0].to_dict()
+    if not isinstance(row["explanation"], str):
         raise click.ClickException("it was forecast before there were explanations; the next forecast that differs has one")
-    if others := found["match_id"].nunique() - 1:
-        console.print(f"… and {others} more matches fit {match!r}")
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    console.print(explanation_table({**row, "explanation": json.loads(row["explanation"])}))
+    if len(found) > 1:
+        console.print(f"… and {len(found) - 1} more matches fit {match!r}")
 
 
 @click.command()

@@ -57,14 +57,20 @@ class Publication:
     note: str | None
 
 
-def latest(warehouse: Warehouse) -> "tuple[Publication | None, pd.DataFrame]":
-    """The publication in force and of each match the best informed prediction, by kick-off; None and nothing before the first."""
+def latest(warehouse: Warehouse, information_set: str | None = None) -> "tuple[Publication | None, pd.DataFrame]":
+    """The publication in force and of each match one prediction, by kick-off; None and nothing before the first.
+
+    Args:
+        information_set: whose predictions; of each match the best informed one if None.
+    """
     predictions = warehouse.read(
         """
         select * from published.prediction
-        where publication_id = (select max(publication_id) from published.publication) and is_best_informed
+        where publication_id = (select max(publication_id) from published.publication)
+            and case when %(information_set)s::text is null then is_best_informed else information_set = %(information_set)s end
         order by kickoff_at, competition_id, home_team
-        """
+        """,
+        {"information_set": information_set},
     )
     with warehouse.connect() as connection:
         row = connection.execute(
