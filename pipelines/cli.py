@@ -65,7 +65,7 @@ def explain(match: str, information_set: str | None) -> None:
     found = fixtures[is_named | (fixtures["prediction_id"] == match) | (fixtures["match_id"] == match)]
     if found.empty:
         raise click.ClickException(f"no coming fixture fits {match!r}; `football predictions` lists them")
-    row = found.iloc[0].to_dict()
+    row = {str(name): value for name, value in found.iloc[0].items()}
     if not isinstance(row["explanation"], str):
         raise click.ClickException("it was forecast before there were explanations; the next forecast that differs has one")
     console = Console(width=None if sys.stdout.isatty() else 110)

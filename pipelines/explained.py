@@ -27,7 +27,8 @@ def explanation_table(row: Mapping[str, Any]) -> Table:
     """
     explanation = row["explanation"]
     before = explanation["change"]
-    title = f"{row['home_team']} – {row['away_team']}, {row['competition']}: {_shares(row)} ({row['information_set']})"
+    title = f"{row['home_team']} – {row['away_team']}, {row['competition']}: {_shares(row)} ({row['information_set']}"
+    title += f", {row['firmness']})"
     if before:
         model = "another model" if before["is_other_model"] else "the same model"
         title += f"\nbefore, {datetime.fromisoformat(before['issued_at']):%d %b %H:%M} UTC, by {model}: {_shares(before)}"

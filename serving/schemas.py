@@ -103,6 +103,20 @@ class Prediction(Struct, frozen=True, kw_only=True):
     model_version: int
     as_of: Annotated[datetime, Meta(description="Only what was known before this moment was used.")]
     issued_at: datetime
+    strength_deviation: Annotated[
+        float | None,
+        Meta(
+            description="How well the strengths of the two clubs are known from how they played: the standard deviation of their "
+            "difference, in units of ln(p_home/p_away). Large where few matches are known, and after a long break."
+        ),
+    ]
+    firmness: Annotated[
+        str | None,
+        Meta(
+            description="Its level: firm (at most 0.53, a quarter of all matches), loose (above 0.74, a tenth) or usual; null in "
+            "a prediction that was issued before there were levels."
+        ),
+    ]
     is_simulated: bool
 
     @classmethod
@@ -115,6 +129,7 @@ class Prediction(Struct, frozen=True, kw_only=True):
             "p_away": p_away,
             "expected_home_goals": round(row["expected_home_goals"], 3),
             "expected_away_goals": round(row["expected_away_goals"], 3),
+            "strength_deviation": _rounded(row["strength_deviation"]),
         }
         return cls(**{**row, **rounded}, is_simulated=is_simulated)
 
@@ -252,8 +267,8 @@ def _selection(market: str, line: float | None, name: str, probability: float) -
     return Selection(market=market, line=line, selection=name, probability=probability, fair_odds=odds)
 
 
-def _rounded(goals_or_points: float | None) -> float | None:
-    return None if goals_or_points is None else round(goals_or_points, 3)
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 class PredictionPage(Struct, frozen=True, kw_only=True):

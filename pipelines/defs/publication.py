@@ -67,6 +67,7 @@ def publication(
     forecasts[["expected_home_goals", "expected_away_goals"]] = expected_goals(grid)
     explained = ledger.explained(warehouse, list(forecasts["prediction_id"]))
     forecasts["explanation"] = forecasts["prediction_id"].map(explanations(explained))
+    forecasts = forecasts.merge(explained[["prediction_id", "strength_deviation", "firmness"]], on="prediction_id")
     predictions = forecasts[[column.name for column in published_prediction.columns if column.name != "publication_id"]]
     competitions = gold.competitions(warehouse)
     counts = predictions[predictions["is_best_informed"]].groupby("competition_id").size()

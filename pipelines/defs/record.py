@@ -31,7 +31,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
 @dg.multi_asset(
     specs=[
         _spec(SCORE, "The last forecast issued before each played match, and those of 24 and 72 hours before, scored."),
-        _spec(SCOREBOARD, "The scores beside the closing odds: over everything, per competition, per month."),
+        _spec(SCOREBOARD, "The scores beside the closing odds: over everything, per competition, per month, per firmness."),
     ],
     name="record",
     group_name="forecast",

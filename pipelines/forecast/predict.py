@@ -11,6 +11,7 @@ import pandas as pd
 from pipelines.forecast import contract
 from pipelines.forecast.explain import explain
 from pipelines.forecast.features import assemble
+from pipelines.forecast.firmness import firmness, strength_deviation
 from pipelines.forecast.models import Model
 
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
@@ -41,14 +42,15 @@ def forecast(
     -------
     DataFrame
         (n matches) with `match_id, kickoff_at, as_of, p_home, p_draw, p_away, expected_home_goals,
-        expected_away_goals, features_digest, contributions`, ordered by `match_id`. The digest is SHA-256 of the feature row's
-        bytes; for the contributions see `explain`.
+        expected_away_goals, features_digest, contributions, strength_deviation, firmness`, ordered by `match_id`. The digest is
+        SHA-256 of the feature row's bytes; for the contributions see `explain`, for the last two `firmness`.
     """
     rows = coming.set_index("match_id").sort_index()
     ratings = rows[_RATING_COLUMNS] if memories is None else rows[_RATING_COLUMNS].join(memories)
     features = assemble(coming, ratings, rows, quotes)[list(contract.FEATURES[information_set])]
     probabilities = model.predict_proba(features)
     goals = model.predict_goals(features)
+    deviation = strength_deviation(features)
     values = np.ascontiguousarray(features.to_numpy(), dtype="<f8")
     return pd.DataFrame(
         {
@@ -60,5 +62,7 @@ def forecast(
             "expected_away_goals": goals[:, 1],
             "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
             "contributions": explain(model.terms(features), information_set),
+            "strength_deviation": deviation,
+            "firmness": firmness(deviation),
         }
     )

@@ -20,7 +20,7 @@ HORIZONS: Final = (0, 24, 72)
 
 SCORE_COLUMNS: Final = (
     "score_id", "prediction_id", "match_id", "information_set", "horizon_hours", "competition_id", "season", "kickoff_at",
-    "outcome", "log_loss", "rps", "brier", "market_log_loss",
+    "outcome", "log_loss", "rps", "brier", "market_log_loss", "firmness",
 )  # fmt: skip
 
 SCOREBOARD_COLUMNS: Final = (
@@ -35,7 +35,7 @@ def score(predictions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     predictions
-        The ledger, with `prediction_id, sequence, match_id, information_set, issued_at` and `contract.PROBABILITIES`.
+        The ledger, with `prediction_id, sequence, match_id, information_set, issued_at, firmness` and `contract.PROBABILITIES`.
     results
         Played matches, with `match_id, competition_id, season, kickoff_at, home_goals, away_goals` and the closing odds. The
         kick-off is the actual one: a forecast of a match that was moved counts by when it was played.
@@ -68,7 +68,7 @@ def score(predictions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
 
 
 def scoreboard(scores: pd.DataFrame) -> pd.DataFrame:
-    """Sum the scores up, over everything, per competition and per month.
+    """Sum the scores up, over everything, per competition, per month and per level of firmness.
 
     Returns
     -------
@@ -85,6 +85,8 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, int, str, str], p
         "all": pd.Series("all", index=scores.index),
         "competition": scores["competition_id"],
         "month": scores["kickoff_at"].dt.strftime("%Y-%m"),
+        # Without the forecasts that were issued before there were levels.
+        "firmness": scores["firmness"],
     }
     for group_by, name in names.items():
         for key, part in scores.groupby([scores["information_set"], scores["horizon_hours"], name]):

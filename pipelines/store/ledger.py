@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from pipelines.store.tables import prediction
+from pipelines.store.tables import explanation, prediction
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
 
     Args:
         warehouse: the model role's.
-        forecasts: the columns of `forecast.prediction` but `prediction_id`, and `contributions`, one row per match.
+        forecasts: the columns of `forecast.prediction` and `forecast.explanation` but `prediction_id`, one row for each match
+            and information set.
 
     Returns:
         For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one.
@@ -62,7 +63,7 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
         said = new[["prediction_id", "issued_at", "features_digest", *key]].fillna({"prediction_id": ""})
         new["prediction_id"] = [_digest(row) for row in said.itertuples(index=False)]
         warehouse.copy(connection, "forecast.prediction", new[columns])
-        warehouse.copy(connection, "forecast.explanation", new[["prediction_id", "contributions"]])
+        warehouse.copy(connection, "forecast.explanation", new[[column.name for column in explanation.columns]])
     standing = known[~is_new][columns]
     return pd.concat([standing, new[columns]], ignore_index=True) if len(standing) else new[columns].reset_index(drop=True)
 
@@ -88,14 +89,16 @@ def explained(warehouse: Warehouse, prediction_ids: Sequence[str]) -> "pd.DataFr
     """What is needed to explain these predictions: their contributions, and the predictions before them.
 
     Returns:
-        `prediction_id, model_name, model_version, contributions`, and of the prediction before it, of the same match and
-        information set, `before_prediction_id, before_issued_at, before_model_name, before_model_version, before_p_*,
-        before_contributions`. None where there was none, and where one was issued before there were explanations.
+        `prediction_id, model_name, model_version, contributions, strength_deviation, firmness`, and of the prediction before
+        it, of the same match and information set, `before_prediction_id, before_issued_at, before_model_name,
+        before_model_version, before_p_*, before_contributions`. None where there was none, and where one was issued before there
+        were explanations.
     """
     found = warehouse.read(
         """
         select
             now.prediction_id, now.model_name, now.model_version, why.contributions,
+            why.strength_deviation, why.firmness,
             before.prediction_id as before_prediction_id, before.issued_at as before_issued_at,
             before.model_name as before_model_name, before.model_version as before_model_version,
             before.p_home as before_p_home, before.p_draw as before_p_draw, before.p_away as before_p_away,
@@ -121,11 +124,12 @@ def explained(warehouse: Warehouse, prediction_ids: Sequence[str]) -> "pd.DataFr
 
 
 def told(warehouse: Warehouse) -> "pd.DataFrame":
-    """Everything that was ever said of matches: `prediction_id, sequence, match_id, information_set, issued_at, p_*`."""
+    """All that was ever said of matches: `prediction_id, sequence, match_id, information_set, issued_at, p_*, firmness`."""
     return warehouse.read(
         """
-        select prediction_id, sequence, match_id, information_set, issued_at, p_home, p_draw, p_away
+        select prediction_id, sequence, match_id, information_set, issued_at, p_home, p_draw, p_away, firmness
         from forecast.prediction
+        left join forecast.explanation using (prediction_id)
         """
     )
 

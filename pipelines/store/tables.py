@@ -160,6 +160,8 @@ explanation = sa.Table(
     sa.Column(
         "contributions", JSONB, nullable=False, comment="[group, side, draw]: what the base and each group add to the log-odds"
     ),
+    sa.Column("strength_deviation", sa.Double, comment="how well the strengths of the clubs are known, in units of side"),
+    sa.Column("firmness", sa.Text, nullable=False, comment="firm, usual or loose: the level of that"),
     schema="forecast",
     comment="Why each prediction is what it is, by the model and the features that made it.",
 )
@@ -182,6 +184,7 @@ score = sa.Table(
     sa.Column("rps", sa.Double, nullable=False),
     sa.Column("brier", sa.Double, nullable=False),
     sa.Column("market_log_loss", sa.Double, comment="of the closing odds without their margin; null where there are none"),
+    sa.Column("firmness", sa.Text, comment="firm, usual or loose; null of a forecast that was issued before there were levels"),
     schema="forecast",
     comment="Each issued forecast that counts, scored once the result is known.",
 )
@@ -192,7 +195,7 @@ scoreboard = sa.Table(
     sa.Column("scoreboard_id", sa.Text, primary_key=True),
     sa.Column("information_set", sa.Text, nullable=False),
     sa.Column("horizon_hours", sa.Integer, nullable=False),
-    sa.Column("group_by", sa.Text, nullable=False, comment="all, competition or month"),
+    sa.Column("group_by", sa.Text, nullable=False, comment="all, competition, month or firmness"),
     sa.Column("group_name", sa.Text, nullable=False),
     sa.Column("n", sa.Integer, nullable=False),
     sa.Column("log_loss", sa.Double, nullable=False),
@@ -302,6 +305,8 @@ published_prediction = sa.Table(
     sa.Column(
         "book", JSONB, comment="what it says of every market, and its scorelines; null where published before there were any"
     ),
+    sa.Column("strength_deviation", sa.Double, comment="how well the strengths of the clubs are known, in units of side"),
+    sa.Column("firmness", sa.Text, comment="firm, usual or loose: the level of that; null where issued before there were levels"),
     sa.Column(
         "explanation",
         JSONB,

@@ -61,6 +61,8 @@ def test_every_published_forecast_is_explained_and_the_contributions_add_up_to_i
         shown = built.must_run("explain", text)
         assert f"{club} – " in shown
     assert f"{p_home:.1%} / " in built.must_run("explain", str(match_id))
+    ((n_levels,),) = built.query("select count(*) from published.prediction where firmness in ('firm', 'usual', 'loose')")
+    assert n_levels == n
     nobody = built.run("explain", "nobody-plays-here")
     assert (nobody.returncode, "no coming fixture fits" in nobody.stderr) == (1, True)
 

@@ -11,8 +11,10 @@ import pytest
 from pipelines.forecast import contract, metrics
 from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
+from pipelines.forecast.firmness import firmness
 from pipelines.forecast.memory import log_odds
 from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat
+from pipelines.forecast.predict import forecast
 from pipelines.forecast.splits import is_played
 from tests.forecast.conftest import known
 
@@ -98,6 +100,26 @@ def test_what_the_features_add_is_exactly_the_forecast(fitted, of_set, name):
     foreign = [1 + k for k, term in enumerate(TERMS) if term not in {*columns, *HISTORY_LEADS}]
     assert (found[:, foreign] == 0.0).all()
     assert np.abs(found[:, 1:]).max() > 0.1
+
+
+@every_recipe
+def test_what_is_forecast_is_explained_by_the_same_features(fitted, world, name):
+    """As a row for the ledger: its contributions add up to the probabilities beside them."""
+    matches, warehouse = world
+    rated = known(matches, warehouse)
+    context = warehouse[["match_id", *(c for c in contract.WAREHOUSE_FEATURES if c != "tier")]]
+    ratings = [column for names in contract.RATINGS.values() for column in names]
+    coming = matches[matches["status"] == "scheduled"].merge(context, on="match_id").join(rated[ratings], on="match_id")
+    memories = rated[[column for names in contract.MEMORIES.values() for column in names]].loc[coming["match_id"]]
+    information_set = MODELS[name].information_set
+    seen = (None, None) if information_set == "results" else (memories, warehouse)
+    rows = forecast(fitted[name], information_set, coming, *seen)
+    told = np.array([np.sum([values for _, *values in each], axis=0) for each in rows["contributions"]])
+    p = rows[list(contract.PROBABILITIES)].to_numpy()
+    np.testing.assert_allclose(told, np.column_stack(log_odds(p)), rtol=0, atol=1e-9)
+    variance = rated.loc[rows["match_id"], "play_variance"].to_numpy()
+    np.testing.assert_allclose(rows["strength_deviation"] ** 2, variance)
+    assert list(rows["firmness"]) == firmness(rows["strength_deviation"].to_numpy())
 
 
 @every_recipe

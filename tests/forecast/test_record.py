@@ -24,6 +24,7 @@ def predictions(*issued: tuple[str, float, float], information_set: str = "resul
                 "p_home": p_home,
                 "p_draw": 0.25,
                 "p_away": 0.75 - p_home,
+                "firmness": "loose" if match == "m2" else None,
             }
             for k, (match, hours, p_home) in enumerate(issued)
         ]
@@ -100,6 +101,13 @@ def test_the_board_counts_every_forecast_and_compares_only_where_there_is_a_mark
     assert board.loc["results|24|month|2026-03", "n"] == 1
     assert ["scoreboard_id", *board.columns] == list(SCOREBOARD_COLUMNS)
     assert set(board["horizon_hours"]) == {0, 24} < set(HORIZONS)
+
+
+def test_the_board_has_a_line_for_each_firmness_that_was_stated() -> None:
+    board = scoreboard(score(predictions(("m1", 1, 0.6), ("m2", 1, 0.25)), results()))
+    by_level = board[board["group_by"] == "firmness"].set_index("group_name")
+    assert list(by_level["n"]) == [1], "m1 was issued before there were levels"
+    assert by_level.loc["loose", "log_loss"] == pytest.approx(np.log(2), abs=1e-12)
 
 
 def test_nothing_issued_is_an_empty_record() -> None:

@@ -54,6 +54,8 @@ def prediction(number: int, **changes: Any) -> Row:
         "model_version": 7,
         "as_of": NOW - timedelta(hours=1),
         "issued_at": NOW - timedelta(minutes=30),
+        "strength_deviation": None,
+        "firmness": None,
         "book": None,
         "explanation": None,
         **changes,
@@ -131,6 +133,8 @@ PREDICTIONS = [
             p_away=0.3765435,
             book=BOOK,
             explanation=EXPLANATION,
+            strength_deviation=0.51234,
+            firmness="firm",
         )
         for n in range(90, 120)
     ),

@@ -83,6 +83,8 @@ def test_a_prediction_carries_names_probabilities_and_its_origin(ask: Ask) -> No
         "model_version": 7,
         "as_of": "2026-03-01T11:00:00Z",
         "issued_at": "2026-03-01T11:30:00Z",
+        "strength_deviation": None,
+        "firmness": None,
         "is_simulated": False,
         # Published before there were any.
         "expected_home_points": None,
@@ -156,6 +158,11 @@ def test_the_contributions_that_are_answered_add_up_to_nine_decimals(rows: list[
 def test_the_list_and_its_csv_stay_without_markets_and_explanations(ask: Ask) -> None:
     (first, *_) = ask("/v1/predictions", competition="D1").json()["predictions"]
     assert not {"selections", "explanation"} & set(first)
+
+
+def test_a_prediction_says_how_well_its_clubs_are_known(ask: Ask) -> None:
+    (first, *_) = ask("/v1/predictions", competition="D1").json()["predictions"]
+    assert (first["strength_deviation"], first["firmness"]) == (0.512, "firm")
 
 
 def test_the_newest_publication_is_served_and_an_earlier_one_is_not(ask: Ask) -> None:
@@ -333,7 +340,10 @@ def test_csv_has_the_same_columns_and_values_as_json(ask: Ask) -> None:
     assert "Link" in answer.headers
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     for row, twin in zip(rows, ask("/v1/predictions", limit=100).json()["predictions"], strict=True):
-        assert row == {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in twin.items()}
+        assert row == {
+            name: "" if value is None else str(value).lower() if value in (True, False) else str(value)
+            for name, value in twin.items()
+        }
 
 
 def test_browsers_get_json(ask: Ask) -> None:

@@ -15,6 +15,7 @@ from pipelines.store.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
+WHY = ["contributions", "strength_deviation", "firmness"]
 SETS = ("results", "history", "market")
 
 Attack = Callable[[str], None]
@@ -37,6 +38,8 @@ def forecasts(n: int, p_home: float = 0.5) -> pd.DataFrame:
             "expected_away_goals": 1 / 3,
             "features_digest": "0" * 64,
             "contributions": [[["base", 1 / 3, -0.1], ["rest", p_home, 1e-17]]] * n,
+            "strength_deviation": 0.6,
+            "firmness": "usual",
         }
     )
     for name in ("kickoff_at", "as_of", "issued_at"):
@@ -91,7 +94,7 @@ def test_an_empty_ledger_is_intact_and_has_no_head(database: Urls) -> None:
 
 
 def test_the_database_sets_the_link_whatever_is_handed_to_it(warehouse: Warehouse) -> None:
-    row = forecasts(1, p_home=0.2).drop(columns="contributions").assign(prediction_id="forged", link="f" * 64)
+    row = forecasts(1, p_home=0.2).drop(columns=WHY).assign(prediction_id="forged", link="f" * 64)
     warehouse.append("forecast.prediction", row)
     assert ledger.verify(warehouse).faults == ()
 
@@ -177,6 +180,8 @@ def test_each_prediction_is_kept_with_what_adds_up_to_it_to_the_last_bit(warehou
     for match_id, p_home in (("m0", 0.4), ("m1", 0.4), ("m2", 0.5), ("m3", 0.5)):
         said = found.loc[standing.loc[match_id, "prediction_id"], "contributions"]
         assert said == [["base", 1 / 3, -0.1], ["rest", p_home, 1e-17]]
+    assert set(found["strength_deviation"]) == {0.6}
+    assert set(ledger.told(warehouse)["firmness"]) == {"usual"}
 
 
 def test_the_prediction_before_is_that_of_the_same_match_and_information_set(warehouse: Warehouse) -> None:
@@ -218,7 +223,7 @@ def test_an_explanation_is_not_changed_afterwards_even_by_the_owner(warehouse: W
 
 
 def test_a_prediction_older_than_explanations_has_none(warehouse: Warehouse) -> None:
-    warehouse.append("forecast.prediction", forecasts(1, p_home=0.2).drop(columns="contributions").assign(prediction_id="old"))
+    warehouse.append("forecast.prediction", forecasts(1, p_home=0.2).drop(columns=WHY).assign(prediction_id="old"))
     (found,) = ledger.explained(warehouse, ["old"]).to_dict("records")
     assert found["contributions"] is None
     assert found["before_p_home"] == 0.4

@@ -13,8 +13,6 @@ GRANTS = (
     "select, insert on forecast.explanation to football_model",
     "select on forecast.explanation to football_reader",
 )
-
-
 def upgrade() -> None:
     op.create_table(
         "explanation",
@@ -25,6 +23,13 @@ def upgrade() -> None:
             nullable=False,
             comment="[group, side, draw]: what the base and each group add to the log-odds",
         ),
+        sa.Column(
+            "strength_deviation",
+            sa.Double(),
+            nullable=True,
+            comment="how well the strengths of the clubs are known, in units of side",
+        ),
+        sa.Column("firmness", sa.Text(), nullable=False, comment="firm, usual or loose: the level of that"),
         sa.PrimaryKeyConstraint("prediction_id", name=op.f("explanation_pkey")),
         schema="forecast",
         comment="Why each prediction is what it is, by the model and the features that made it.",
@@ -47,8 +52,43 @@ def upgrade() -> None:
         ),
         schema="published",
     )
+    op.add_column(
+        "prediction",
+        sa.Column(
+            "strength_deviation",
+            sa.Double(),
+            nullable=True,
+            comment="how well the strengths of the clubs are known, in units of side",
+        ),
+        schema="published",
+    )
+    op.add_column(
+        "prediction",
+        sa.Column(
+            "firmness",
+            sa.Text(),
+            nullable=True,
+            comment="firm, usual or loose: the level of that; null where issued before there were levels",
+        ),
+        schema="published",
+    )
+    op.add_column(
+        "score",
+        sa.Column(
+            "firmness",
+            sa.Text(),
+            nullable=True,
+            comment="firm, usual or loose; null of a forecast that was issued before there were levels",
+        ),
+        schema="forecast",
+    )
+    op.alter_column("scoreboard", "group_by", comment="all, competition, month or firmness", schema="forecast")
 
 
 def downgrade() -> None:
+    op.alter_column("scoreboard", "group_by", comment="all, competition or month", schema="forecast")
+    op.drop_column("score", "firmness", schema="forecast")
+    op.drop_column("prediction", "firmness", schema="published")
+    op.drop_column("prediction", "strength_deviation", schema="published")
     op.drop_column("prediction", "explanation", schema="published")
     op.drop_table("explanation", schema="forecast")
