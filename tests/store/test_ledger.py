@@ -10,6 +10,7 @@ import pytest
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
+from pipelines.forecast.explain import explanations
 from pipelines.store import ledger
 from pipelines.store.warehouse import Warehouse
 
@@ -228,3 +229,19 @@ def test_a_prediction_older_than_explanations_has_none(warehouse: Warehouse) -> 
     assert found["contributions"] is None
     assert found["before_p_home"] == 0.4
     assert ledger.explained(warehouse, []).empty
+
+
+def test_what_is_kept_can_be_published_with_what_changed(warehouse: Warehouse) -> None:
+    standing = ledger.in_force(warehouse, NOW, SETS).set_index("match_id")["prediction_id"]
+    told = explanations(ledger.explained(warehouse, list(standing)))
+    change = told[standing["m0"]]["change"]
+    assert datetime.fromisoformat(change.pop("issued_at")) == NOW
+    assert change.pop("prediction_id") not in set(standing)
+    assert change == {
+        "p_home": 0.5,
+        "p_draw": pytest.approx(0.2),
+        "p_away": 0.3,
+        "is_other_model": False,
+        "contributions": [("base", 0.0, 0.0), ("rest", pytest.approx(-0.1), 0.0)],
+    }
+    assert told[standing["m3"]]["change"] is None
