@@ -64,7 +64,7 @@ def test_competitions_are_listed_with_their_counts(ask: Callable[..., Any]) -> N
             {"competition_id": "D1", "name": "Bundesliga", "country": "Germany", "tier": 1, "n_matches": 380}
             | {"n_predictions": 30, "latest_result_on": "2026-03-01"},
             {"competition_id": "E0", "name": "Premier League", "country": "England", "tier": 1, "n_matches": 380}
-            | {"n_predictions": 92, "latest_result_on": "2026-03-01"},
+            | {"n_predictions": 95, "latest_result_on": "2026-03-01"},
         ],
     }
 
@@ -81,7 +81,7 @@ def test_the_publication_says_how_old_it_is_and_what_it_rests_on(ask: Callable[.
         "data_cutoff": "2026-03-01T11:00:00Z",
         "is_simulated": False,
         "digest": "0" * 64,
-        "n_predictions": 122,
+        "n_predictions": 125,
         "note": None,
         "git_revision": "abc1234",
         "edition": "live",
@@ -295,7 +295,7 @@ def test_the_age_of_the_publication_and_the_logins_are_exported(urls: Urls, sett
     age = (datetime.now(UTC) - (NOW - timedelta(minutes=20))).total_seconds()
     assert found["serving_publication_age_seconds", ()] == pytest.approx(age, abs=5)
     assert found["serving_publication_confirmed_age_seconds", ()] == pytest.approx(age - 600, abs=5)
-    assert found["serving_publication_predictions", ()] == 122
+    assert found["serving_publication_predictions", ()] == 125
     assert found["serving_logins_total", (("outcome", "refused"),)] == 1
 
 
