@@ -238,7 +238,7 @@ def _metadata(attempts: Sequence[Attempt]) -> dict[str, dg.MetadataValue]:
         "reasons": dg.MetadataValue.md("\n".join(reasons)),
         "model_version": dg.MetadataValue.int(last.version.version),
         "scores": _scores_table(last.scores),
-        **{name: _picture(name, png) for name, png in last.plots.items()},
+        **{name: picture(name, png) for name, png in last.plots.items()},
     }
 
 
@@ -315,7 +315,8 @@ def _scores_table(scores: pd.DataFrame) -> dg.TableMetadataValue:
     return table_metadata(scores[columns].round(4).reset_index())
 
 
-def _picture(name: str, png: bytes) -> dg.MarkdownMetadataValue:
+def picture(name: str, png: bytes) -> dg.MarkdownMetadataValue:
+    """A plot as the Dagster UI shows it."""
     import base64
 
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
