@@ -19,6 +19,7 @@ import dagster as dg
 import pandas as pd
 from dagster import DynamicOut, DynamicOutput, Nothing, UPathIOManager
 
+from pipelines.forecast.contract import OUTCOMES
 from pipelines.settings import Settings
 from pipelines.store.silver import Silver
 from pipelines.store.trees import TreesOnDisk
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from pipelines.forecast.models import Recipe
 
 BACKTEST = dg.AssetKey(["forecast", "backtest"])
+
+DISTANCE_COLUMNS = [
+    *("log_loss", "market_log_loss", "difference", "difference_low", "difference_high"),
+    *("rps", "market_rps", "brier", "market_brier", "accuracy", "skill_share"),
+]
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,13 @@ class Walk:
         with alone(self.settings.model_url, timedelta(minutes=60), say):
             Silver(self.settings.model_url).require_whole()
             return matrix(Warehouse(self.settings.model_url), [self.recipe], self.first)
+
+    @cached_property
+    def closing(self) -> pd.DataFrame:
+        """`gold.closing_odds`: what every market closed at."""
+        from pipelines.store.gold import closing_odds
+
+        return closing_odds(Warehouse(self.settings.model_url))
 
 
 class WalkResource(dg.ConfigurableResource[Walk]):
@@ -137,12 +150,10 @@ def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forec
     from pipelines.forecast.market_scores import market_scores
     from pipelines.forecast.plots import distance_by_league, distance_to_market, reliability_diagram
     from pipelines.forecast.splits import is_played
-    from pipelines.store.gold import closing_odds
 
     matches, whole = walk.known[0], pd.concat(forecasts)
     scores = summarise(whole)
-    closing = closing_odds(Warehouse(walk.settings.model_url))
-    markets = market_scores(grids(whole), whole.index, matches, closing)
+    markets = market_scores(grids(whole), whole.index, matches, walk.closing)
     used = matches[is_played(matches)]
     figures = {
         "recipe": walk.recipe.name,
@@ -197,13 +208,16 @@ def _metadata(
     from pipelines.defs.training import picture
 
     overall = scores.iloc[0]  # over everything
-    shown = scores[[name for name in scores.columns if not name.startswith("base_")]].round(4).reset_index()
+    shown = scores.astype({"n": int}).round(4).reset_index()
+    key = ["group", "name", "n"]
+    lines = [f"{figure}_{outcome}" for outcome in OUTCOMES for figure in ("slope", "intercept")]
     return {
         "recipe": dg.MetadataValue.text(walk.recipe.name),
         "seasons": dg.MetadataValue.text(f"{walk.first} to {walk.last}"),
         **{name: dg.MetadataValue.float(float(overall[name])) for name in ("log_loss", "difference", "rps", "ece")},
         **{name: picture(name, png) for name, png in plots.items()},
-        "scores": table_metadata(shown, limit=200),
+        "scores": table_metadata(shown[[*key, *DISTANCE_COLUMNS]], limit=200),
+        "calibration": table_metadata(shown[[*key, "ece", *lines, "sharpness", "market_sharpness"]], limit=200),
         "markets": table_metadata(markets.round(4).reset_index()),
         "evidence": dg.MetadataValue.path(str(path)),
     }
