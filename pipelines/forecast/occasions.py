@@ -9,9 +9,9 @@ from typing import Final
 import pandas as pd
 
 OCCASIONS: Final = {
-    "has_promoted_club": "with a promoted club",
-    "is_first_five_rounds": "first five rounds",
-    "is_last_two_rounds": "last two rounds",
+    "has_promoted_club": "promoted clubs",
+    "is_first_five_rounds": "first 5 rounds",
+    "is_last_two_rounds": "last 2 rounds",
 }
 """Column to its name for people."""
 

@@ -75,7 +75,7 @@ def test_it_says_what_it_used_and_shows_each_season_and_occasion(done: Backteste
     for season in range(done.seasons[0], done.seasons[1] + 1):
         assert f"✓ forecast.backtest.season[{season}]" in done.shown
     assert f"used: edition {done.platform.edition} (real matches), " in done.shown
-    for name in ("all", *map(str, done.seasons), "with a promoted club", "first five rounds", "last two rounds", "correct score"):
+    for name in ("all", *map(str, done.seasons), "promoted clubs", "first 5 rounds", "last 2 rounds", "correct score"):
         assert f" {name} " in done.shown, name
 
 

@@ -94,7 +94,7 @@ def test_the_summary_has_everything_each_season_occasion_month_and_league(foreca
         ("leagues", "main"),
         ("season", "2017"),
         ("season", "2018"),
-        *(("occasion", name) for name in ("with a promoted club", "first five rounds", "last two rounds")),
+        *(("occasion", name) for name in ("promoted clubs", "first 5 rounds", "last 2 rounds")),
         *(("month_of_season", str(month)) for month in range(1, forecasts["month_of_season"].max() + 1)),
         *(("competition_id", name) for name in ("here1", "here2", "there1", "there2")),
     ]
@@ -116,10 +116,10 @@ def test_leagues_that_go_by_a_country_are_told_apart_because_their_source_has_no
 
 def test_an_occasion_is_scored_on_its_own_matches_and_left_out_without_any(forecasts):
     table = summarise(forecasts)
-    assert table.loc[("occasion", "with a promoted club"), "n"] == forecasts["has_promoted_club"].sum() > 0
+    assert table.loc[("occasion", "promoted clubs"), "n"] == forecasts["has_promoted_club"].sum() > 0
     part = forecasts[forecasts["has_promoted_club"]]
-    assert table.loc[("occasion", "with a promoted club")].to_dict() == score(part)
-    assert ("occasion", "with a promoted club") not in summarise(forecasts[~forecasts["has_promoted_club"]]).index
+    assert table.loc[("occasion", "promoted clubs")].to_dict() == score(part)
+    assert ("occasion", "promoted clubs") not in summarise(forecasts[~forecasts["has_promoted_club"]]).index
 
 
 def test_a_score_tells_calibration_and_sharpness_beside_the_markets(forecasts):
