@@ -28,9 +28,7 @@ Row = Mapping[str, Any]
 @click.option("--at-most", type=float, help="Fail if the main leagues' mean log loss is farther above closing.")
 @click.option("--leagues", is_flag=True, help="Show every league, too.")
 @click.option("--data", is_flag=True, help="Fetch and shape the data first. Without any that is done anyway.")
-def backtest(
-    first: int, last: int, recipe: str, out: Path | None, at_most: float | None, leagues: bool, data: bool
-) -> None:  # fmt: skip
+def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: float | None, leagues: bool, data: bool) -> None:
     """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds."""
     from pipelines.forecast.models import MODELS
     from pipelines.settings import Settings
