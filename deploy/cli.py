@@ -349,7 +349,7 @@ def bench_pipeline() -> None:
     "--out", envvar="OUT", type=click.Path(dir_okay=False, resolve_path=True), help="Also write every forecast to this CSV file."
 )
 @click.option("--at-most", envvar="AT_MOST", type=float, help="Fail if the main leagues' mean log loss is farther above closing.")
-@click.option("--leagues", is_flag=True, help="Show every league, too.")
+@click.option("--leagues", is_flag=True, help="Show every month of the season and every league, too.")
 def backtest(leagues: bool, **wanted: object) -> None:
     """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds.
 

@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 @click.option("--set", "recipe", default="results", show_default=True, help="Which entry of MODELS.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write every forecast to this CSV file.")
 @click.option("--at-most", type=float, help="Fail if the main leagues' mean log loss is farther above closing.")
-@click.option("--leagues", is_flag=True, help="Show every league, too.")
+@click.option("--leagues", is_flag=True, help="Show every month of the season and every league, too.")
 @click.option("--data", is_flag=True, help="Fetch and shape the data first. Without any that is done anyway.")
 def backtest(first: int, last: int, recipe: str, out: Path | None, at_most: float | None, leagues: bool, data: bool) -> None:
     """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds."""
@@ -71,7 +71,7 @@ def used(figures: Mapping[str, Any]) -> str:
 
 def show(figures: Mapping[str, Any], *, with_leagues: bool) -> None:
     """Print how far the forecasts are from the closing price, how calibrated they are, and every market."""
-    groups = ["all", "leagues", "season", "occasion", "month_of_season", *(["competition_id"] if with_leagues else [])]
+    groups = ["all", "leagues", "season", "occasion", *(["month_of_season", "competition_id"] if with_leagues else [])]
     scores = [row for group in groups for row in figures["scores"] if row["group"] == group]
     terminal = console()
     terminal.print(
@@ -92,7 +92,7 @@ def show(figures: Mapping[str, Any], *, with_leagues: bool) -> None:
     )
     terminal.print(
         _table(
-            "calibration: expected error (15 bins of equal count), slope and intercept of each outcome, sharpness",
+            "calibration: expected error, slope and intercept of each outcome; sharpness",
             {
                 "error": lambda row: _number(row["ece"]),
                 **{outcome: lambda row, outcome=outcome: _line(row, outcome) for outcome in ("home", "draw", "away")},  # type: ignore[misc]
@@ -145,7 +145,7 @@ def _number(value: float | None, how: str = ".4f") -> str:
 
 
 def _interval(row: Row) -> str:
-    return "" if row["difference"] is None else f"{row['difference_low']:+.4f} … {row['difference_high']:+.4f}"
+    return "" if row["difference"] is None else f"{row['difference_low']:+.4f}…{row['difference_high']:+.4f}"
 
 
 def _line(row: Row, outcome: str) -> str:
