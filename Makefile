@@ -60,7 +60,7 @@ check: install ## Style, types, import rules, SQL, dbt project, lock file
 	@echo "All checks passed."
 
 .PHONY: backtest
-backtest: install ## Walk-forward backtest of the edition in service beside the closing odds (FROM, TO, SET, OUT, AT_MOST)
+backtest: install ## Forecast past seasons by models that saw only earlier ones, beside the closing odds (FROM, TO, SET, OUT, AT_MOST)
 	@$(BIN)/football backtest
 
 .PHONY: bench-pipeline

@@ -339,7 +339,52 @@ def bench_pipeline() -> None:
     raise click.exceptions.Exit(result.returncode)
 
 
-commands: list[click.Command] = [bench_pipeline, up, demo, run, stop, status, env, migrate_command, doctor]
+@click.command()
+@click.option("--from", "from_", envvar="FROM", type=int, help="First season (start year); 2019 unless it is said.")
+@click.option("--to", envvar="TO", type=int, help="Last season; 2023 unless it is said.")
+@click.option(
+    "--set", "set_", envvar="SET", help="results, history, market or another entry of MODELS; results unless it is said."
+)
+@click.option(
+    "--out", envvar="OUT", type=click.Path(dir_okay=False, resolve_path=True), help="Also write every forecast to this CSV file."
+)
+@click.option("--at-most", envvar="AT_MOST", type=float, help="Fail if the main leagues' mean log loss is farther above closing.")
+@click.option("--leagues", is_flag=True, help="Show every month of the season and every league, too.")
+def backtest(leagues: bool, **wanted: object) -> None:
+    """Forecast past seasons by models that saw only earlier ones, and compare with the closing odds.
+
+    On the matches of the edition in service. Where there are none yet, or FOOTBALL_DATA_URL, COMPETITIONS, SEASONS or SOURCES say
+    which, the edition `live` is brought up and these are loaded first. FROM, TO, SET, OUT and AT_MOST in the environment stand
+    for the options.
+    """
+    from deploy import operate
+    from deploy.programs import pipelines_environment
+
+    here = installation()
+    edition = _to_backtest(here)
+    if is_asked := here.is_asked_for_data:
+        here.forget_scope(edition)
+    operate.start(here, edition, step)
+    arguments = [f"--{name.strip('_').replace('_', '-')}={value}" for name, value in wanted.items() if value is not None]
+    arguments += ["--leagues"] * leagues + ["--data"] * is_asked
+    command = [sys.executable, "-m", "pipelines", "backtest", *arguments]
+    exit_code = subprocess.call(command, env=pipelines_environment(here, edition), cwd=PROJECT_DIR)
+    raise click.exceptions.Exit(exit_code)
+
+
+def _to_backtest(here: "Installation") -> "Edition":
+    """The edition that is named; else the one in service, if it was built and nobody asks for other matches; else `live`."""
+    from deploy.edition import LIVE
+
+    if here.settings.edition or here.settings.as_of:
+        return here.edition()
+    in_service = here.edition_in_service()
+    if in_service is None or here.is_asked_for_data or not _built_mark(here, in_service).exists():
+        return LIVE
+    return in_service
+
+
+commands: list[click.Command] = [backtest, bench_pipeline, up, demo, run, stop, status, env, migrate_command, doctor]
 
 main = Football(
     "football",

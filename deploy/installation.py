@@ -152,6 +152,11 @@ class Installation:
         path = self.state_dir(edition) / "scope.json"
         return (json.loads(path.read_text()) if path.exists() else {}) | dict(self.settings.scope)
 
+    @property
+    def is_asked_for_data(self) -> bool:
+        """Whether the environment says which matches are wanted, and from where."""
+        return bool({"COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL"}.intersection(self.settings.scope))
+
     # ------------------------------------------------------------------ environments
 
     def environment(self, edition: Edition) -> dict[str, str]:

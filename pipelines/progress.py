@@ -1,6 +1,6 @@
 """A Dagster run as a person follows it in a terminal.
 
-Belongs here: turning a run's events into lines of text. Does not belong here: starting runs (`pipelines.cli`).
+Belongs here: turning a run's events into lines of text. Does not belong here: starting runs (`pipelines.commands.launch`).
 """
 
 import logging

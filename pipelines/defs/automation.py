@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.training import MODELS_OF
 from pipelines.settings import Settings
 from pipelines.sources.registry import open_sources
@@ -18,23 +19,32 @@ _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
 _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
 _OUTLOOK = dg.AssetSelection.assets(["forecast", "season_outlook"])
+_BACKTEST = dg.AssetSelection.assets(BACKTEST)
+_DATA = dg.AssetSelection.groups("bronze", "silver", "gold") | dg.AssetSelection.assets(["forecast", "match_rating"])
 
 build = dg.define_asset_job(
     "build",
-    selection=_EVERYTHING - _DOCS - _OUTLOOK - _LATER,
+    selection=_EVERYTHING - _DOCS - _OUTLOOK - _BACKTEST - _LATER,
     description="From raw files to publication, a training of the set `results` included: the first run.",
 )
 day = dg.define_asset_job(
     "day",
-    selection=_EVERYTHING - _LEARNING - _DOCS - _OUTLOOK,
+    selection=_EVERYTHING - _LEARNING - _DOCS - _OUTLOOK - _BACKTEST,
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 outlook = dg.define_asset_job("outlook", selection=_OUTLOOK, description="How the seasons under way may end.")
 week = dg.define_asset_job(
     "week",
-    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _OUTLOOK,
+    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _OUTLOOK - _BACKTEST,
     description="The week's work: train each set's model, compare it with its champion, promote if better, forecast, publish.",
+)
+
+data = dg.define_asset_job(
+    "data", selection=_DATA, description="What is learnt from: fetch what changed, rebuild silver and gold, rate. No forecast."
+)
+backtest = dg.define_asset_job(
+    "backtest", selection=_BACKTEST, description="Past seasons beside the market, a step for each. Publishes nothing."
 )
 
 day_schedule = dg.ScheduleDefinition(
@@ -78,10 +88,10 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     minimum_interval_seconds=15,
 )
 def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Simulate the seasons and build the pages behind every other run that succeeded: nobody needs to wait for them."""
+    """Simulate the seasons and build the pages behind every run that publishes: nobody needs to wait for them."""
     run = context.dagster_run
-    if run.job_name in (docs.name, outlook.name):
-        yield dg.SkipReason("that was one of the jobs that follow")
+    if run.job_name in (docs.name, outlook.name, data.name, backtest.name):
+        yield dg.SkipReason("that published nothing, or was one of the jobs that follow")
         return
     for job in (outlook, docs):
         yield dg.RunRequest(run_key=f"{job.name} {run.run_id}", job_name=job.name)

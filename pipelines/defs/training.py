@@ -179,7 +179,7 @@ def _attempt(
     from pipelines.forecast.backtest import backtest, summarise
     from pipelines.forecast.features import label
     from pipelines.forecast.models import UnknownFormat
-    from pipelines.forecast.plots import distance_to_market, reliability_diagram
+    from pipelines.forecast.plots import distance_by_league, distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
@@ -202,7 +202,11 @@ def _attempt(
     features = known.features[columns]
     model = recipe.make().fit(features[played], labels[played], grown)
     scores = summarise(challenger)
-    plots = {"reliability": reliability_diagram(challenger), "distance_to_market": distance_to_market(challenger)}
+    plots = {
+        "reliability": reliability_diagram(challenger),
+        "distance_to_market": distance_to_market(challenger),
+        "distance_by_league": distance_by_league(challenger),
+    }
     with tempfile.TemporaryDirectory() as folder:
         files, evidence = Path(folder) / "model", Path(folder) / "evidence"
         model.to_files(files)
@@ -210,6 +214,7 @@ def _attempt(
         for name, png in plots.items():
             (evidence / f"{name}.png").write_bytes(png)
         scores.to_csv(evidence / "scores.csv")
+        (evidence / "decision.md").write_text(decision.as_markdown(recipe.name))
         (evidence / "decision.json").write_text(json.dumps(asdict(decision), indent=1, default=str))
         version = registry.log_challenger(
             name=settings.model_name(recipe.information_set),
@@ -232,13 +237,13 @@ def _attempt(
 def _metadata(attempts: Sequence[Attempt]) -> dict[str, dg.MetadataValue]:
     """For a person: what came of it, why, and the last one's figures and plots."""
     last = attempts[-1]
-    reasons = [f"- {attempt.recipe.name}: {reason}" for attempt in attempts for reason in attempt.decision.reasons]
+    reasons = [attempt.decision.as_markdown(attempt.recipe.name) for attempt in attempts]
     return {
         "decision": dg.MetadataValue.text("promoted" if last.decision.promote else "champion kept"),
-        "reasons": dg.MetadataValue.md("\n".join(reasons)),
+        "reasons": dg.MetadataValue.md("\n\n".join(reasons)),
         "model_version": dg.MetadataValue.int(last.version.version),
         "scores": _scores_table(last.scores),
-        **{name: _picture(name, png) for name, png in last.plots.items()},
+        **{name: picture(name, png) for name, png in last.plots.items()},
     }
 
 
@@ -315,7 +320,8 @@ def _scores_table(scores: pd.DataFrame) -> dg.TableMetadataValue:
     return table_metadata(scores[columns].round(4).reset_index())
 
 
-def _picture(name: str, png: bytes) -> dg.MarkdownMetadataValue:
+def picture(name: str, png: bytes) -> dg.MarkdownMetadataValue:
+    """A plot as the Dagster UI shows it."""
     import base64
 
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -5,6 +5,7 @@ Does not belong here: the division in time (`splits`), the scores (`metrics`), o
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,12 @@ from pipelines.forecast.metrics import (
     outcome_of,
     paired_bootstrap,
     ranked_probability_score,
+    reliability,
+    sharpness,
     skill_share,
 )
 from pipelines.forecast.models import Recipe
+from pipelines.forecast.occasions import OCCASIONS, occasions
 from pipelines.forecast.splits import walk_forward
 
 MARKET_PROBABILITIES = ("market_p_home", "market_p_draw", "market_p_away")
@@ -62,11 +66,12 @@ def backtest(
     DataFrame
         Index `match_id`, in the order of `features` within each season; columns `season`, `competition_id`,
         `kickoff_at`, `as_of`, `outcome` (0, 1, 2 for home, draw, away), `p_home`, `p_draw`, `p_away`,
-        `expected_home_goals`, `expected_away_goals`, and the market's `market_p_*` by the power method (NaN without
-        usable closing odds).
+        `expected_home_goals`, `expected_away_goals`, the market's `market_p_*` by the power method (NaN without usable
+        closing odds), and those of `occasions.occasions`.
     """
     rows = matches.set_index("match_id").loc[features.index]
     closing = (quotes.set_index("match_id") if "match_id" in quotes else quotes).reindex(rows.index)
+    occasion = occasions(matches, features)
     features = features[list(FEATURES[recipe.information_set])]
     goals = rows[["home_goals", "away_goals"]].astype("float64")
     labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
@@ -82,7 +87,7 @@ def backtest(
         parts.append(part)
     if not parts:
         raise ValueError("none of the seasons has a played match")
-    return pd.concat(parts)
+    return pd.concat(parts).join(occasion)
 
 
 def match_day(forecasts: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
@@ -97,9 +102,10 @@ def score(forecasts: pd.DataFrame) -> dict[str, float]:
     Returns
     -------
     dict
-        `n`, `log_loss`, `rps`, `brier`, `accuracy`, `ece` of the model, `market_log_loss`, `market_rps`, `market_brier`,
-        `base_log_loss` of these matches' own frequencies, `skill_share`, and the paired `difference` in log loss to
-        the market with `difference_low` and `difference_high` (95 %, by match-day). Without any market only the
+        `n`, `log_loss`, `rps`, `brier`, `accuracy`, `ece`, `sharpness` of the model, its calibration line of each outcome as
+        `slope_home`, `intercept_home` and so on (`metrics.reliability`), `market_log_loss`, `market_rps`, `market_brier`,
+        `market_sharpness`, `base_log_loss` of these matches' own frequencies, `skill_share`, and the paired `difference` in
+        log loss to the market with `difference_low` and `difference_high` (95 %, by match-day). Without any market only the
         model's and the base rate's figures, over all matches, with NaN for the others.
     """
     judged = forecasts.dropna(subset=list(MARKET_PROBABILITIES))
@@ -110,6 +116,7 @@ def score(forecasts: pd.DataFrame) -> dict[str, float]:
     outcomes = judged["outcome"].to_numpy(dtype=np.int64)
     loss = log_loss(p, outcomes)
     base = float(log_loss(np.tile(base_rate(outcomes), (len(outcomes), 1)), outcomes).mean())
+    lines = reliability(p, outcomes)
     figures = {
         "n": float(len(judged)),
         "log_loss": float(loss.mean()),
@@ -117,6 +124,8 @@ def score(forecasts: pd.DataFrame) -> dict[str, float]:
         "brier": float(brier(p, outcomes).mean()),
         "accuracy": accuracy(p, outcomes),
         "ece": calibration_error(p, outcomes),
+        "sharpness": sharpness(p),
+        **{f"{name}_{outcome}": value for outcome, line in lines.iterrows() for name, value in line.items()},
         "base_log_loss": base,
     }
     market_loss = log_loss(q, outcomes)
@@ -125,6 +134,7 @@ def score(forecasts: pd.DataFrame) -> dict[str, float]:
         "market_log_loss": float(market_loss.mean()),
         "market_rps": float(ranked_probability_score(q, outcomes).mean()),
         "market_brier": float(brier(q, outcomes).mean()),
+        "market_sharpness": sharpness(q),
         "skill_share": skill_share(figures["log_loss"], base, float(market_loss.mean())),
         "difference": difference.mean,
         "difference_low": difference.low,
@@ -134,48 +144,54 @@ def score(forecasts: pd.DataFrame) -> dict[str, float]:
 
 
 def summarise(forecasts: pd.DataFrame) -> pd.DataFrame:
-    """Scores over everything, over the source's main and "new" leagues, per season and per competition.
+    """Scores over everything, and over what lets forecasts be compared with others of their kind.
 
     The "new" leagues are those that go by the three letters of their country; their source has no match statistics.
 
     Returns
     -------
     DataFrame
-        One row each, the columns of `score`, index (`group`, `name`) with group `all`, `leagues` (`main`, `new`), `season`
-        or `competition_id`.
-        Groups are scored on their matches with a market; leagues must not be compared by their level, only by their
+        One row each, the columns of `score`, index (`group`, `name`) with group `all`, `leagues` (`main`, `new`), `season`,
+        `occasion` (the names in `occasions.OCCASIONS`), `month_of_season` or `competition_id`; groups without a match are left
+        out. Groups are scored on their matches with a market; leagues must not be compared by their level, only by their
         difference to the market.
     """
     groups = [(("all", "all"), forecasts)]
     is_new = forecasts["competition_id"].str.match(r"[A-Z]{3}\b")
     leagues = is_new.map({True: "new", False: "main"}).rename("leagues")
-    for by in (leagues, forecasts["season"], forecasts["competition_id"]):
-        groups += [((str(by.name), str(name)), part) for name, part in forecasts.groupby(by, sort=True)]
+    groups += _parts(forecasts, leagues) + _parts(forecasts, forecasts["season"])
+    groups += [(("occasion", name), forecasts[forecasts[column]]) for column, name in OCCASIONS.items()]
+    groups += _parts(forecasts, forecasts["month_of_season"]) + _parts(forecasts, forecasts["competition_id"])
+    groups = [(key, part) for key, part in groups if len(part)]
     index = pd.MultiIndex.from_tuples([key for key, _ in groups], names=["group", "name"])
     return pd.DataFrame([score(part) for _, part in groups], index=index)
 
 
+def _parts(forecasts: pd.DataFrame, by: "pd.Series[Any]") -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    return [((str(by.name), str(name)), part) for name, part in forecasts.groupby(by, sort=True)]
+
+
 def as_file(forecasts: pd.DataFrame, matches: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """A backtest as others read it: each match as its source spells it.
+    """A backtest as others read it: each match as its source spells it, without the blanks at a name's ends.
 
     Returns
     -------
     DataFrame
         `source_division, match_date` (ISO), `source_home, source_away, p_home, p_draw, p_away, information_set, model,
-        as_of`, ordered by date, division and home team.
+        as_of`, ordered by date, division and teams.
     """
     spelling = matches.set_index("match_id").loc[
         forecasts.index, ["source_division", "source_date", "source_home", "source_away"]
     ]
     return (
         forecasts[[*PROBABILITIES, "as_of"]]
-        .join(spelling)
         .assign(
-            match_date=lambda f: pd.to_datetime(f["source_date"]).dt.strftime("%Y-%m-%d"),
+            **{name: spelling[name].str.strip() for name in ("source_division", "source_home", "source_away")},
+            match_date=pd.to_datetime(spelling["source_date"]).dt.strftime("%Y-%m-%d"),
             information_set=recipe.information_set,
             model=recipe.name,
         )
-        .sort_values(["match_date", "source_division", "source_home"], kind="stable")[
+        .sort_values(["match_date", "source_division", "source_home", "source_away"], kind="stable")[
             ["source_division", "match_date", "source_home", "source_away", *PROBABILITIES, "information_set", "model", "as_of"]
         ]
     )

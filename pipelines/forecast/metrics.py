@@ -60,6 +60,15 @@ def skill_share(model: float, base: float, market: float) -> float:
     return (base - model) / (base - market) if base != market else float("nan")
 
 
+def sharpness(probabilities: Array) -> float:
+    """How far forecasts are from always saying the same: Σ over the outcomes of the variance of their probabilities.
+
+    In Brier's units: of a calibrated forecast it is the resolution, by which its score is below that of the plain frequencies
+    (Murphy 1973).
+    """
+    return float(probabilities.var(axis=0).sum())
+
+
 def equal_count_bins(values: Array, n_bins: int) -> npt.NDArray[np.int64]:
     """(n,) number of the bin of each value. By rank, since equal values would otherwise leave bins empty."""
     bins = np.empty(len(values), dtype=np.int64)

@@ -35,6 +35,34 @@ class Decision:
     reasons: list[str]
     figures: dict[str, Any] = field(default_factory=dict)
 
+    def as_markdown(self, recipe: str) -> str:
+        """The decision for a person with half a minute: what, why, and the figures of challenger, champion and market."""
+        challenger = self.figures["challenger"]
+        scored = {
+            "challenger": challenger,
+            "champion": self.figures.get("champion"),
+            "closing odds": {name: challenger[f"market_{name}"] for name in ("log_loss", "rps", "brier")},
+        }
+        columns = {"log_loss": "log loss", "rps": "RPS", "brier": "Brier", "ece": "calibration error"}
+        rows = [
+            f"| {name} | {' | '.join(_shown(figures.get(column)) for column in columns)} |"
+            for name, figures in scored.items()
+            if figures is not None
+        ]
+        seasons = ", ".join(map(str, self.figures["seasons"]))
+        outcome = "promoted" if self.promote else "not promoted"
+        return "\n".join(
+            [
+                f"**{recipe}: {outcome}**, judged on {challenger['n']:,.0f} matches of {seasons}",
+                "",
+                *(f"- {reason}" for reason in self.reasons),
+                "",
+                f"| | {' | '.join(columns.values())} |",
+                "| --- |" + " ---: |" * len(columns),
+                *rows,
+            ]
+        )
+
 
 def decide(
     challenger: pd.DataFrame,
@@ -50,13 +78,13 @@ def decide(
     ----------
     challenger, champion
         What `backtest.backtest` returns, for the same seasons; matches that only one of them has are left out.
-        No champion: the challenger is the first and must only have skill without a sign of leakage; its calibration
-        is reported.
+        No champion: the challenger is the first and need not be better than anything but the plain frequencies.
     market
         Closing odds by column or index `match_id`, to be used in place of those the frames carry.
     is_refit
-        The challenger is the champion's own recipe on fresher data: it need not be better, only not worse. `champion` is then
-        what the served model says of matches that it has not learnt from, or None where there are too few of those.
+        The challenger is the champion's own recipe on fresher data: it need not be better, only not worse on the whole; what
+        single leagues show is reported. `champion` is then what the served model says of matches that it has not learnt
+        from, or None where there are too few of those.
     is_odds_free
         The challenger's information set has no odds: then to beat the closing price is a sign of leakage.
 
@@ -84,20 +112,20 @@ def decide(
 
     # The few matches that a served model has not learnt from are for the comparison alone.
     whole = whole if is_refit else challenger
-    figures: dict[str, Any] = {"challenger": score(challenger)}
-    calibration = _calibration(whole, figures)
-    checks = [_has_skill(whole), _leak_alarm(whole, is_odds_free, figures)]
-    if champion is None and is_refit:
-        checks.append(calibration)
-        checks.append((True, "Refit of the champion's recipe: the served model has learnt from all but a few of these matches."))
-    elif champion is None:
-        checks.append((True, calibration[1]))
-        checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
-    else:
+    figures: dict[str, Any] = {
+        "seasons": sorted(int(season) for season in whole["season"].unique()),
+        "challenger": score(challenger),
+    }
+    checks = [_has_skill(whole), _leak_alarm(whole, is_odds_free, figures), _calibration(whole, figures)]
+    if champion is not None:
         figures["champion"] = score(champion)
-        checks.append(calibration)
         checks.append(_improvement(challenger, champion, is_refit, figures))
-        checks.append(_leagues(challenger, champion, figures))
+        passed, reason = _leagues(challenger, champion, figures)
+        checks.append((passed or is_refit, reason))
+    elif is_refit:
+        checks.append((True, "Refit of the champion's recipe: the served model has learnt from all but a few of these matches."))
+    else:
+        checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
     promote = all(passed for passed, _ in checks)
     # What stops a promotion is read first; among equals the order of the checks stays.
     reasons = [reason for passed, reason in checks if not passed] + [reason for passed, reason in checks if passed]
@@ -184,6 +212,10 @@ def _with_market(forecasts: pd.DataFrame, market: pd.DataFrame) -> pd.DataFrame:
     result = forecasts.copy()
     result[list(MARKET_PROBABILITIES)] = devig(odds[list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
     return result
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _as_json(value: Any) -> Any:

@@ -59,6 +59,18 @@ def test_the_day_does_everything_but_train_and_document(definitions: dg.Definiti
     assert _steps(definitions, "docs") == {"docs__site"}
 
 
+def test_a_backtest_is_a_job_of_its_own_and_what_it_learns_from_is_the_day_before_its_forecasts(
+    definitions: dg.Definitions,
+) -> None:
+    assert _steps(definitions, "backtest") == {"forecast__backtest"}
+    for job in ("build", "day", "week", "docs", "outlook", "data"):
+        assert "forecast__backtest" not in _steps(definitions, job)
+    assert _steps(definitions, "day") - _steps(definitions, "data") == {
+        *("forecast__prediction", "forecast__prediction_predictions_meet_expectations", "publication", "record"),
+    }
+    assert _steps(definitions, "data") < _steps(definitions, "day")
+
+
 def test_the_first_build_trains_what_is_quick_and_the_week_every_set(definitions: dg.Definitions) -> None:
     def trained(job: str) -> set[str]:
         keys = definitions.resolve_job_def(job).asset_layer.selected_asset_keys

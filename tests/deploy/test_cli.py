@@ -14,10 +14,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from deploy import cli
+from deploy import cli, operate
 from deploy.installation import APPLICATIONS, SERVERS
 from deploy.local.ports import Ports, is_open
-from deploy.settings import PROJECT_DIR
+from deploy.settings import PROJECT_DIR, SCOPE_VARIABLES
 from tests.deploy.test_servers import remove_home
 
 HEAVY = ("dagster", "mlflow", "great_expectations", "pandas", "sqlalchemy", "lightgbm", "dbt", "litestar", "psycopg")
@@ -47,6 +47,7 @@ def test_help_lists_the_commands_of_every_package_and_touches_nothing(tmp_path: 
         "refresh",
         "train",
         "token",
+        "backtest",
     } <= listed
     assert not (tmp_path / ".local").exists()
 
@@ -126,6 +127,54 @@ def test_one_broken_package_does_not_take_the_other_commands_away(monkeypatch: p
     result = CliRunner().invoke(cli.Football("football", params=cli.main.params, callback=lambda debug: None), ["stop", "--help"])
     assert result.exit_code == 0
     assert "The commands of broken cannot be loaded: No module named 'broken'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("in_service", "is_built", "environ", "expected"),
+    [
+        (None, False, {}, "live"),
+        ("demo", True, {}, "demo"),
+        ("demo", False, {}, "live"),  # only started: there is nothing to forecast yet
+        ("demo", True, {"COMPETITIONS": "E0"}, "live"),  # simulated data take no orders
+        ("demo", True, {"ALERT_WEBHOOK_URL": "http://127.0.0.1:9"}, "demo"),
+        ("live", False, {}, "live"),
+        ("as-of-2023-05-01t1200", True, {}, "as-of-2023-05-01t1200"),
+        (None, False, {"EDITION": "demo", "COMPETITIONS": "E0"}, "demo"),
+        ("demo", True, {"AS_OF": "2023-05-01T12:00Z"}, "as-of-2023-05-01t1200"),
+    ],
+)
+def test_a_backtest_takes_what_is_built_and_real_matches_where_nothing_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_service: str | None,
+    is_built: bool,
+    environ: dict[str, str],
+    expected: str,
+) -> None:
+    started, called = [], []
+    monkeypatch.setattr(operate, "start", lambda here, edition, step: started.append(edition.name))
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, env, cwd: called.append((command, env)) or 3)
+    for name in ("EDITION", "AS_OF", *SCOPE_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (environ | {"LOCAL_DIR": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    if in_service:
+        (tmp_path / "edition").write_text(in_service)
+        (tmp_path / in_service).mkdir()
+        if is_built:
+            (tmp_path / in_service / "built-on").write_text("2026-11-25")
+    result = CliRunner().invoke(
+        cli.backtest, ["--leagues"], env={"FROM": "2020", "SET": "history", "OUT": "f.csv", "AT_MOST": "0.01"}
+    )
+    assert result.exit_code == 3, "how it ended is how the pipelines' command ended"
+    assert started == [expected]
+    ((command, handed),) = called
+    is_asked = "COMPETITIONS" in environ
+    assert command[1:] == [
+        *("-m", "pipelines", "backtest", "--from=2020", "--set=history", f"--out={Path.cwd() / 'f.csv'}", "--at-most=0.01"),
+        *("--leagues", *(["--data"] * is_asked)),
+    ]
+    assert handed["EDITION"] == expected
 
 
 def answers(folder: Path, **environ: str) -> dict[str, bool | None]:

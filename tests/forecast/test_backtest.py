@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast.backtest import backtest, match_day, score, summarise
+from pipelines.forecast.backtest import as_file, backtest, match_day, score, summarise
 from pipelines.forecast.devig import devig
 from pipelines.forecast.features import assemble
+from pipelines.forecast.metrics import reliability
 from pipelines.forecast.models import MODELS, Results
 from tests.forecast.conftest import known
 
@@ -86,13 +87,15 @@ def test_without_any_odds_the_distance_is_not_known_and_the_rest_is(frames):
     assert figures["log_loss"] < figures["base_log_loss"]
 
 
-def test_the_summary_has_everything_each_season_and_each_league(forecasts):
+def test_the_summary_has_everything_each_season_occasion_month_and_league(forecasts):
     table = summarise(forecasts)
     assert table.index.tolist() == [
         ("all", "all"),
         ("leagues", "main"),
         ("season", "2017"),
         ("season", "2018"),
+        *(("occasion", name) for name in ("promoted clubs", "first 5 rounds", "last 2 rounds")),
+        *(("month_of_season", str(month)) for month in range(1, forecasts["month_of_season"].max() + 1)),
         *(("competition_id", name) for name in ("here1", "here2", "there1", "there2")),
     ]
     assert table.loc[("all", "all"), "n"] == table.loc["season", "n"].sum() == table.loc["competition_id", "n"].sum()
@@ -109,6 +112,48 @@ def test_leagues_that_go_by_a_country_are_told_apart_because_their_source_has_no
     table = summarise(renamed)
     assert table.loc[("leagues", "new"), "n"] == table.loc["competition_id", "n"][["ARG", "ARG-COPA"]].sum()
     assert table.loc[("leagues", "main"), "n"] == table.loc[("competition_id", "EC"), "n"]
+
+
+def test_an_occasion_is_scored_on_its_own_matches_and_left_out_without_any(forecasts):
+    table = summarise(forecasts)
+    assert table.loc[("occasion", "promoted clubs"), "n"] == forecasts["has_promoted_club"].sum() > 0
+    part = forecasts[forecasts["has_promoted_club"]]
+    assert table.loc[("occasion", "promoted clubs")].to_dict() == score(part)
+    assert ("occasion", "promoted clubs") not in summarise(forecasts[~forecasts["has_promoted_club"]]).index
+
+
+def test_a_score_tells_calibration_and_sharpness_beside_the_markets(forecasts):
+    figures = score(forecasts)
+    p, outcomes = forecasts[["p_home", "p_draw", "p_away"]].to_numpy(), forecasts["outcome"].to_numpy()
+    lines = reliability(p, outcomes)
+    for outcome in ("home", "draw", "away"):
+        assert figures[f"slope_{outcome}"] == lines.loc[outcome, "slope"]
+        assert figures[f"intercept_{outcome}"] == lines.loc[outcome, "intercept"]
+    assert figures["sharpness"] == pytest.approx(p.var(axis=0).sum())
+    market = forecasts[["market_p_home", "market_p_draw", "market_p_away"]].to_numpy()
+    assert figures["market_sharpness"] == pytest.approx(market.var(axis=0).sum())
+
+
+def test_the_file_spells_each_match_as_its_source_does_but_for_blanks_and_is_ordered_by_day(frames, forecasts):
+    matches = frames[0].assign(
+        source_division=" X1",
+        source_date=frames[0]["kickoff_at"].dt.tz_localize(None).dt.normalize(),
+        source_home=frames[0]["home_team_id"] + " ",
+        source_away=" " + frames[0]["away_team_id"],
+    )
+    file = as_file(forecasts, matches, MODELS["results-logit"])
+    assert file.columns.tolist() == [
+        *("source_division", "match_date", "source_home", "source_away", "p_home", "p_draw", "p_away"),
+        *("information_set", "model", "as_of"),
+    ]
+    rows = matches.set_index("match_id").loc[file.index]
+    assert file["source_home"].tolist() == rows["home_team_id"].tolist()
+    assert file["source_away"].tolist() == rows["away_team_id"].tolist()
+    assert file["match_date"].tolist() == rows["kickoff_at"].dt.strftime("%Y-%m-%d").tolist() == sorted(file["match_date"])
+    assert set(file["source_division"]) == {"X1"}
+    assert set(file["model"]) == {"results-logit"}
+    assert set(file["information_set"]) == {"results"}
+    pd.testing.assert_series_equal(file["p_draw"], forecasts.loc[file.index, "p_draw"], check_exact=True)
 
 
 def test_matches_of_one_day_share_it(forecasts):

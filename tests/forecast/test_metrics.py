@@ -46,6 +46,21 @@ def test_skill_share_is_the_way_covered_from_base_rate_to_market():
     assert math.isnan(metrics.skill_share(1.0, 1.0, 1.0))
 
 
+def test_sharpness_is_the_variance_of_what_is_said():
+    # home ±.2 about .5, draw always .3, away ±.2 about .2
+    assert metrics.sharpness(np.array([[0.7, 0.3, 0.0], [0.3, 0.3, 0.4]])) == pytest.approx(0.04 + 0.0 + 0.04)
+    assert metrics.sharpness(np.tile([0.45, 0.27, 0.28], (9, 1))) == pytest.approx(0.0, abs=1e-15)
+
+
+def test_what_a_calibrated_forecast_gains_on_plain_frequencies_is_its_sharpness():
+    random = np.random.default_rng(2)
+    p = random.dirichlet([5, 3, 4], 200_000)
+    outcomes = (random.random((len(p), 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
+    plain = np.tile(metrics.base_rate(outcomes), (len(p), 1))
+    gain = metrics.brier(plain, outcomes).mean() - metrics.brier(p, outcomes).mean()
+    assert gain == pytest.approx(metrics.sharpness(p), abs=0.002)
+
+
 def test_calibration_table_puts_equally_many_matches_in_each_bin():
     p = np.array([[0.1, 0.2, 0.7], [0.2, 0.2, 0.6], [0.3, 0.2, 0.5], [0.4, 0.2, 0.4]])
     table = metrics.calibration_table(p, np.array([2, 0, 0, 1]), n_bins=2)

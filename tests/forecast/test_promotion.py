@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.forecast.backtest import score
 from pipelines.forecast.promotion import decide
 
 P = ["p_home", "p_draw", "p_away"]
@@ -126,6 +127,12 @@ def test_no_league_may_pay_for_the_others(forecast):
     assert decision.reasons[0].startswith("Worse beyond its own noise in L3 (")
 
 
+def test_a_refit_is_told_of_a_league_that_got_worse_and_passes_because_the_recipe_is_the_same(forecast):
+    decision = decide(forecast(0.05, spoil="L3"), forecast(0.6), is_refit=True)
+    assert decision.promote, decision.reasons
+    assert any(reason.startswith("Worse beyond its own noise in L3 (") for reason in decision.reasons)
+
+
 def test_a_league_of_few_matches_cannot_stop_a_promotion(forecast):
     challenger, champion = forecast(0.05, spoil="L3"), forecast(0.6)
     few = champion.index[(champion["competition_id"] != "L3") | (np.arange(len(champion)) < 2000)]
@@ -142,13 +149,14 @@ def test_an_overconfident_forecast_fails_its_calibration(forecast):
     assert decision.figures["calibration"]["reliability"]["home"]["slope"] < 0.8
 
 
-def test_the_calibration_of_the_first_model_is_reported_but_does_not_leave_the_service_without_one(forecast):
+def test_the_first_model_must_be_calibrated_too(forecast):
     first = forecast(0.0)
+    assert decide(first, None).promote
     sharp = first[P].to_numpy() ** 1.6
     first[P] = sharp / sharp.sum(axis=1, keepdims=True)
     decision = decide(first, None)
-    assert decision.promote
-    assert any(reason.startswith("Calibration error") for reason in decision.reasons)
+    assert not decision.promote
+    assert decision.reasons[0].startswith("Calibration error")
 
 
 def test_beating_the_closing_price_without_odds_is_a_leak_not_a_success(forecast):
@@ -205,3 +213,23 @@ def test_figures_and_reasons_can_be_stored_as_json(forecast):
     decision = decide(frame, forecast(0.6))
     assert json.loads(json.dumps(decision.figures, allow_nan=False))["challenger"]["market_log_loss"] is None
     assert all(reason.endswith((".", ").")) for reason in decision.reasons)
+
+
+def test_a_person_reads_what_was_decided_why_and_on_what(forecast):
+    champion = forecast(0.3)
+    lines = decide(forecast(0.6), champion).as_markdown("results").splitlines()
+    assert lines[0] == "**results: not promoted**, judged on 8,000 matches of 2022"
+    assert lines[2].startswith("- Challenger not shown to be better than the champion: difference in log loss +0.")
+    table = {line.split(" | ")[0]: line.split(" | ")[1:] for line in lines if line.startswith("| c")}
+    assert list(table) == ["| challenger", "| champion", "| closing odds"]
+    assert float(table["| champion"][0]) == pytest.approx(score(champion)["log_loss"], abs=5e-5)
+    assert float(table["| closing odds"][0]) == pytest.approx(score(champion)["market_log_loss"], abs=5e-5)
+    assert len(lines) < 20
+
+
+def test_without_champion_and_odds_the_table_says_what_is_known(forecast):
+    frame = forecast(0.3)
+    frame[MARKET] = np.nan
+    text = decide(frame, None).as_markdown("results")
+    assert "| closing odds |  |  |  |  |" in text
+    assert "champion |" not in text

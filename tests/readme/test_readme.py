@@ -115,6 +115,9 @@ def test_every_command_of_the_readme_does_what_it_says(checkout: Checkout) -> No
     (rehearsal,) = (output for command, output in shown.items() if "AS_OF" in command)
     assert "A rehearsal of" in rehearsal
     assert re.search(r"\d\d% +│? *\d\d%", rehearsal)
+    (backtest,) = (output for command, output in shown.items() if command.startswith("make backtest"))
+    assert "used: edition live" in backtest
+    assert (checkout.folder / "forecasts.csv").read_text().startswith("source_division,match_date,source_home,source_away,p_home")
     assert "make" not in shown["make help"].split("\n")[0]
     assert "running" in shown["make status"]
     assert "refresh" in shown[".venv/bin/football --help"]

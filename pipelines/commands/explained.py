@@ -1,6 +1,6 @@
 """The explanation of a forecast as a person reads it in a terminal.
 
-Belongs here: turning published predictions into a table. Does not belong here: which prediction is meant (`pipelines.cli`), or
+Belongs here: turning published predictions into a table. Does not belong here: which prediction is meant (`fixtures`), or
 what an explanation is (`pipelines.forecast.explain`).
 """
 

@@ -1,0 +1,56 @@
+"""The command that measures the pipeline beside the floor."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+def bench() -> None:
+    """Measure a first build and a day's refresh of this empty edition beside the floor."""
+    import os
+    import tempfile
+
+    from pipelines.benchmark import N_CHANGED, change_files, measure_floor, measure_run, write_evidence
+    from pipelines.settings import Settings
+    from pipelines.store.warehouse import Warehouse
+
+    settings = Settings.read()
+    if not settings.football_data_url.startswith("file://"):
+        raise click.ClickException("set FOOTBALL_DATA_URL=file://… to a mirror: a benchmark does not measure the network")
+    click.echo("first build, one training included")
+    build = measure_run("build", "--train", environment=os.environ, echo=click.echo)
+    click.echo("floor")
+    floor = measure_floor(settings, Warehouse(settings.model_url), click.echo)
+    with tempfile.TemporaryDirectory() as folder:
+        site = change_files(Path(settings.football_data_url.removeprefix("file://")), Path(folder) / "mirror")
+        click.echo(f"a day's refresh, {N_CHANGED} changed files")
+        refresh = measure_run("refresh", environment={**os.environ, "FOOTBALL_DATA_URL": site}, echo=click.echo)
+    click.echo("the week's training: the default recipe from nothing, compared with what the first build trained")
+    train = measure_run("train", environment=os.environ, echo=click.echo)
+    ratio = build.seconds / sum(floor.values())
+    figures = {
+        "build_seconds": build.seconds, "build_stages": build.stages, "build_startup_seconds": build.startup_seconds,
+        "build_peak_bytes": build.peak_bytes, "build_peaks": build.peaks, "floor": floor, "ratio": ratio,
+        "refresh_seconds": refresh.seconds, "refresh_startup_seconds": refresh.startup_seconds, "refresh_stages": refresh.stages,
+        "train_seconds": train.seconds, "train_stages": train.stages, "train_peak_bytes": train.peak_bytes,
+    }  # fmt: skip
+    evidence = write_evidence(settings, "bench-pipeline", figures)
+    click.echo(
+        f"build {build.seconds:.0f} s (start-up {build.startup_seconds:.0f} s) = {ratio:.1f} × the floor of "
+        f"{sum(floor.values()):.0f} s; peak {build.peak_bytes / 2**30:.2f} GiB\n"
+        f"refresh {refresh.seconds:.0f} s, of which start-up {refresh.startup_seconds:.0f} s\n"
+        f"training of the default recipe {train.seconds:.0f} s = {train.seconds / sum(floor.values()):.1f} × the floor\n"
+        f"{evidence}"
+    )
+    missed = [
+        what
+        for what, bad in (
+            ("ratio ≤ 6", ratio > 6),
+            ("peak ≤ 3 GB", build.peak_bytes > 3e9),
+            ("refresh ≤ 20 s", refresh.seconds > 20),
+        )
+        if bad
+    ]
+    if missed:
+        raise click.ClickException(f"missed: {', '.join(missed)}")

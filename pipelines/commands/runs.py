@@ -1,0 +1,47 @@
+"""Commands that do the platform's work now: each launches a job."""
+
+import click
+
+from pipelines.commands.fixtures import show_predictions
+from pipelines.commands.launch import run_job
+
+
+@click.command()
+@click.option("--train/--no-train", default=None, help="Train a model. Default: only where there is none yet.")
+def build(train: bool | None) -> None:
+    """Run everything from raw files to publication, and show the coming fixtures."""
+    from pipelines.settings import Settings
+    from pipelines.store.gold import last_promoted
+    from pipelines.store.warehouse import Warehouse
+
+    if train is None:
+        settings = Settings.read()
+        train = last_promoted(Warehouse(settings.model_url), settings.model_name("results")) is None
+    run_job("build" if train else "day")
+    show_predictions(limit=20)
+
+
+@click.command()
+def train() -> None:
+    """Train, compare with the champion on the same matches, promote if better, and publish."""
+    run_job("week")
+
+
+@click.command()
+def refresh() -> None:
+    """Do the day's work now: fetch what changed, forecast, publish. No training."""
+    run_job("day")
+
+
+@click.command()
+def docs() -> None:
+    """Build the documentation site of the edition."""
+    run_job("docs")
+
+
+@click.command()
+def prepare() -> None:
+    """Parse the dbt project if it changed, so that the code location can load."""
+    from pipelines.defs.manifest import ensure_manifest
+
+    ensure_manifest()
