@@ -384,7 +384,21 @@ def _to_backtest(here: "Installation") -> "Edition":
     return in_service
 
 
-commands: list[click.Command] = [backtest, bench_pipeline, up, demo, run, stop, status, env, migrate_command, doctor]
+@click.command()
+@click.argument("prediction_id")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def reproduce(prediction_id: str, as_json: bool) -> None:
+    """Make a published prediction again, from the files as they came and its registered model, and compare.
+
+    In a database of its own, which is dropped afterwards. The same to the last bit is promised on the platform and with the lock
+    file that it was issued with. Exits with 1 if anything differs, or what it rests on is missing or was changed.
+    """
+    from deploy import scratch
+
+    raise click.exceptions.Exit(scratch.reproduce(installation(), prediction_id, ["--json"] * as_json))
+
+
+commands: list[click.Command] = [backtest, bench_pipeline, reproduce, up, demo, run, stop, status, env, migrate_command, doctor]
 
 main = Football(
     "football",

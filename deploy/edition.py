@@ -32,6 +32,8 @@ DEMO = Edition("demo", is_simulated=True)
 LIVE = Edition("live")
 BENCH = Edition("bench")
 """Made anew for every benchmark."""
+SCRATCH = "reproduce"
+"""The name of the edition in which a prediction is made again; it is there only meanwhile, and never in service."""
 
 
 def rehearsal(as_of: str) -> Edition:

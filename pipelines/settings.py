@@ -23,7 +23,8 @@ class Settings:
     """Where things are and what is wanted.
 
     `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
-    Database addresses are in libpq's form, one for each role. `competitions` and `seasons` are as a person wrote them;
+    Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
+    prediction of that one is rebuilt. `competitions` and `seasons` are as a person wrote them;
     `pipelines.sources.protocol.Scope` understands them.
     """
 
@@ -44,6 +45,7 @@ class Settings:
     ingest_url: str
     transform_url: str
     model_url: str
+    reproduced_url: str
     mlflow_tracking_uri: str
     alert_webhook_url: str
 
@@ -78,6 +80,7 @@ class Settings:
             ingest_url=env.get("INGEST_DATABASE_URL", ""),
             transform_url=env.get("TRANSFORM_DATABASE_URL", ""),
             model_url=env.get("MODEL_DATABASE_URL", ""),
+            reproduced_url=env.get("REPRODUCED_DATABASE_URL", ""),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             alert_webhook_url=env.get("ALERT_WEBHOOK_URL", ""),
         )

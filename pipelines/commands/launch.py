@@ -17,15 +17,17 @@ class RunFailed(click.ClickException):
     """A run ended without reaching its end; what was there before still stands."""
 
 
-NOTHING_TO_JUDGE = ("docs", "outlook", "backtest")
+NOTHING_TO_JUDGE = ("docs", "outlook", "backtest", "rebuild")
 """Jobs without a suite of Great Expectations, whose process need not be started."""
 
 
-def run_job(name: str, config: Mapping[str, Any] | None = None) -> None:
+def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: bool = False, is_quiet: bool = False) -> None:
     """Execute a job in this process, on the instance, with its progress on standard output.
 
     Args:
         config: of the job's ops and resources, by Dagster's rules.
+        is_scratch: leave no trace at the instance, which a scratch edition does not have.
+        is_quiet: print no progress.
 
     Raises:
         RunFailed: a step failed; the message names the first one and its cause.
@@ -46,13 +48,14 @@ def run_job(name: str, config: Mapping[str, Any] | None = None) -> None:
         ensure_manifest()
         for talkative in ("alembic", "mlflow"):
             logging.getLogger(talkative).setLevel(logging.WARNING)
-        with dg.DagsterInstance.get() as instance:
-            # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
-            instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
+        with dg.DagsterInstance.ephemeral() if is_scratch else dg.DagsterInstance.get() as instance:
+            if not is_scratch:
+                # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
+                instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
             result = dg.execute_job(
                 dg.build_reconstructable_job("pipelines.commands.launch", "job_named", (name,)),
                 instance=instance,
-                run_config={"loggers": {"terminal": {}}, **(config or {})},
+                run_config={"loggers": {"console" if is_quiet else "terminal": {}}, **(config or {})},
                 raise_on_error=False,
             )
     if not result.success:

@@ -34,6 +34,11 @@ day = dg.define_asset_job(
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 outlook = dg.define_asset_job("outlook", selection=_OUTLOOK, description="How the seasons under way may end.")
+rebuild = dg.define_asset_job(
+    "rebuild",
+    selection=dg.AssetSelection.groups("silver", "gold") | dg.AssetSelection.assets(["forecast", "match_rating"]),
+    description="Silver, gold and ratings of the files that are loaded: what `football reproduce` runs in a scratch edition.",
+)
 week = dg.define_asset_job(
     "week",
     selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _OUTLOOK - _BACKTEST,

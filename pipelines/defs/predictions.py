@@ -14,7 +14,7 @@ from pipelines.defs.resources import FRESHNESS
 from pipelines.defs.training import MODELS_OF
 from pipelines.forecast import contract
 from pipelines.settings import Settings
-from pipelines.store import gold, ledger
+from pipelines.store import basis, gold, ledger
 from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
@@ -77,7 +77,7 @@ def prediction(
             "away.",
             allow_retries=False,
         )
-    in_force = ledger.issue(warehouse, pd.concat(said, ignore_index=True))
+    in_force = ledger.issue(warehouse, pd.concat(said, ignore_index=True), basis.present(warehouse))
     if head := ledger.head(warehouse):
         head.keep(settings.ledger_head)
     return dg.MaterializeResult(

@@ -55,7 +55,7 @@ def publication(
     from pipelines.forecast.explain import explanations
     from pipelines.forecast.markets import expected_goals
 
-    Silver(warehouse.url).require_whole()
+    through = Silver(warehouse.url).require_whole()
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
     in_force = ledger.in_force(warehouse, now, served_sets(settings, registry))
@@ -77,7 +77,7 @@ def publication(
         competitions=competitions,
         is_simulated=settings.is_simulated,
         note=_note(settings, len(predictions)),
-        manifest=bronze.manifest(warehouse),
+        manifest=bronze.manifest(warehouse, through),
         git_revision=git_revision(),
     )
     done = publish(warehouse, content, now=now, data_cutoff=now)

@@ -440,14 +440,20 @@ def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
     return {key: Latest(*facts) for key, *facts in rows}
 
 
-def manifest(warehouse: Warehouse) -> dict[str, str]:
-    """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former."""
+def manifest(warehouse: Warehouse, through: int) -> dict[str, str]:
+    """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former.
+
+    Of the versions up to the `file_id` called `through`: what came later is in nothing yet.
+    """
     with warehouse.connect() as connection:
         rows = connection.execute(
             """
             select distinct on (source, key) source || '/' || key, sha256
-            from bronze.source_file where state <> 'refused' order by source, key, version desc
-            """
+            from bronze.source_file
+            where state <> 'refused' and file_id <= %s
+            order by source, key, version desc
+            """,
+            (through,),
         ).fetchall()
     return dict(sorted(rows))
 

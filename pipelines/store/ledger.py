@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from pipelines.store.tables import explanation, prediction
+from pipelines.store.basis import Basis, note
+from pipelines.store.tables import prediction
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -29,13 +31,14 @@ _SAYS = ("information_set", "model_name", "model_version", "kickoff_at", "p_home
 """What makes a prediction a different one from the last of the same match."""
 
 
-def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
+def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.DataFrame":
     """Append the forecasts that differ from the last ones of their matches; return the ones in force.
 
     Args:
         warehouse: the model role's.
         forecasts: the columns of `forecast.prediction` and `forecast.explanation` but `prediction_id`, one row for each match
             and information set.
+        basis: what they rest on, kept with what is appended.
 
     Returns:
         For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one.
@@ -60,12 +63,22 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame") -> "pd.DataFrame":
         is_new = (known["_merge"] == "left_only").to_numpy()
         before = latest[["match_id", "information_set", "prediction_id"]]
         new = forecasts[is_new].merge(before, on=["match_id", "information_set"], how="left")
-        said = new[["prediction_id", "issued_at", "features_digest", *key]].fillna({"prediction_id": ""})
-        new["prediction_id"] = [_digest(row) for row in said.itertuples(index=False)]
+        new["prediction_id"] = identify(new.fillna({"prediction_id": ""}))
         warehouse.copy(connection, "forecast.prediction", new[columns])
         warehouse.copy(connection, "forecast.explanation", new[[column.name for column in explanation.columns]])
+        note(connection, basis, list(new["prediction_id"]))
     standing = known[~is_new][columns]
     return pd.concat([standing, new[columns]], ignore_index=True) if len(standing) else new[columns].reset_index(drop=True)
+
+
+def identify(said: "pd.DataFrame") -> list[str]:
+    """The id of each forecast: a digest of what it says, when, of what features, and of the id before it.
+
+    Args:
+        said: `issued_at`, `features_digest`, `match_id` and `_SAYS`; `prediction_id` is the one before, empty for the first.
+    """
+    rows = said[["prediction_id", "issued_at", "features_digest", "match_id", *_SAYS]].itertuples(index=False)
+    return [_digest(row) for row in rows]
 
 
 def _digest(row: tuple[object, ...]) -> str:

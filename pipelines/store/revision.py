@@ -1,8 +1,10 @@
-"""Which revision of the code is running.
+"""Which revision of the code is running, and on what.
 
-Belongs here: asking git, or the file that a deployment without git leaves.
+Belongs here: asking git, and naming what else decides the last digit of a result: the platform and the libraries' versions.
 """
 
+import hashlib
+import platform
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -26,3 +28,15 @@ def git_revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def platform_name() -> str:
+    """System, processor and Python: numbers are promised to be the same, to the last bit, on the same one only."""
+    return f"{platform.system()} {platform.machine()}, {platform.python_implementation()} {platform.python_version()}"
+
+
+@cache
+def lock_digest() -> str | None:
+    """SHA-256 of the lock file, which fixes every library's version; None where there is none."""
+    lock = _ROOT / "uv.lock"
+    return hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None

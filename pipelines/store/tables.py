@@ -166,6 +166,24 @@ explanation = sa.Table(
     comment="Why each prediction is what it is, by the model and the features that made it.",
 )
 
+issue = sa.Table(
+    "issue",
+    metadata,
+    sa.Column(
+        "first_sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="of the predictions issued together"
+    ),
+    sa.Column("last_sequence", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("data_cutoff", Moment, nullable=False, comment="facts known at or after it were hidden from the features"),
+    sa.Column("through_file_id", sa.BigInteger, nullable=False, comment="the last file version that the features were made of"),
+    sa.Column("files_sha256", sa.Text, nullable=False, comment="of source, key, version and SHA-256 of all versions up to it"),
+    sa.Column("git_revision", sa.Text),
+    sa.Column("platform", sa.Text, nullable=False, comment="system, processor and Python"),
+    sa.Column("lock_sha256", sa.Text, comment="of the file that fixes every library's version; null where there was none"),
+    sa.CheckConstraint("first_sequence <= last_sequence", name="sequences"),
+    schema="forecast",
+    comment="What the predictions that were issued together rest on, so that they can be made again.",
+)
+
 score = sa.Table(
     "score",
     metadata,

@@ -23,6 +23,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     "model": {
         "bronze.source_file": READ,
         "forecast.explanation": ADD,
+        "forecast.issue": ADD,
         "forecast.match_rating": ALL,
         "forecast.model_evidence": ADD,
         "forecast.prediction": ADD,
@@ -36,7 +37,16 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         **{f"bronze.{table}": READ for table in BRONZE},
         **{
             f"forecast.{table}": READ
-            for table in ("explanation", "match_rating", "model_evidence", "prediction", "score", "scoreboard", "season_outlook")
+            for table in (
+                "explanation",
+                "issue",
+                "match_rating",
+                "model_evidence",
+                "prediction",
+                "score",
+                "scoreboard",
+                "season_outlook",
+            )
         },
         **{f"published.{table}": READ for table in PUBLISHED},
     },

@@ -272,10 +272,13 @@ def test_validators_are_given_for_intact_versions_only(connection: psycopg.Conne
 
 def test_the_manifest_names_the_latest_bytes_of_use(connection: psycopg.Connection, warehouse: Warehouse) -> None:
     good = delivered(file(line(1)))
-    bronze.load(connection, *good, NOW)
-    load(connection, b"<html></html>")
+    loaded = bronze.load(connection, *good, NOW)
+    refused = load(connection, b"<html></html>")
     connection.commit()
-    assert bronze.manifest(warehouse) == {f"football_data/{E0}": good[0].sha256}
+    assert bronze.manifest(warehouse, refused.file_id) == {f"football_data/{E0}": good[0].sha256}
+    load(connection, file(line(1), line(2)))
+    connection.commit()
+    assert bronze.manifest(warehouse, loaded.file_id) == {f"football_data/{E0}": good[0].sha256}
 
 
 def test_quarantine_is_told_for_the_latest_versions_only(connection: psycopg.Connection, warehouse: Warehouse) -> None:

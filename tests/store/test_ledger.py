@@ -12,12 +12,14 @@ from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from pipelines.forecast.explain import explanations
 from pipelines.store import ledger
+from pipelines.store.basis import Basis
 from pipelines.store.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 WHY = ["contributions", "strength_deviation", "firmness"]
 SETS = ("results", "history", "market")
+BASIS = Basis(NOW - timedelta(hours=1), 7, "f" * 64, None, "Linux", None)
 
 Attack = Callable[[str], None]
 
@@ -52,9 +54,18 @@ def forecasts(n: int, p_home: float = 0.5) -> pd.DataFrame:
 def warehouse(database: Urls) -> Warehouse:
     """Four predictions, and a second opinion on two of them."""
     warehouse = Warehouse(database.model)
-    ledger.issue(warehouse, forecasts(4))
-    ledger.issue(warehouse, forecasts(2, p_home=0.4))
+    ledger.issue(warehouse, forecasts(4), BASIS)
+    ledger.issue(warehouse, forecasts(2, p_home=0.4), BASIS)
     return warehouse
+
+
+def test_what_is_appended_together_is_kept_with_what_it_rests_on(warehouse: Warehouse) -> None:
+    noted = warehouse.read("select first_sequence, last_sequence, through_file_id, files_sha256 from forecast.issue order by 1")
+    assert noted.to_numpy().tolist() == [[1, 4, 7, "f" * 64], [5, 6, 7, "f" * 64]]
+    ledger.issue(warehouse, forecasts(2, p_home=0.4), BASIS)
+    assert len(warehouse.table("forecast.issue")) == 2, "an unchanged forecast is not issued again"
+    with warehouse.connect() as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute("update forecast.issue set through_file_id = 8")
 
 
 @pytest.fixture
@@ -80,7 +91,7 @@ def test_an_untouched_ledger_holds_and_ends_where_its_head_says(warehouse: Wareh
 
 def test_it_may_grow_after_its_head_was_kept(warehouse: Warehouse) -> None:
     kept = ledger.head(warehouse)
-    ledger.issue(warehouse, forecasts(3, p_home=0.3))
+    ledger.issue(warehouse, forecasts(3, p_home=0.3), BASIS)
     assert kept is not None
     assert ledger.goes_on(warehouse, kept)
     found = ledger.verify(warehouse, kept)
@@ -140,7 +151,7 @@ def test_a_tail_that_was_cut_off_is_seen_beside_the_head_and_only_there(warehous
     assert kept is not None
     assert not ledger.goes_on(warehouse, kept), "or the next run would keep another head, and nobody would see it any more"
     # Also where others were issued since: a number is never given twice.
-    ledger.issue(warehouse, forecasts(1, p_home=0.25))
+    ledger.issue(warehouse, forecasts(1, p_home=0.25), BASIS)
     assert len(ledger.verify(warehouse, kept).faults) == 1
 
 
