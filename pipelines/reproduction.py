@@ -12,7 +12,7 @@ from itertools import groupby
 
 import pandas as pd
 
-from pipelines.defs.predictions import HORIZON
+from pipelines.defs.predictions import HORIZON, memories_and_quotes
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.sources.registry import parse
@@ -141,10 +141,8 @@ def _model(settings: Settings, issued: Issued) -> ModelVersion:
 
 def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.DataFrame:
     """The prediction's row of the ledger made anew, among all of its issue: sums of a matrix depend on its other rows."""
-    from pipelines.forecast.memory import remember
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.predict import forecast
-    from pipelines.forecast.replay import Timeline
 
     warehouse, was = Warehouse(settings.model_url), issued.prediction.iloc[0]
     recipe = MODELS[version.tags["recipe"]]
@@ -154,8 +152,7 @@ def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.D
         raise NotReproducible(f"Match {was['match_id']} is not among the coming matches that these files tell of.")
     memories = quotes = None
     if recipe.information_set != "results":
-        memories = remember(Timeline.of(gold.matches(warehouse)), gold.prices(warehouse)).loc[coming["match_id"]]
-        quotes = gold.quotes(warehouse, after=was["issued_at"])
+        memories, quotes = memories_and_quotes(warehouse, coming, was["issued_at"])
     every = forecast(model, recipe.information_set, coming, memories, quotes)
     rebuilt: pd.DataFrame = every[every["match_id"] == was["match_id"]].assign(
         information_set=recipe.information_set,

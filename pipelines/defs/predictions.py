@@ -3,7 +3,7 @@
 Belongs here: the asset of the ledger and the checks that stand between it and the publication.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -45,9 +45,7 @@ def prediction(
     turn: dg.ResourceParam[None],
 ) -> dg.MaterializeResult[None]:
     """Forecast the coming matches with each set's champion; append what differs from what was said before."""
-    from pipelines.forecast.memory import remember
     from pipelines.forecast.predict import forecast
-    from pipelines.forecast.replay import Timeline
 
     Silver(warehouse.url).require_whole()
     now = settings.now()
@@ -56,13 +54,7 @@ def prediction(
         context.log.warning("no coming match is known; the publication will be empty and say so")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
     served = _served(settings, warehouse, registry)
-    memories = quotes = None
-    if any(name != "results" for name in served):
-        # A club is remembered within its country alone.
-        countries = set(coming["country"])
-        timeline = Timeline.of(gold.matches(warehouse, countries))
-        memories = remember(timeline, gold.prices(warehouse, countries)).loc[coming["match_id"]]
-        quotes = gold.quotes(warehouse, after=now)
+    memories, quotes = memories_and_quotes(warehouse, coming, now) if any(name != "results" for name in served) else (None, None)
     said = [
         forecast(model, name, coming, *((None, None) if name == "results" else (memories, quotes))).assign(
             information_set=name, model_name=champion.name, model_version=champion.version, issued_at=now
@@ -87,6 +79,18 @@ def prediction(
             **{f"{name}_model_version": champion.version for name, (champion, _) in served.items()},
         }
     )
+
+
+def memories_and_quotes(warehouse: Warehouse, coming: pd.DataFrame, after: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `forecast` asks for beside the coming matches where prices may be known: all kick off later than `after`."""
+    from pipelines.forecast.memory import remember
+    from pipelines.forecast.replay import Timeline
+
+    # A club is remembered within its country alone.
+    countries = set(coming["country"])
+    timeline = Timeline.of(gold.matches(warehouse, countries))
+    memories = remember(timeline, gold.prices(warehouse, countries)).loc[coming["match_id"]]
+    return memories, gold.quotes(warehouse, after=after)
 
 
 def _served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dict[str, tuple[ModelVersion, Model]]":

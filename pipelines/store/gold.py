@@ -187,6 +187,35 @@ def season_outlook(warehouse: Warehouse) -> "pd.DataFrame":
     )
 
 
+def record(warehouse: Warehouse) -> "pd.DataFrame":
+    """The scores of the last forecast issued before each played match, in the columns of `drift.detect`."""
+    return warehouse.read(
+        """
+        with promised as (
+            select distinct on (model_name, model_version)
+                model_name,
+                model_version,
+                (figures #>> '{challenger,difference_high}')::float8 as promised_difference
+            from forecast.model_evidence
+            order by model_name, model_version, evidence_id desc
+        )
+
+        select
+            s.information_set, s.match_id, s.kickoff_at, s.outcome, s.log_loss, s.market_log_loss,
+            p.issued_at, p.model_name, p.p_home, p.p_draw, p.p_away, promised.promised_difference
+        from forecast.score as s
+        join forecast.prediction as p using (prediction_id)
+        left join promised on p.model_name = promised.model_name and p.model_version = promised.model_version
+        where s.horizon_hours = 0
+        """
+    )
+
+
+def promotions(warehouse: Warehouse) -> "pd.DataFrame":
+    """When which model was promoted: `model_name, promoted_at`."""
+    return warehouse.read("select model_name, decided_at as promoted_at from forecast.model_evidence where decision = 'promoted'")
+
+
 def last_promoted(warehouse: Warehouse, model_name: str) -> tuple[int, str] | None:
     """Version and moment of the last promotion that was decided of a registered model; None before the first."""
     with warehouse.connect() as connection:
