@@ -104,6 +104,17 @@ class Platform:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
 
+    def reproduce(
+        self, prediction_id: str, scratch: "Platform", *options: str, **changes: str
+    ) -> subprocess.CompletedProcess[str]:
+        """One of this platform's predictions made again in an empty one."""
+        addresses = {
+            "REPRODUCED_DATABASE_URL": self.urls.reader,
+            "LANDING_DIR": str(self.folder / "landing"),
+            "IS_SIMULATED": "1",
+        }
+        return scratch.run("reproduce", prediction_id, *options, **addresses | changes)
+
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """Rows of a SELECT, as the superuser."""
         with psycopg.connect(self.admin) as connection:

@@ -119,15 +119,6 @@ def test_stopped_half_way_it_takes_its_scratch_edition_away(
     assert traces(postgres, server_state) == []
 
 
-def reproduced(platform: Platform, scratch: Platform, prediction_id: str, landing: Path) -> subprocess.CompletedProcess[str]:
-    return scratch.run(
-        *("reproduce", prediction_id),
-        REPRODUCED_DATABASE_URL=platform.urls.reader,
-        LANDING_DIR=str(landing),
-        **SIMULATED,
-    )
-
-
 def test_a_file_that_was_changed_in_the_landing_zone_is_named(
     built: Platform, make_platform: MakePlatform, tmp_path: Path
 ) -> None:
@@ -137,11 +128,11 @@ def test_a_file_that_was_changed_in_the_landing_zone_is_named(
     path.chmod(0o644)
     path.write_bytes(path.read_bytes().replace(b",2,1,H,", b",3,1,H,", 1))
     scratch = make_platform("tampered")
-    done = reproduced(built, scratch, any_prediction(built), landing)
+    done = built.reproduce(any_prediction(built), scratch, LANDING_DIR=str(landing))
     assert done.returncode == 1
     assert f"simulated/{key} are not those that were fetched" in done.stderr
     path.unlink()
-    gone = reproduced(built, scratch, any_prediction(built), landing)
+    gone = built.reproduce(any_prediction(built), scratch, LANDING_DIR=str(landing))
     assert gone.returncode == 1
     assert "not in the landing zone any more" in gone.stderr
     assert "Traceback" not in done.stderr + gone.stderr
@@ -158,7 +149,7 @@ def test_a_number_that_was_forged_in_the_ledger_is_not_what_the_files_and_the_mo
             "update forecast.prediction set p_home = p_home + 0.001, p_draw = p_draw - 0.001 where prediction_id = %s",
             [prediction_id],
         )
-    done = reproduced(forged, make_platform("unforged"), prediction_id, built.folder / "landing")
+    done = forged.reproduce(prediction_id, make_platform("unforged"))
     assert done.returncode == 1
     verdicts = {line.split("│")[1].strip(): line.split("│")[-2].strip() for line in done.stdout.splitlines() if "│" in line}
     assert {what for what, verdict in verdicts.items() if verdict == "NO"} == {"p_home", "p_draw"}
@@ -171,8 +162,8 @@ def test_a_list_of_files_that_was_changed_in_bronze_is_not_the_one_that_was_note
     forged = make_platform("relisted", like=built)
     with psycopg.connect(forged.admin) as connection:
         connection.execute("update bronze.source_file set sha256 = repeat('0', 64) where file_id = 1")
-    done = reproduced(forged, make_platform("unlisted"), any_prediction(built), built.folder / "landing")
+    done = forged.reproduce(any_prediction(built), make_platform("unlisted"))
     assert done.returncode == 1
     assert "is not the one noted when the prediction was issued" in done.stderr
-    unknown = reproduced(forged, forged, "no-such-prediction", built.folder / "landing")
+    unknown = forged.reproduce("no-such-prediction", forged)
     assert "There is no prediction no-such-prediction" in unknown.stderr

@@ -1,5 +1,6 @@
 """The week: every information set's model, side by side, on a real registry."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -50,3 +51,15 @@ def test_the_next_week_finds_the_trees_of_closed_seasons_grown(trained: Platform
     # With champions to compare with, one season more is judged: its trees alone are new.
     assert {name: at for name, at in after.items() if name in before} == before
     assert len(after) - len(before) <= 6
+
+
+def test_what_the_best_informed_model_said_is_made_again_to_the_last_bit(trained: Platform, make_platform: MakePlatform) -> None:
+    """Trees, memories of prices and the quotes of the match itself: all of it from the files as they came."""
+    ((prediction_id,),) = trained.query(
+        "select prediction_id from published.prediction where information_set = 'market' order by kickoff_at desc, 1 limit 1"
+    )
+    done = trained.reproduce(str(prediction_id), make_platform("market"), "--json")
+    assert done.stdout, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert [line for line in report["lines"] if not line["is_identical"]] == []
+    assert (done.returncode, len(report["lines"])) == (0, 8)
