@@ -32,6 +32,7 @@ def scratch(installation: Installation, *, is_simulated: bool) -> Iterator[Editi
     What one that was killed outright left behind is dropped by the next.
     """
     edition = Edition(SCRATCH, is_simulated=is_simulated)
+    installation.local_dir.mkdir(parents=True, exist_ok=True)
     with (installation.local_dir / f"{SCRATCH}.lock").open("w") as lock, _termination_unwinds():
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
