@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from pipelines.store.tables import explanation, prediction
 from pipelines.store.basis import Basis, note
-from pipelines.store.tables import prediction
+from pipelines.store.tables import explanation, prediction
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:

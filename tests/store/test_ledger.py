@@ -197,7 +197,7 @@ def test_each_prediction_is_kept_with_what_adds_up_to_it_to_the_last_bit(warehou
 
 
 def test_the_prediction_before_is_that_of_the_same_match_and_information_set(warehouse: Warehouse) -> None:
-    ledger.issue(warehouse, forecasts(1, p_home=0.35).assign(information_set="market", model_version=9))
+    ledger.issue(warehouse, forecasts(1, p_home=0.35).assign(information_set="market", model_version=9), BASIS)
     standing = ledger.in_force(warehouse, NOW, SETS)
     first = ledger.explained(warehouse, list(standing["prediction_id"]))
     found = standing.merge(first, on="prediction_id").set_index(["match_id", "information_set"])
@@ -213,7 +213,7 @@ def test_what_is_not_said_anew_is_not_explained_anew(warehouse: Warehouse) -> No
     """The explanation is of the model and the features that made the row."""
     before = ledger.in_force(warehouse, NOW, SETS)
     again = forecasts(2, p_home=0.4).assign(contributions=[[["base", 9.0, 9.0]]] * 2, issued_at=NOW + timedelta(minutes=1))
-    assert set(ledger.issue(warehouse, again)["prediction_id"]) <= set(before["prediction_id"])
+    assert set(ledger.issue(warehouse, again, BASIS)["prediction_id"]) <= set(before["prediction_id"])
     found = ledger.explained(warehouse, list(before["prediction_id"]))
     assert len(found) == 4
     assert all(said[0] == ["base", 1 / 3, -0.1] for said in found["contributions"])
@@ -222,7 +222,7 @@ def test_what_is_not_said_anew_is_not_explained_anew(warehouse: Warehouse) -> No
 def test_no_prediction_is_kept_without_its_explanation(database: Urls) -> None:
     warehouse = Warehouse(database.model)
     with pytest.raises(psycopg.errors.NotNullViolation):
-        ledger.issue(warehouse, forecasts(1).assign(contributions=None))
+        ledger.issue(warehouse, forecasts(1).assign(contributions=None), BASIS)
     assert ledger.in_force(warehouse, NOW, SETS).empty
 
 
