@@ -67,6 +67,7 @@ def test_a_backtest_is_a_job_of_its_own_and_what_it_learns_from_is_the_day_befor
         assert "forecast__backtest" not in _steps(definitions, job)
     assert _steps(definitions, "day") - _steps(definitions, "data") == {
         *("forecast__prediction", "forecast__prediction_predictions_meet_expectations", "publication", "record"),
+        "forecast__scoreboard_issued_forecasts_keep_their_promise",
     }
     assert _steps(definitions, "data") < _steps(definitions, "day")
 
