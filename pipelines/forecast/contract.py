@@ -175,7 +175,7 @@ FEATURES: Final[dict[str, tuple[str, ...]]] = {
 }
 """Information set to the columns of its feature matrix, in order, every one float64 with NaN for "not known"."""
 
-_RESULT_LABELS: Final = ("season", "home_goals", "away_goals", "performance", "performance_weight")
+_RESULT_LABELS: Final = ("season", "asked_at", "known_at", "home_goals", "away_goals", "performance", "performance_weight")
 
 LABELS: Final[dict[str, tuple[str, ...]]] = {
     "results": _RESULT_LABELS,
@@ -184,6 +184,7 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Information set to what its models may learn of a match once it is over.
 
+`asked_at` and `known_at` are the match's `as_of` and the moment at which all the others are known, in days since 1970.
 `performance` is how much better home played (`memory.performance`), `price_*` what the market thought at last (closing, else
 before the match), `closing_*` the same of closing quotes alone: NaN where there were none.
 """

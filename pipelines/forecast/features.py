@@ -121,8 +121,12 @@ def label(matches: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     quotes = _by_match(quotes).reindex(timeline.match_id)
     performances, counted = performance(timeline)
     prices, closing = price(quotes), price(quotes, moments=("closing",))
+    known_at = np.full(len(timeline.match_id), np.nan)
+    known_at[timeline.results] = timeline.known_at[timeline.results] / _DAY
     labels = {
         **{name: timeline.matches[name].astype(np.float64) for name in ("season", "home_goals", "away_goals")},
+        "asked_at": timeline.as_of / _DAY,
+        "known_at": known_at,
         "performance": performances,
         "performance_weight": np.where(counted, 1.0, PLAY_COUNTED / PLAY_BARE),
         **{f"price_{name}": prices[name].to_numpy() for name in ("side", "draw")},
@@ -156,5 +160,6 @@ def _of_quotes(quotes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: columns[name] for name in contract.QUOTE_FEATURES}, index=quotes.index)
 
 
+_DAY: Final = 86_400_000_000
 MAX_HANDICAP: Final = 4.0
 """Goals of head start beyond which a line is a typing error."""

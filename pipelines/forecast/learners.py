@@ -245,20 +245,22 @@ def _threads(n_matches: int) -> int:
 
 
 N_WARM: Final = 2
-"""Seasons that a stage learns from before its first forecast for a later stage."""
+"""Years that a stage learns from before its first forecast for a later stage."""
 N_BLOCK: Final = 3
-"""Seasons that such a forecast reaches: a stage hardly ages in three years, and each refit costs as much as the last."""
+"""Years that such a forecast reaches: a stage hardly ages in three years, and each refit costs as much as the last."""
 
 
-def foresee(season: npt.NDArray[np.int64], labelled: Mask, forecast: Callable[[Mask, Mask], Array], n_columns: int) -> Array:
-    """What a stage would have said of each season from earlier ones alone: what a later stage may learn from.
+def foresee(asked_at: Array, known_at: Array, labelled: Mask, forecast: Callable[[Mask, Mask], Array], n_columns: int) -> Array:
+    """What a stage would have said of each match from what was known long before: what a later stage may learn from.
 
-    A stage's own fit to the matches it has learnt from is closer to their labels than its forecasts will ever be.
+    A stage's own fit to the matches it has learnt from is closer to their labels than its forecasts will ever be. Blocks
+    begin on a first of July, whatever the season of a match: where others play from spring to autumn, a season of the
+    same name begins while the last one of their neighbours goes on.
 
     Parameters
     ----------
-    season
-        (n,) start years.
+    asked_at, known_at
+        (n,) days since 1970: the match's `as_of`, and when its labels were known.
     labelled
         (n,) which matches the stage can learn from.
     forecast
@@ -266,14 +268,16 @@ def foresee(season: npt.NDArray[np.int64], labelled: Mask, forecast: Callable[[M
 
     Returns
     -------
-    (n, n_columns), NaN for the first seasons that have labels and all before.
+    (n, n_columns), NaN for the first years that have labels and all before.
     """
-    said = np.full((len(season), n_columns), np.nan)
+    said = np.full((len(asked_at), n_columns), np.nan)
     if not labelled.any():
         return said
-    for first in range(int(season[labelled].min()) + N_WARM, int(season.max()) + 1, N_BLOCK):
-        learn = labelled & (season < first)
-        asked = (season >= first) & (season < first + N_BLOCK)
+    julys = (np.arange("1970-07", "2200-07", 12, dtype="datetime64[M]")).astype("datetime64[D]").astype(np.float64)
+    first = int(np.searchsorted(julys, asked_at[labelled].min(), side="right")) - 1 + N_WARM
+    for year in range(first, int(np.searchsorted(julys, asked_at.max(), side="right")), N_BLOCK):
+        learn = labelled & (known_at < julys[year])
+        asked = (asked_at >= julys[year]) & (asked_at < julys[year + N_BLOCK])
         if learn.sum() >= LEAST and asked.any():
             said[asked] = forecast(learn, asked)
     return said

@@ -173,6 +173,10 @@ def test_labels_tell_closing_prices_from_earlier_ones(make_match):
     labels = label(matches, quotes)
     assert tuple(labels.columns) == contract.LABELS["market"]
     assert labels.iloc[0][["season", "home_goals", "away_goals"]].tolist() == [2020.0, 3.0, 0.0]
+    moments = matches.set_index("match_id").loc[labels.index[0], ["as_of", "known_at"]]
+    assert labels.iloc[0][["asked_at", "known_at"]].tolist() == [
+        (moment - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1) for moment in moments
+    ]
     assert labels["price_side"].iloc[0] == pytest.approx(np.log(2.0), abs=1e-9)
     assert labels[["closing_side", "closing_draw"]].isna().all(axis=None)
-    assert labels.iloc[1].drop(["season", "performance_weight"]).isna().all(), "a coming match teaches nothing"
+    assert labels.iloc[1].drop(["season", "asked_at", "performance_weight"]).isna().all(), "a coming match teaches nothing"

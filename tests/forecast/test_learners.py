@@ -1,6 +1,7 @@
 """The learners on data we understand."""
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pytest
 
@@ -81,33 +82,46 @@ def test_every_setting_of_the_growth_reaches_the_trees():
     assert [float(said[name]) for name in names] == [3, 0.07, 5, 40, 0.8, 0.6, 2.5]
 
 
-def test_a_forecast_for_a_later_stage_knows_earlier_seasons_only():
-    season = np.repeat(np.arange(2001, 2010), LEAST)
-    labelled = season >= 2002
-    asked_of = []
+def days(*moments: str) -> npt.NDArray[np.float64]:
+    return np.array(moments, dtype="datetime64[D]").astype(np.float64)
+
+
+def daily(first: str, last: str) -> npt.NDArray[np.float64]:
+    return np.arange(*days(first, last))
+
+
+def test_a_forecast_for_a_later_stage_knows_what_was_known_before_its_block():
+    asked_at = daily("2001-08-01", "2010-06-01")
+    known_at = asked_at + 3.0  # the last days of June are known in July: in neither part
+    labelled = asked_at >= days("2002-08-01")[0]
+    blocks = []
 
     def forecast(learn, asked):
-        asked_of.append((season[learn].min(), season[learn].max(), season[asked].min(), season[asked].max()))
-        return np.full((asked.sum(), 1), season[learn].max())
+        blocks.append((asked_at[learn].min(), known_at[learn].max(), asked_at[asked].min(), asked_at[asked].max()))
+        return np.full((asked.sum(), 1), known_at[learn].max())
 
-    said = foresee(season, labelled, forecast, 1)[:, 0]
-    first = 2002 + N_WARM
-    assert asked_of[0] == (2002, first - 1, first, first + N_BLOCK - 1)
-    assert all(learnt < asked for _, learnt, asked, _ in asked_of)
-    assert np.isnan(said[season < first]).all()
-    assert (said[season >= first] < season[season >= first]).all()
+    said = foresee(asked_at, known_at, labelled, forecast, 1)[:, 0]
+    assert blocks == [
+        tuple(days("2002-08-01", "2004-06-30", "2004-07-01", "2007-06-30")),
+        tuple(days("2002-08-01", "2007-06-30", "2007-07-01", "2010-05-31")),
+    ]
+    first = days("2004-07-01")[0]
+    assert N_WARM == 2 and N_BLOCK == 3
+    assert np.isnan(said[asked_at < first]).all()
+    assert (said[asked_at >= first] < asked_at[asked_at >= first]).all()
 
 
-def test_blocks_of_seasons_stay_where_they_are_when_a_season_is_added():
+def test_blocks_stay_where_they_are_when_a_season_is_added():
     """So that a backtest, one season after another, meets the same stages again."""
     calls = []
-    for last in (2008, 2009, 2010):
-        season = np.repeat(np.arange(2001, last + 1), LEAST)
+    for last in ("2008-06-01", "2009-02-01", "2010-06-01"):
+        asked_at = daily("2001-08-01", last)
         learnt = []
         foresee(
-            season,
-            season > 0,
-            lambda learn, asked, s=season, c=learnt: (c.append(s[learn].max()), np.zeros((asked.sum(), 1)))[1],
+            asked_at,
+            asked_at,
+            asked_at > 0,
+            lambda learn, asked, c=learnt: (c.append(learn.sum()), np.zeros((asked.sum(), 1)))[1],
             1,
         )
         calls.append(learnt)
@@ -116,10 +130,12 @@ def test_blocks_of_seasons_stay_where_they_are_when_a_season_is_added():
 
 
 def test_with_too_few_matches_nothing_is_said():
-    season = np.repeat([2001, 2002, 2003], LEAST // 2 - 1)
-    said = foresee(season, np.ones(len(season), dtype=bool), lambda learn, asked: np.zeros((asked.sum(), 2)), 2)
-    assert np.isnan(said).all()
-    assert np.isnan(foresee(season, np.zeros(len(season), dtype=bool), lambda learn, asked: np.zeros((1, 2)), 2)).all()
+    asked_at = daily("2001-08-01", "2003-07-20")
+    assert (asked_at < days("2003-07-01")[0]).sum() > LEAST
+    for labelled in (np.arange(len(asked_at)) < LEAST - 1, np.zeros(len(asked_at), dtype=bool)):
+        assert np.isnan(foresee(asked_at, asked_at, labelled, lambda learn, asked: np.zeros((asked.sum(), 1)), 1)).all()
+    said = foresee(asked_at, asked_at, asked_at > 0, lambda learn, asked: np.zeros((asked.sum(), 1)), 1)
+    assert np.isfinite(said).sum() == 19
 
 
 def test_expected_goals_never_run_away():

@@ -71,13 +71,13 @@ class History(BaseEstimator):  # type: ignore[misc]
         return self
 
     def foresee(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Array:
-        """(n, 2) what the first stage would have said of the price, side and draw, of each season from earlier ones."""
+        """(n, 2) what the first stage would have said of the price, side and draw, long before."""
         priced = labels["price_side"].notna().to_numpy()
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
             return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
 
-        return foresee(labels["season"].to_numpy(dtype=np.int64), priced, forecast, 2)
+        return foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), priced, forecast, 2)
 
     def forecast_price(self, features: pd.DataFrame) -> Array:
         """(n, 2) what the first stage says of the price: log-odds of the sides and of the draw."""

@@ -67,8 +67,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
             return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
 
-        season = labels["season"].to_numpy(dtype=np.int64)
-        said = foresee(season, np.ones(len(season), dtype=bool), forecast, 2)
+        everything = np.ones(len(features), dtype=bool)
+        said = foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), everything, forecast, 2)
         self.trees_ = self._grow(features, labels, grown)
         told = is_told(said)
         if told.sum() >= LEAST:

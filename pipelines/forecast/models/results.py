@@ -198,9 +198,11 @@ class Results(BaseEstimator):  # type: ignore[misc]
                 ),
             }
 
-        season = labels["season"].to_numpy(dtype=np.int64)
+        def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
+            return self._forecast_play(grow(learn), features[asked])
+
         everything = np.ones(len(features), dtype=bool)
-        said = foresee(season, everything, lambda learn, asked: self._forecast_play(grow(learn), features[asked]), 2)
+        said = foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), everything, forecast, 2)
         told = is_told(said)
         if told.sum() < LEAST:
             return
