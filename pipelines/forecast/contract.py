@@ -52,11 +52,14 @@ RATINGS: Final[dict[str, tuple[str, ...]]] = {
             for side in ("home", "away")
             for name in (
                 "place",
-                "points_to_title",
-                "points_to_promotion",
-                "points_to_play_off",
-                "points_to_safety",
+                "margin_title",
+                "margin_promotion",
+                "margin_play_off",
+                "margin_safety",
+                "margin_last_chance",
                 "n_open_lines",
+                "at_stake",
+                "nearest_line",
             )
         ),
     ),
@@ -66,8 +69,10 @@ RATINGS: Final[dict[str, tuple[str, ...]]] = {
 
 `elo_home` has the home advantage of its country in it, `shots_*` are about the mean of shots and shots on target,
 `pi_home_away` is the home team's rating away from home; `n_played_*` counts the team's known matches so far. `home_place` is
-a share of the table, `home_points_to_…` the points by which the club is above (or, if negative, below) the place that the
-name stands for, `home_n_open_lines` how many of these places it can still reach or lose (`standings`). `play_expected` is the
+a share of the table. `home_margin_…` are the points by which the club is above (or, if negative, below) the place that the name
+stands for in the rules of its competition (`places`), as a share of those that it can still win: beyond 1 the place is safe,
+or lost. `home_n_open_lines` is how many of them it can still reach or lose, `home_nearest_line` the distance in points to the
+nearest of these, `home_at_stake` 1 less the smallest of their margins, 0 where everything is decided. `play_expected` is the
 expected performance of home against away (`memory.performance`), `play_variance` how unsure that is. None has seen any odds.
 """
 
@@ -141,8 +146,10 @@ DERIVED_FEATURES: Final = (
     "pi_expected_goal_difference",
     "goals_log_rate_difference",
     "shots_log_rate_difference",
+    "at_stake_difference",
+    "has_stake_difference",
 )
-"""What `assemble` computes from the ratings."""
+"""What `assemble` computes from the ratings; a club has something at stake while a line is open to it."""
 
 MEMORY_FEATURES: Final = (
     *(name for names in MEMORIES.values() for name in names),

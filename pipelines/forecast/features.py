@@ -91,6 +91,8 @@ def assemble(
     )
     columns["goals_log_rate_difference"] = columns["goals_log_rate_home"] - columns["goals_log_rate_away"]
     columns["shots_log_rate_difference"] = columns["shots_log_rate_home"] - columns["shots_log_rate_away"]
+    columns["at_stake_difference"] = columns["home_at_stake"] - columns["away_at_stake"]
+    columns["has_stake_difference"] = columns["home_n_open_lines"].clip(upper=1.0) - columns["away_n_open_lines"].clip(upper=1.0)
     if quotes is not None:
         for name in ("memory_side_slow", "memory_side_fast", "memory_side_unsteered"):
             columns[f"{name}_lead"] = columns[name] - columns["memory_side"]

@@ -96,9 +96,15 @@ class Timeline:
     known_at: npt.NDArray[np.int64]
     results: npt.NDArray[np.int64]
     """Positions of the played matches in the order in which they become known: by `known_at`, then `match_id`."""
+    competition_ids: pd.Index
+    """Of each competition, by its number."""
     n_clubs: int
-    n_competitions: int
     n_countries: int
+
+    @property
+    def n_competitions(self) -> int:
+        """How many competitions there are."""
+        return len(self.competition_ids)
 
     @classmethod
     def of(cls, matches: pd.DataFrame) -> "Timeline":
@@ -143,8 +149,8 @@ class Timeline:
             as_of=as_of,
             known_at=known_at,
             results=results,
+            competition_ids=pd.Index(competition_names),
             n_clubs=len(names),
-            n_competitions=len(competition_names),
             n_countries=len(country_names),
         )
 

@@ -1,11 +1,11 @@
 """League tables before each match, and what is still at stake in them.
 
 Belongs here: places, the distance in points to the places that matter, whether they can still be reached or lost. Does
-not belong here: the exact rules of any league. The places are generic: they stand for the title, promotion or the
-Champions League, a play-off or another European place, and the last place that is safe.
+not belong here: which places matter (`places`).
 
 A table knows the results whose `known_at` is strictly before the match's `as_of`, and the clubs that had a match in the
-division this season by then; how many matches a season has is taken from the season before.
+division this season by then; how many matches a season has is taken from the season before. That a club can still be
+caught is judged by the one rival next to the place: a club may be safe a little earlier, where its rivals meet each other.
 """
 
 from functools import cache
@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.places import rule
 from pipelines.forecast.replay import Timeline
 
-LINES: Final = (1, 2, 6, -3)
-"""Places above which a club ends to win something; the last counts from the bottom, and is one to end above."""
 POINTS: Final = 3.0
 """For a win, so also what a rival can gain in a match."""
+DECIDED: Final = 1.5
+"""Where margins are cut: by how much a place is safe or lost does not matter any more."""
 YEARS: Final = 10_000
 """More than any season's year."""
 
@@ -37,7 +38,8 @@ def standings(matches: pd.DataFrame | Timeline) -> pd.DataFrame:
     -------
     DataFrame
         (n matches, `contract.RATINGS["standing"]`) of float64, index `match_id`, in the order of the timeline. All but
-        `rounds_left` is NaN while a club has no result in this season; `rounds_left` is too in a division's first season.
+        `rounds_left` is NaN while a club has no result in this season. All but places are NaN in a division's first season, and
+        all that is about lines where the rules of the competition are not known, or have no such line.
     """
     timeline = matches if isinstance(matches, Timeline) else Timeline.of(matches)
     said = np.full((len(timeline.matches), len(RATINGS["standing"])), np.nan)
@@ -63,7 +65,7 @@ def standings(matches: pd.DataFrame | Timeline) -> pd.DataFrame:
         timeline.as_of,
         timeline.known_at,
         timeline.results,
-        np.array(LINES),
+        np.array([rule(timeline.competition_ids[each // YEARS], each % YEARS) for each in seasons]),
         said,
     )
     return pd.DataFrame(said, index=timeline.match_id, columns=list(RATINGS["standing"]))
@@ -124,23 +126,34 @@ def _tables(
                 order[n_clubs] = -(points[club] + difference[club] / 1000.0)
                 n_clubs += 1
         table = -np.sort(order[:n_clubs])
-        width = 2 + len(lines)
+        n_lines = lines.shape[1]
         for side in range(2):
             club = home[i] if side == 0 else away[i]
             own = points[club] + difference[club] / 1000.0
             place = 1
             while table[place - 1] > own:
                 place += 1
-            at = 1 + side * width
+            at = 1 + side * (n_lines + 4)
             said[i, at] = place / n_clubs
-            to_play = max(rounds - played[club], 0.0)
-            n_open = 0.0
-            for k in range(len(lines)):
-                last_above = lines[k] if lines[k] > 0 else n_clubs + lines[k]
-                last_above = min(max(last_above, 1), n_clubs - 1)
+            to_win = POINTS * max(rounds - played[club], 0.0)
+            if np.isnan(rounds) or not lines[season[i]].any():
+                continue
+            n_open, at_stake, nearest = 0.0, 0.0, np.nan
+            for k in range(n_lines):
+                line = lines[season[i], k]
+                if line == 0:
+                    continue
+                last_above = min(max(line if line > 0 else n_clubs + line, 1), n_clubs - 1)
                 # Above the line the lead over the first club below it counts, below it what lacks to the last above.
                 rival = table[last_above] if place <= last_above else table[last_above - 1]
                 gap = np.round(own - rival)
-                said[i, at + 1 + k] = gap
-                n_open += np.abs(gap) <= POINTS * to_play
-            said[i, at + 1 + len(lines)] = np.nan if np.isnan(rounds) else n_open
+                # Half a point more: level on points with nothing left to play, goals have decided.
+                margin = min(max(gap / (to_win + 0.5), -DECIDED), DECIDED)
+                said[i, at + 1 + k] = margin
+                if np.abs(gap) <= to_win:
+                    n_open += 1.0
+                    at_stake = max(at_stake, 1.0 - np.abs(margin))
+                    nearest = np.abs(gap) if np.isnan(nearest) else min(nearest, np.abs(gap))
+            said[i, at + 1 + n_lines] = n_open
+            said[i, at + 2 + n_lines] = at_stake
+            said[i, at + 3 + n_lines] = nearest

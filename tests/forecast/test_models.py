@@ -312,7 +312,7 @@ def test_expected_goals_agree_with_the_forecast_and_with_what_was_scored(fitted,
 def test_parameters_are_stored_as_given_and_shown_by_scikit_learn():
     assert Results(use_trees=False).get_params() == {"use_trees": False, "least_played": 5, "since": 2000, "n_seasons": None}
     assert History().get_params() == {"since": 2003}
-    assert Market().get_params() == {"since": 2012, "history_share": 0.1}
+    assert Market().get_params() == {"since": 2012, "history_share": 0.1, "overlooked_share": 0.5}
 
 
 def test_names_and_information_sets_of_the_registry():

@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from pipelines.forecast.standings import standings
+from pipelines.forecast.contract import RATINGS
+from pipelines.forecast.places import LINES, RULES, UNKNOWN, rule
+from pipelines.forecast.standings import DECIDED, standings
 
 
 def season(
@@ -22,41 +25,88 @@ def season(
 FIRST = {("a", "b"): (1, 0), ("c", "d"): (0, 0), ("b", "c"): (2, 0), ("d", "a"): (0, 1), ("a", "c"): (0, 3), ("b", "d"): (1, 1)}
 """After these: a 6 points (−1), c 4 (+1), b 4 (+1), d 2 (−1)."""
 
+E2 = {"competition_id": "E2"}
+"""Two go up, the next four play off, four go down: among four clubs, three are in a play-off and one is safe."""
 
-def test_places_and_distances_before_a_match(make_match):
-    rows = [*season(make_match, 2019, FIRST), *season(make_match, 2020, {**FIRST, ("a", "d"): None})]
+
+def test_places_and_margins_before_a_match(make_match):
+    rows = [*season(make_match, 2019, FIRST, **E2), *season(make_match, 2020, {**FIRST, ("a", "d"): None}, **E2)]
     last = standings(pd.DataFrame(rows)).loc["2020-a-d"]
     # Each club has played three matches, as many as in the season before: nothing is left, and nothing is open.
     assert last["rounds_left"] == 0.0
     assert [last["home_place"], last["away_place"]] == [0.25, 1.0]
-    # Two above the second; of promotion (two places) two above the third; no play-off below the third; one above the last.
-    lines = ["points_to_title", "points_to_promotion", "points_to_play_off", "points_to_safety"]
-    assert last[[f"home_{line}" for line in lines]].tolist() == [2.0, 2.0, 4.0, 2.0]
-    assert last[[f"away_{line}" for line in lines]].tolist() == [-4.0, -2.0, -2.0, -4.0]
-    assert last["home_n_open_lines"] == last["away_n_open_lines"] == 0.0
+    margins = [f"margin_{line}" for line in LINES]
+    assert last[[f"home_{name}" for name in margins[:4]]].tolist() == [DECIDED] * 4
+    assert last[[f"away_{name}" for name in margins[:4]]].tolist() == [-DECIDED] * 4
+    assert last[["home_margin_last_chance", "away_margin_last_chance"]].isna().all(), "no play-off against relegation here"
+    assert last[["home_n_open_lines", "away_n_open_lines", "home_at_stake", "away_at_stake"]].tolist() == [0.0] * 4
+    assert last[["home_nearest_line", "away_nearest_line"]].isna().all()
 
 
 def test_a_line_is_open_while_the_matches_left_can_close_the_gap(make_match):
-    rows = [*season(make_match, 2019, FIRST), *season(make_match, 2020, FIRST)]
-    table = standings(pd.DataFrame(rows))
-    before_last_round = table.loc["2020-a-c"]
-    # a has 6 points and one match to play; c has 1: the title is five away for c, with three to be had.
-    assert before_last_round["home_points_to_title"] == 3.0
-    assert before_last_round["away_points_to_title"] == -5.0
-    assert before_last_round["rounds_left"] == 1.0
-    assert before_last_round["home_n_open_lines"] == 2.0
-    assert before_last_round["away_n_open_lines"] == 2.0
+    rows = [*season(make_match, 2019, FIRST, **E2), *season(make_match, 2020, FIRST, **E2)]
+    last_round = standings(pd.DataFrame(rows)).loc["2020-a-c"]
+    # a 6 points, b 3, c 1, d 1, one match each to play, three points to be had. The title: three ahead of b, five behind a.
+    assert last_round["rounds_left"] == 1.0
+    assert last_round["home_margin_title"] == pytest.approx(3 / 3.5)
+    assert last_round["away_margin_title"] == pytest.approx(-5 / 3.5)
+    # Promotion: a leads the first below it, d, by five; c is two behind b. Of the play-off c holds the last place on goals.
+    assert last_round["home_margin_promotion"] == pytest.approx(5 / 3.5)
+    assert last_round["away_margin_promotion"] == pytest.approx(-2 / 3.5)
+    # c, last on goals, is level with d, the last in a play-off, and five behind a, the only one safe.
+    assert last_round["away_margin_play_off"] == 0.0
+    assert last_round["away_margin_safety"] == pytest.approx(-5 / 3.5)
+    assert last_round[["home_n_open_lines", "away_n_open_lines"]].tolist() == [2.0, 2.0], "safety of a is that it stays first"
+    assert last_round[["home_at_stake", "away_at_stake"]].tolist() == pytest.approx([1 - 3 / 3.5, 1.0])
+    assert last_round[["home_nearest_line", "away_nearest_line"]].tolist() == [3.0, 0.0]
 
 
 def test_in_a_first_season_nobody_knows_how_long_it_is(make_match):
-    table = standings(pd.DataFrame(season(make_match, 2020, FIRST)))
+    table = standings(pd.DataFrame(season(make_match, 2020, FIRST, **E2)))
     assert table["rounds_left"].isna().all()
-    assert table["home_n_open_lines"].isna().all()
+    assert table.loc["2020-a-c"].dropna().index.tolist() == ["home_place", "away_place"]
     assert table.loc["2020-a-c", "home_place"] == 0.25
 
 
+def test_where_no_rules_are_known_nothing_is_said_of_lines(make_match):
+    rows = [*season(make_match, 2019, FIRST), *season(make_match, 2020, FIRST)]
+    last_round = standings(pd.DataFrame(rows)).loc["2020-a-c"]
+    assert last_round.dropna().index.tolist() == ["rounds_left", "home_place", "away_place"]
+
+
+def test_the_rules_are_those_of_the_season(make_match):
+    """France's second division sends two up instead of three from 2016 on."""
+    rows = [row for year in range(2014, 2018) for row in season(make_match, year, FIRST, competition_id="F2")]
+    table = standings(pd.DataFrame(rows))
+    # Three up: a leads d, the fourth, by five. Two up: the third, by as much.
+    assert table.loc["2015-a-c", ["home_margin_promotion", "away_margin_promotion"]].tolist() == pytest.approx([5 / 3.5, 0.0])
+    assert table.loc["2017-a-c", ["home_margin_promotion", "away_margin_promotion"]].tolist() == pytest.approx([5 / 3.5, -2 / 3.5])
+    assert table["home_margin_last_chance"].notna().groupby(table.index.str[:4]).any().to_dict() == {
+        "2014": False,
+        "2015": False,
+        "2016": True,
+        "2017": True,
+    }
+
+
+def test_rules_name_places_from_the_top_down():
+    assert rule("nowhere", 2020) == UNKNOWN
+    assert rule("D1", 1999) == rule("D1", 2007) == (1, 3, 6, -3, 0)
+    assert rule("D1", 2008) == rule("D1", 2010) == (1, 3, 6, -3, -2)
+    assert rule("D1", 2030) == (1, 4, 6, -3, -2)
+    for rules in RULES.values():
+        assert list(rules) == sorted(rules), "in the order of the seasons"
+        for each in rules.values():
+            above = [line for line in each[:3] if line]
+            below = [line for line in each[3:] if line]
+            assert above == sorted(set(above)) and min(above) > 0
+            assert below == sorted(set(below)) and max(below, default=-1) < 0
+    columns = [f"{side}_margin_{line}" for side in ("home", "away") for line in LINES]
+    assert [name for name in RATINGS["standing"] if "margin" in name] == columns
+
+
 def test_without_a_result_this_season_there_is_no_place(make_match):
-    table = standings(pd.DataFrame([*season(make_match, 2019, FIRST), *season(make_match, 2020, FIRST)]))
+    table = standings(pd.DataFrame([*season(make_match, 2019, FIRST, **E2), *season(make_match, 2020, FIRST, **E2)]))
     assert table.loc[["2020-a-b", "2020-c-d"]].drop(columns="rounds_left").isna().all(axis=None)
     assert table.loc["2020-a-b", "rounds_left"] == 3.0
 
@@ -77,7 +127,8 @@ def test_a_result_counts_only_when_known_before_the_question(make_match):
 
 
 def test_nothing_known_after_a_cut_changes_an_earlier_table(world):
-    matches = world[0]
+    known = {"here1": "E1", "here2": "E2", "there1": "D1", "there2": "D2"}
+    matches = world[0].replace({"competition_id": known})
     cut = matches["as_of"].quantile(0.6)
     late = ~(matches["known_at"] < cut)
     nonsense = matches.copy()
@@ -88,3 +139,4 @@ def test_nothing_known_after_a_cut_changes_an_earlier_table(world):
     ours, theirs = standings(matches), standings(nonsense.sample(frac=1.0, random_state=2))
     pd.testing.assert_frame_equal(ours.loc[earlier], theirs.loc[earlier], check_exact=True)
     assert not ours.loc[theirs.index].equals(theirs)
+    assert ours.notna().any().all(), "something is said of every column"

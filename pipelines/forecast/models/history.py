@@ -61,12 +61,9 @@ class History(BaseEstimator):  # type: ignore[misc]
         priced = labels["price_side"].notna().to_numpy()
         self.trees_ = self._grow(features[priced], labels[priced], grown) if priced.sum() >= LEAST else {}
         told = is_told(said)
-        probabilities = probabilities_of(*np.where(told, said.T, self._remembered(features).T))
         if told.sum() >= LEAST:
-            outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
-            self.trees_["outcome"] = Trees(FEATURES["history"], PRICE_OUTCOME_GROWTH).fit(
-                features[told], outcomes[told], grown, start=np.log(probabilities[told])
-            )
+            self.trees_["outcome"] = self._grow_outcome(features[told], labels[told], said[told], grown)
+        probabilities = probabilities_of(*np.where(told, said.T, self._remembered(features).T))
         self.expected_goals_ = ExpectedGoals((*RATE_COLUMNS, "memory_total")).fit(features, probabilities, labels)
         return self
 
@@ -78,6 +75,28 @@ class History(BaseEstimator):  # type: ignore[misc]
             return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
 
         return foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), priced, forecast, 2)
+
+    def foresee_overlooked(self, features: pd.DataFrame, labels: pd.DataFrame, said: Array, grown: Grown) -> Array:
+        """(n, 3) what `overlooked` would have been long before, given what `foresee` says; 0 where nothing can be told."""
+
+        def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
+            trees = self._grow_outcome(features[learn], labels[learn], said[learn], grown)
+            return _added(trees, features[asked], said[asked])
+
+        told = is_told(said)
+        # Nothing is learnt from, and nothing asked about, what the first stage says nothing of.
+        overlooked = np.full((len(features), 3), np.nan)
+        features, labels, said = features[told], labels[told], said[told]
+        overlooked[told] = foresee(
+            labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), np.ones(len(said), dtype=bool), forecast, 3
+        )
+        return np.nan_to_num(overlooked, nan=0.0)
+
+    def overlooked(self, features: pd.DataFrame) -> Array:
+        """(n, 3) what outcomes teach beyond prices: what the second stage adds to the logarithms of the probabilities."""
+        if "outcome" not in self.trees_:
+            return np.zeros((len(features), 3))
+        return _added(self.trees_["outcome"], features, self.forecast_price(features))
 
     def forecast_price(self, features: pd.DataFrame) -> Array:
         """(n, 2) what the first stage says of the price: log-odds of the sides and of the draw."""
@@ -138,6 +157,11 @@ class History(BaseEstimator):  # type: ignore[misc]
             ),
         }
 
+    def _grow_outcome(self, features: pd.DataFrame, labels: pd.DataFrame, said: Array, grown: Grown) -> Trees:
+        outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
+        start = np.log(probabilities_of(*said.T))
+        return Trees(FEATURES["history"], PRICE_OUTCOME_GROWTH).fit(features, outcomes, grown, start=start)
+
     def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
         """(n, 2) what the first stage of these trees says; the memory itself if there are none."""
         remembered = self._remembered(features)
@@ -154,3 +178,9 @@ class History(BaseEstimator):  # type: ignore[misc]
     def _remembered(self, features: pd.DataFrame) -> Array:
         # A match that no memory was asked about counts as one between newcomers.
         return features[["memory_side", "memory_draw"]].fillna({"memory_side": 0.55, "memory_draw": -0.2}).to_numpy()
+
+
+def _added(trees: Trees, features: pd.DataFrame, said: Array) -> Array:
+    """(n, 3) what trees of outcomes add to the logarithms of the probabilities that prices mean."""
+    start = np.log(probabilities_of(*said.T))
+    return np.log(trees.predict(features, start)) - start

@@ -31,7 +31,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
 
     The first stage regresses the closing price on the average one before the match, from where single bookmakers and the
     model `History` stand apart from it: prices move towards what earlier prices and results said. The second adds what
-    outcomes teach. A match without quotes before it gets the forecast of `History`.
+    outcomes teach: here, and among the many more matches of `History`. A match without quotes before it gets the forecast of `History`.
 
     Parameters
     ----------
@@ -39,6 +39,9 @@ class Market(BaseEstimator):  # type: ignore[misc]
         First season learnt from: the first with closing prices.
     history_share
         Weight of `History` in the logarithm of the forecast.
+    overlooked_share
+        Share of what outcomes taught `History` beyond prices that also holds of the price forecast here. Quotes before the
+        match tell some of it, and `History` has learnt from three times as many matches.
 
     Attributes
     ----------
@@ -46,9 +49,10 @@ class Market(BaseEstimator):  # type: ignore[misc]
     trees_ : dict of Trees
     """
 
-    def __init__(self, since: int = 2012, history_share: float = 0.1) -> None:
+    def __init__(self, since: int = 2012, history_share: float = 0.1, overlooked_share: float = 0.5) -> None:
         self.since = since
         self.history_share = history_share
+        self.overlooked_share = overlooked_share
 
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
         """Learn from (n, k) features and `contract.LABELS["market"]` of the same matches; raises as `History.fit`."""
@@ -58,7 +62,9 @@ class Market(BaseEstimator):  # type: ignore[misc]
         expected = self.history_.foresee(features, labels, grown)
         usable = (labels["season"] >= self.since) & labels["closing_side"].notna() & _has_quotes(features)
         usable &= is_told(expected)
-        features, labels, expected = features[usable], labels[usable], expected[usable.to_numpy()]
+        overlooked = self.history_.foresee_overlooked(features, labels, expected, grown)
+        features, labels = features[usable], labels[usable]
+        expected, overlooked = expected[usable.to_numpy()], overlooked[usable.to_numpy()]
         self.trees_: dict[str, Trees] = {}
         if len(features) < LEAST:
             return self
@@ -73,7 +79,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         told = is_told(said)
         if told.sum() >= LEAST:
             outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
-            start = np.log(probabilities_of(*said[told].T))
+            start = self._start(said[told], overlooked[told])
             self.trees_["outcome"] = Trees(_MARKET_COLUMNS, MOVE_OUTCOME_GROWTH).fit(features[told], outcomes, grown, start=start)
         return self
 
@@ -84,9 +90,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
         quoted = _has_quotes(features).to_numpy()
         if self.trees_ and quoted.any():
             beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
-            priced = probabilities_of(*self._forecast(self.trees_, beside).T)
-            if "outcome" in self.trees_:
-                priced = self.trees_["outcome"].predict(beside, np.log(priced))
+            start = self._start(self._forecast(self.trees_, beside), self.history_.overlooked(features[quoted]))
+            priced = self.trees_["outcome"].predict(beside, start) if "outcome" in self.trees_ else np.exp(start)
             pooled = priced ** (1.0 - self.history_share) * probabilities[quoted] ** self.history_share
             probabilities[quoted] = pooled / pooled.sum(axis=1, keepdims=True)
         return probabilities
@@ -136,6 +141,11 @@ class Market(BaseEstimator):  # type: ignore[misc]
             )
             for name in ("side", "draw")
         }
+
+    def _start(self, said: Array, overlooked: Array) -> Array:
+        """(n, 3) logarithms of probabilities: what the price forecast means, and what prices overlook."""
+        scores = np.log(probabilities_of(*said.T)) + self.overlooked_share * overlooked
+        return np.asarray(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
 
     def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
         """(n, 2) what the first stage of these trees says of the closing price."""
