@@ -40,9 +40,10 @@ def rate(matches: pd.DataFrame) -> pd.DataFrame:
         (n matches, all columns of `contract.RATINGS`), float64, index `match_id`, ordered by `as_of`, then `match_id`.
     """
     timeline = Timeline.of(matches)
-    # Compiled code lets other threads run: the two that take longest share the cores.
-    with ThreadPoolExecutor(2) as both:
-        tables, play = both.submit(standings, timeline), both.submit(remember_play, timeline)
+    # Compiled code lets other threads run: tables, and play that is remembered by them, take as long as all ratings.
+    with ThreadPoolExecutor(1) as beside:
+        tables = beside.submit(standings, timeline)
+        play = beside.submit(lambda: remember_play(timeline, tables.result()))
         ratings = [replay(timeline, rating) for rating in RATINGS.values()]
     return pd.concat([*ratings, tables.result(), play.result()], axis=1)
 

@@ -8,6 +8,10 @@ steered, after each match, by how much better its clubs played than the price ha
 its play takes the price's place as a far noisier observation, so that clubs without odds are remembered too. The memory
 of play alone has seen no odds and is for the information set `results`.
 
+Late in a season a club to which a place is still open beats one for which everything is decided by more than their strengths
+say, in prices as in play. What is at stake is known before a match: it is added to what is expected, and taken from what is
+observed, so that a dead rubber does not make a club of the next season a weak one.
+
 All dynamics, and the weights of what is counted in a match, were chosen on seasons up to 2018.
 """
 
@@ -21,6 +25,7 @@ import pandas as pd
 from pipelines.forecast import contract
 from pipelines.forecast.devig import devig
 from pipelines.forecast.replay import Timeline
+from pipelines.forecast.standings import standings
 from pipelines.forecast.statespace import Dynamics, Series, recall
 
 Array = npt.NDArray[np.float64]
@@ -100,8 +105,15 @@ USUAL_TOTAL: Final = -0.05
 """Log-odds of more than 2.5 goals where no price tells."""
 
 
-def remember_play(timeline: Timeline) -> pd.DataFrame:
+def remember_play(timeline: Timeline, tables: pd.DataFrame) -> pd.DataFrame:
     """The memory of play for every match, as it stood at the match's `as_of`. It has seen no odds.
+
+    Parameters
+    ----------
+    timeline
+        The matches.
+    tables
+        What `standings` says of them.
 
     Returns
     -------
@@ -109,9 +121,10 @@ def remember_play(timeline: Timeline) -> pd.DataFrame:
         (n matches, `contract.RATINGS["play"]`) of float64, index `match_id`, in the order of the timeline.
     """
     played, counted = performance(timeline)
+    driven = drive(tables)
     noise = np.where(counted, 1.0, PLAY_BARE / PLAY_COUNTED)
-    ((expected, variance),) = recall(timeline, [Series(PLAY, played, noise, np.zeros((len(played), 1)))])
-    columns = dict(zip(contract.RATINGS["play"], (expected[:, 0], variance), strict=True))
+    ((expected, variance),) = recall(timeline, [Series(PLAY, played - driven, noise, np.zeros((len(played), 1)))])
+    columns = dict(zip(contract.RATINGS["play"], (expected[:, 0] + driven, variance), strict=True))
     return pd.DataFrame(columns, index=timeline.match_id)
 
 
@@ -134,6 +147,7 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
     prices = price(quotes.reindex(timeline.match_id))
     side, draw, total = (prices[name].to_numpy(dtype=np.float64) for name in ("side", "draw", "total"))
     played, counted = performance(timeline)
+    driven = drive(standings(timeline))
     has_price = ~np.isnan(side)
     play_noise = np.where(counted, PLAY_COUNTED, PLAY_BARE)
     steer = np.where(has_price, surprise(timeline, side, total), 0.0)
@@ -141,7 +155,7 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
 
     def of_side(dynamics: Dynamics, control: Array) -> Series:
         noise = np.where(has_price, 1.0, play_noise / dynamics.noise)
-        return Series(dynamics, np.where(has_price, side, played), noise, control)
+        return Series(dynamics, np.where(has_price, side, played) - driven, noise, control)
 
     steered, slow, fast, drawn, totals = recall(
         timeline,
@@ -154,14 +168,30 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
         ],
     )
     columns = [
-        *(steered[0][:, 0], steered[0][:, 1], steered[1]),
-        *(slow[0][:, 0], slow[1]),
-        *(fast[0][:, 0], fast[1]),
-        drawn[0][:, 0] + _usual_draw(steered[0][:, 0]),
+        *(steered[0][:, 0] + driven, steered[0][:, 1] + driven, steered[1]),
+        *(slow[0][:, 0] + driven, slow[1]),
+        *(fast[0][:, 0] + driven, fast[1]),
+        drawn[0][:, 0] + _usual_draw(steered[0][:, 0] + driven),
         *(totals[0][:, 0], totals[1]),
     ]
     names = [name for names in contract.MEMORIES.values() for name in names]
     return pd.DataFrame(dict(zip(names, columns, strict=True)), index=timeline.match_id)
+
+
+def drive(tables: pd.DataFrame) -> Array:
+    """(n,) by how much what is at stake for home exceeds what is for away, in units of ln(p_home/p_away).
+
+    0 where no table tells. The weights are least squares of prices on `memory_side` on seasons up to 2016.
+
+    Parameters
+    ----------
+    tables
+        What `standings` says of the matches.
+    """
+    lead = tables["home_at_stake"] - tables["away_at_stake"]
+    has_more = tables["home_n_open_lines"].clip(upper=1.0) - tables["away_n_open_lines"].clip(upper=1.0)
+    lateness = np.exp(-(tables["rounds_left"] - 1.0) / 2.0)
+    return np.nan_to_num(((0.17 + 0.47 * lateness) * lead + 0.1 * has_more).to_numpy(dtype=np.float64), nan=0.0)
 
 
 def price(quotes: pd.DataFrame, moments: Sequence[str] = ("closing", "pre_match")) -> pd.DataFrame:

@@ -80,7 +80,9 @@ def test_the_rules_are_those_of_the_season(make_match):
     table = standings(pd.DataFrame(rows))
     # Three up: a leads d, the fourth, by five. Two up: the third, by as much.
     assert table.loc["2015-a-c", ["home_margin_promotion", "away_margin_promotion"]].tolist() == pytest.approx([5 / 3.5, 0.0])
-    assert table.loc["2017-a-c", ["home_margin_promotion", "away_margin_promotion"]].tolist() == pytest.approx([5 / 3.5, -2 / 3.5])
+    assert table.loc["2017-a-c", ["home_margin_promotion", "away_margin_promotion"]].tolist() == pytest.approx(
+        [5 / 3.5, -2 / 3.5]
+    )
     assert table["home_margin_last_chance"].notna().groupby(table.index.str[:4]).any().to_dict() == {
         "2014": False,
         "2015": False,

@@ -18,9 +18,9 @@ from pipelines.forecast.models import files
 
 Array = npt.NDArray[np.float64]
 
-PRICE_SIDE_GROWTH: Final = Growth(250, 0.06, 31, 200, 0.7, 0.25, 20.0)
-PRICE_DRAW_GROWTH: Final = Growth(150, 0.06, 31, 200, 0.7, 0.25, 20.0)
-PRICE_OUTCOME_GROWTH: Final = Growth(200, 0.02, 6, 800, 0.6, 0.2, 100.0)
+PRICE_SIDE_GROWTH: Final = Growth(400, 0.04, 31, 200, 0.7, 0.25, 20.0)
+PRICE_DRAW_GROWTH: Final = Growth(250, 0.04, 31, 200, 0.7, 0.25, 20.0)
+PRICE_OUTCOME_GROWTH: Final = Growth(400, 0.01, 6, 800, 0.6, 0.2, 100.0)
 """Chosen on seasons up to 2018."""
 
 

@@ -29,14 +29,15 @@ SHOT_COLUMNS: Final = ("shots_log_rate_difference", "shots_log_rate_home", "shot
 CONTEXT_COLUMNS: Final = tuple(
     name
     for name in FEATURES["results"]
-    if name.startswith(("home_form", "away_form", "home_season", "away_season", "home_rest", "away_rest")) or name == "tier"
+    if name.startswith(("home_form", "away_form", "home_season", "away_season", "home_rest", "away_rest"))
+    or name in ("tier", "at_stake_difference", "has_stake_difference")
 )
 PLAY_COLUMNS: Final = ("play_forecast", "goal_difference_forecast", "play_expected", "goals_log_rate_home", "goals_log_rate_away")
 
 PERFORMANCE_GROWTH: Final = Growth(200, 0.03, 15, 300, 0.7, 0.25, 20.0)
 GOAL_DIFFERENCE_GROWTH: Final = Growth(200, 0.04, 15, 300, 0.7, 0.25, 20.0)
 PLAY_OUTCOME_GROWTH: Final = Growth(120, 0.03, 6, 800, 0.6, 0.2, 100.0)
-RATING_OUTCOME_GROWTH: Final = Growth(300, 0.04, 8, 600, 0.6, 0.2, 50.0)
+RATING_OUTCOME_GROWTH: Final = Growth(300, 0.02, 8, 600, 0.6, 0.2, 50.0)
 """Chosen on seasons up to 2018."""
 
 
