@@ -191,7 +191,8 @@ def drive(tables: pd.DataFrame) -> Array:
     lead = tables["home_at_stake"] - tables["away_at_stake"]
     has_more = tables["home_n_open_lines"].clip(upper=1.0) - tables["away_n_open_lines"].clip(upper=1.0)
     lateness = np.exp(-(tables["rounds_left"] - 1.0) / 2.0)
-    return np.nan_to_num(((0.17 + 0.47 * lateness) * lead + 0.1 * has_more).to_numpy(dtype=np.float64), nan=0.0)
+    driven = ((0.17 + 0.47 * lateness) * lead + 0.1 * has_more).to_numpy(dtype=np.float64)
+    return np.asarray(np.nan_to_num(driven, nan=0.0))
 
 
 def price(quotes: pd.DataFrame, moments: Sequence[str] = ("closing", "pre_match")) -> pd.DataFrame:

@@ -78,7 +78,7 @@ def _compiled() -> Any:
     return numba.njit(cache=True, nogil=True)(_tables)
 
 
-def _tables(
+def _tables(  # noqa: PLR0912, PLR0915 - one compiled loop; numba's cache does not see changes of what it would call
     season: Any,
     previous: Any,
     starts: Any,

@@ -106,7 +106,7 @@ def test_a_forecast_for_a_later_stage_knows_what_was_known_before_its_block():
         tuple(days("2002-08-01", "2007-06-30", "2007-07-01", "2010-05-31")),
     ]
     first = days("2004-07-01")[0]
-    assert N_WARM == 2 and N_BLOCK == 3
+    assert (N_WARM, N_BLOCK) == (2, 3)
     assert np.isnan(said[asked_at < first]).all()
     assert (said[asked_at >= first] < asked_at[asked_at >= first]).all()
 

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.forecast import contract
-from pipelines.forecast.memory import log_odds, performance, price, probabilities_of, remember, surprise
+from pipelines.forecast.devig import devig
+from pipelines.forecast.memory import drive, log_odds, performance, price, probabilities_of, remember, surprise
 from pipelines.forecast.replay import MEASURES, Timeline
+from pipelines.forecast.standings import standings
 
 QUOTES = list(contract.MARKET_COLUMNS)
 TOTALS = [name for name in QUOTES if name.endswith(("over", "under"))]
@@ -103,8 +105,61 @@ def test_where_no_price_was_ever_known_play_takes_its_place_and_is_less_sure(mak
     assert without["memory_side_variance"] > 2 * priced.loc[last["match_id"], "memory_side_variance"]
 
 
+def table(**changes: float) -> dict[str, float]:
+    even = {f"{side}_{name}": 1.0 for side in ("home", "away") for name in ("at_stake", "n_open_lines")}
+    return {"rounds_left": 1.0} | even | changes
+
+
+def test_a_club_with_something_to_win_is_driven_the_more_the_later_it_is():
+    dead = {"away_at_stake": 0.0, "away_n_open_lines": 0.0}
+    rows = [
+        table(),
+        table(**dead),
+        table(rounds_left=3.0, **dead),
+        table(rounds_left=40.0, **dead),
+        table(home_at_stake=math.nan),
+    ]
+    expected = [0.0, 0.74, 0.27 + 0.47 * math.exp(-1.0), 0.27 + 0.47 * math.exp(-19.5), 0.0]
+    assert drive(pd.DataFrame(rows)).tolist() == pytest.approx(expected, abs=1e-12)
+    swapped = pd.DataFrame(rows).rename(
+        columns=lambda name: name.replace("home", "x").replace("away", "home").replace("x", "away")
+    )
+    np.testing.assert_array_equal(drive(swapped), -drive(pd.DataFrame(rows)))
+
+
+def test_what_is_at_stake_explains_a_price_and_leaves_the_clubs_as_they_were(make_match):
+    """A price that exceeds the usual by just what drives the clubs surprises nobody: the next season begins as if it were usual."""
+    pairs = [("a", "b"), ("c", "d"), ("b", "c"), ("d", "a"), ("a", "c"), ("b", "d")]
+    goals = [(1, 0), (0, 0), (2, 0), (0, 1), (0, 3), (1, 1)]
+
+    def rows(competition: str) -> pd.DataFrame:
+        return pd.DataFrame(
+            [
+                make_match(
+                    (year - 2018) * 365 + day, h, a, score, season=year, match_id=f"{year}-{h}-{a}", competition_id=competition
+                )
+                for year in (2018, 2019, 2020)
+                for day, ((h, a), score) in enumerate(zip(pairs, goals, strict=True))
+            ]
+        )
+
+    ruled, unruled = rows("E2"), rows("nowhere")
+    driven = pd.Series(drive(standings(ruled)), index=standings(ruled).index)
+    assert driven["2019-b-d"] != 0.0
+    usual = pd.DataFrame([closing(2.0, 4.0, 4.0)] * len(ruled), index=pd.Index(ruled["match_id"]))
+    lifted = usual.copy()
+    side, draw = log_odds(devig(usual[["closing_odds_home", "closing_odds_draw", "closing_odds_away"]].to_numpy()))
+    p = probabilities_of(side + driven.loc[usual.index].to_numpy(), draw)
+    lifted[["closing_odds_home", "closing_odds_draw", "closing_odds_away"]] = 1.0 / p
+    ours = remember(Timeline.of(ruled), lifted)["memory_side_unsteered"]
+    theirs = remember(Timeline.of(unruled), usual)["memory_side_unsteered"]
+    np.testing.assert_allclose(ours - driven.loc[ours.index], theirs.loc[ours.index], atol=1e-9)
+
+
 def test_nothing_known_after_a_cut_changes_what_was_remembered_before_it(world):
     matches, warehouse = world
+    # Competitions with rules: what is at stake must not know more either.
+    matches = matches.replace({"competition_id": {"here1": "E1", "here2": "E2", "there1": "D1", "there2": "D2"}})
     cut = matches["as_of"].quantile(0.6)
     late = (~(matches["known_at"] < cut)).to_numpy()
     random = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pipelines.forecast import contract, metrics
 from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
 from pipelines.forecast.firmness import firmness
-from pipelines.forecast.memory import log_odds
+from pipelines.forecast.memory import log_odds, probabilities_of
 from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat
 from pipelines.forecast.predict import forecast
 from pipelines.forecast.splits import is_played
@@ -267,6 +268,44 @@ def test_the_second_stage_never_learns_from_the_first_stages_fit_to_its_own_matc
     other.loc[~first, ["price_side", "price_draw"]] = 0.0
     np.testing.assert_array_equal(said[~first], History().foresee(features, other, {})[~first])
     assert np.isfinite(said[~first]).all()
+
+
+def test_what_prices_overlook_is_what_outcomes_add_to_them(fitted, of_set):
+    features, model = of_set("history")[2], fitted["history"]
+    log_p = np.log(probabilities_of(*model.forecast_price(features).T)) + model.overlooked(features)
+    np.testing.assert_allclose(np.exp(log_p), model.predict_proba(features), rtol=1e-12)
+
+
+def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkeypatch):
+    """Blocks of one year, so that the small world has some; no outcome of a match's own year or later moves what is said."""
+    monkeypatch.setattr("pipelines.forecast.learners.N_WARM", 1)
+    monkeypatch.setattr("pipelines.forecast.learners.N_BLOCK", 1)
+    features, labels, _ = of_set("history")
+    said = History().foresee(features, labels, {})
+    ours = History().foresee_overlooked(features, labels, said, {})
+    told = ours.any(axis=1)
+    assert not told[labels["season"].isin([2015, 2016])].any(), "one year to foresee prices, one to foresee outcomes"
+    assert told[labels["season"] == 2018].all()
+    other = labels.copy()
+    late = labels["asked_at"] >= labels.loc[told, "asked_at"].min()
+    other.loc[late, ["home_goals", "away_goals"]] = [0.0, 9.0]
+    first = told & (labels["season"] == labels.loc[told, "season"].min()).to_numpy()
+    np.testing.assert_array_equal(ours[first], History().foresee_overlooked(features, other, said, {})[first])
+
+
+def test_market_takes_over_a_share_of_what_prices_overlook(fitted, of_set):
+    features, model = of_set("market")[2], fitted["market"]
+    files_of = {name: getattr(model, name) for name in ("trees_", "history_")}
+    logs = []
+    for share in (0.0, 0.5, 1.0):
+        other = Market(history_share=0.0, overlooked_share=share)
+        vars(other).update(files_of)
+        logs.append(np.log(other.predict_proba(features)))
+    step = [np.diff(after - before, axis=1) for before, after in pairwise(logs)]
+    expected = np.diff(0.5 * model.history_.overlooked(features), axis=1)
+    for each in step:
+        np.testing.assert_allclose(each, expected, atol=1e-12)
+    assert np.abs(expected).max() > 1e-4
 
 
 def test_a_match_without_quotes_gets_the_forecast_of_history(fitted, of_set):

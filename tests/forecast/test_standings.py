@@ -101,8 +101,10 @@ def test_rules_name_places_from_the_top_down():
         for each in rules.values():
             above = [line for line in each[:3] if line]
             below = [line for line in each[3:] if line]
-            assert above == sorted(set(above)) and min(above) > 0
-            assert below == sorted(set(below)) and max(below, default=-1) < 0
+            assert above == sorted(set(above))
+            assert min(above) > 0
+            assert below == sorted(set(below))
+            assert max(below, default=-1) < 0
     columns = [f"{side}_margin_{line}" for side in ("home", "away") for line in LINES]
     assert [name for name in RATINGS["standing"] if "margin" in name] == columns
 

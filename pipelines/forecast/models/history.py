@@ -90,7 +90,7 @@ class History(BaseEstimator):  # type: ignore[misc]
         overlooked[told] = foresee(
             labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), np.ones(len(said), dtype=bool), forecast, 3
         )
-        return np.nan_to_num(overlooked, nan=0.0)
+        return np.asarray(np.nan_to_num(overlooked, nan=0.0))
 
     def overlooked(self, features: pd.DataFrame) -> Array:
         """(n, 3) what outcomes teach beyond prices: what the second stage adds to the logarithms of the probabilities."""

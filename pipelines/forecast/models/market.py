@@ -31,7 +31,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
 
     The first stage regresses the closing price on the average one before the match, from where single bookmakers and the
     model `History` stand apart from it: prices move towards what earlier prices and results said. The second adds what
-    outcomes teach: here, and among the many more matches of `History`. A match without quotes before it gets the forecast of `History`.
+    outcomes teach: here, and among the many more matches of `History`. A match without quotes before it gets the forecast
+    of `History`.
 
     Parameters
     ----------
