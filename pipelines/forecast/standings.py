@@ -4,7 +4,8 @@ Belongs here: places, the distance in points to the places that matter, whether 
 not belong here: which places matter (`places`).
 
 A table knows the results whose `known_at` is strictly before the match's `as_of`, and the clubs that had a match in the
-division this season by then; how many matches a season has is taken from the season before. That a club can still be
+division this season by then. How many matches a season has follows from how often clubs met each other in the three seasons before:
+the most counts, as one season may have been broken off. That a club can still be
 caught is judged by the one rival next to the place: a club may be safe a little earlier, where its rivals meet each other.
 """
 
@@ -22,6 +23,8 @@ POINTS: Final = 3.0
 """For a win, so also what a rival can gain in a match."""
 DECIDED: Final = 1.5
 """Where margins are cut: by how much a place is safe or lost does not matter any more."""
+N_SEASONS: Final = 3
+"""That tell how often clubs meet each other."""
 YEARS: Final = 10_000
 """More than any season's year."""
 
@@ -111,10 +114,19 @@ def _tables(  # noqa: PLR0912, PLR0915 - one compiled loop; numba's cache does n
         present[home[i]] = True
         present[away[i]] = True
         first, last = starts[season[i]], starts[season[i] + 1]
-        rounds = np.nan
-        if previous[season[i]] >= 0:
-            for club in range(starts[previous[season[i]]], starts[previous[season[i]] + 1]):
-                rounds = played[club] if np.isnan(rounds) else max(rounds, played[club])
+        n_present = present[first:last].sum()
+        if min(played[home[i]], played[away[i]]) < 2.0:
+            n_present = 0  # not all have come yet: as many as before are expected
+        rounds, before = np.nan, previous[season[i]]
+        for _ in range(N_SEASONS):
+            if before < 0:
+                break
+            past = played[starts[before] : starts[before + 1]]
+            # A season broken off, or of another number of clubs, must not be taken for the length of this one.
+            rivals = len(past) - 1.0
+            length = np.round(past.max() / rivals * ((n_present or len(past)) - 1.0))
+            rounds = length if np.isnan(rounds) else max(rounds, length)
+            before = previous[before]
         said[i, 0] = max(rounds - (played[home[i]] + played[away[i]]) / 2.0, 0.0)
         if played[home[i]] == 0.0 or played[away[i]] == 0.0:
             continue

@@ -68,6 +68,25 @@ def test_in_a_first_season_nobody_knows_how_long_it_is(make_match):
     assert table.loc["2020-a-c", "home_place"] == 0.25
 
 
+def test_a_season_that_was_broken_off_is_not_taken_for_the_length_of_the_next(make_match):
+    """As 2019/20: what was at stake in the season after would seem decided a quarter before its end."""
+    half = dict(list(FIRST.items())[:2])
+    rows = [*season(make_match, 2018, FIRST, **E2), *season(make_match, 2019, half, **E2), *season(make_match, 2020, FIRST, **E2)]
+    table = standings(pd.DataFrame(rows))
+    assert table.loc["2019-a-b", "rounds_left"] == 3.0
+    assert table.loc["2020-a-b", "rounds_left"] == 3.0
+    assert table.loc["2020-a-c", "home_n_open_lines"] == 2.0
+
+
+def test_a_smaller_division_plays_fewer_rounds(make_match):
+    """Once all clubs have come: three that meet each other once play two matches each, where four played three."""
+    smaller = {("a", "b"): (1, 0), ("b", "c"): (2, 0), ("a", "c"): (0, 3), ("c", "b"): (0, 0), ("c", "a"): None}
+    rows = [*season(make_match, 2019, FIRST, **E2), *season(make_match, 2020, smaller, **E2)]
+    table = standings(pd.DataFrame(rows))
+    assert table.loc["2020-b-c", "rounds_left"] == 2.5
+    assert table.loc["2020-c-a", "rounds_left"] == 0.0
+
+
 def test_where_no_rules_are_known_nothing_is_said_of_lines(make_match):
     rows = [*season(make_match, 2019, FIRST), *season(make_match, 2020, FIRST)]
     last_round = standings(pd.DataFrame(rows)).loc["2020-a-c"]
