@@ -56,7 +56,10 @@ GROUPS: Final[dict[str, Group]] = {
     "form": Group("the clubs' last five matches", _both("form", _FORM)),
     "season": Group("the clubs' season so far", _both("season", _SEASON)),
     "rest": Group("days since the clubs' last matches", ("home_rest_days", "away_rest_days")),
-    "stakes": Group("the table, and what can still be won or lost", RATINGS["standing"]),
+    "stakes": Group(
+        "the table, and what can still be won or lost",
+        (*RATINGS["standing"], "at_stake_difference", "has_stake_difference"),
+    ),
     "experience": Group("how many matches of the clubs are known", RATINGS["experience"]),
     "occasion": Group("the level of the league, and the month", ("tier", "month")),
     "memory": Group(

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pipelines.forecast.additive import start, terms
+from pipelines.forecast.additive import TERMS, start, terms
 from pipelines.forecast.contract import FEATURES
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
@@ -112,7 +112,13 @@ class History(BaseEstimator):  # type: ignore[misc]
         """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
         check_is_fitted(self)
         found = np.stack([self._price_terms(features, k) for k in range(2)], axis=2)
-        return found + terms(self.trees_["outcome"], features) if "outcome" in self.trees_ else found
+        return found + self.overlooked_terms(features)
+
+    def overlooked_terms(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + T, 2) what each feature adds to the log-odds of `overlooked`, see `additive`."""
+        if "outcome" not in self.trees_:
+            return np.zeros((len(features), 1 + len(TERMS), 2))
+        return terms(self.trees_["outcome"], features)
 
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away."""

@@ -105,6 +105,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         if self.trees_ and quoted.any():
             beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
             priced = np.stack([self._price_terms(beside, k) for k in range(2)], axis=2)
+            priced += self.overlooked_share * self.history_.overlooked_terms(features[quoted])
             if "outcome" in self.trees_:
                 priced += terms(self.trees_["outcome"], beside)
             found[quoted] = (1.0 - self.history_share) * priced + self.history_share * found[quoted]
