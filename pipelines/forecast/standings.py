@@ -4,8 +4,8 @@ Belongs here: places, the distance in points to the places that matter, whether 
 not belong here: which places matter (`places`).
 
 A table knows the results whose `known_at` is strictly before the match's `as_of`, and the clubs that had a match in the
-division this season by then. How many matches a season has follows from how often clubs met each other in the three seasons before:
-the most counts, as one season may have been broken off. That a club can still be
+division this season by then. How many matches a season has follows from how often clubs met
+each other in the three seasons before; the most counts, as one may have been broken off. That a club can still be
 caught is judged by the one rival next to the place: a club may be safe a little earlier, where its rivals meet each other.
 """
 
