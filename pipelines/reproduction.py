@@ -12,6 +12,7 @@ from itertools import groupby
 
 import pandas as pd
 
+from pipelines.defs.champions import is_readable, read
 from pipelines.defs.predictions import HORIZON, memories_and_quotes
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, ParsedFile
@@ -145,8 +146,9 @@ def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.D
     from pipelines.forecast.predict import forecast
 
     warehouse, was = Warehouse(settings.model_url), issued.prediction.iloc[0]
-    recipe = MODELS[version.tags["recipe"]]
-    model = recipe.read(Registry(settings.mlflow_tracking_uri).fetch(version, settings.state_dir / "models"))
+    if not is_readable(version):
+        raise NotReproducible(f"{version.name} version {version.version} was made by another version of this code.")
+    recipe, model = MODELS[version.tags["recipe"]], read(settings, Registry(settings.mlflow_tracking_uri), version)
     coming = gold.coming_rows(warehouse, after=was["issued_at"], before=was["issued_at"] + HORIZON)
     if was["match_id"] not in set(coming["match_id"]):
         raise NotReproducible(f"Match {was['match_id']} is not among the coming matches that these files tell of.")

@@ -7,16 +7,21 @@ from pipelines.commands.launch import run_job
 
 
 @click.command()
-@click.option("--train/--no-train", default=None, help="Train a model. Default: only where there is none yet.")
+@click.option("--train/--no-train", default=None, help="Train a model. Default: only where there is none that can be read.")
 def build(train: bool | None) -> None:
     """Run everything from raw files to publication, and show the coming fixtures."""
+    from pipelines.defs.champions import is_readable
     from pipelines.settings import Settings
     from pipelines.store.gold import last_promoted
+    from pipelines.store.registry import Registry
     from pipelines.store.warehouse import Warehouse
 
     if train is None:
         settings = Settings.read()
-        train = last_promoted(Warehouse(settings.model_url), settings.model_name("results")) is None
+        name = settings.model_name("results")
+        champion = Registry(settings.mlflow_tracking_uri).champion(name)
+        is_missing = champion is None and last_promoted(Warehouse(settings.model_url), name) is None
+        train = is_missing or (champion is not None and not is_readable(champion))
     run_job("build" if train else "day")
     show_predictions(limit=20)
 

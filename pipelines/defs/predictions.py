@@ -4,23 +4,19 @@ Belongs here: the asset of the ledger and the checks that stand between it and t
 """
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.champions import served, served_sets
 from pipelines.defs.quality import verdict
 from pipelines.defs.resources import FRESHNESS
 from pipelines.defs.training import MODELS_OF
-from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import basis, gold, ledger
-from pipelines.store.registry import ModelVersion, Registry
+from pipelines.store.registry import Registry
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from pipelines.forecast.models import Model
 
 HORIZON = timedelta(days=10)
 """How far ahead matches are forecast: fixtures beyond it still move too often."""
@@ -53,13 +49,13 @@ def prediction(
     if coming.empty:
         context.log.warning("no coming match is known; the publication will be empty and say so")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
-    served = _served(settings, warehouse, registry)
-    memories, quotes = memories_and_quotes(warehouse, coming, now) if any(name != "results" for name in served) else (None, None)
+    models = served(settings, warehouse, registry)
+    memories, quotes = memories_and_quotes(warehouse, coming, now) if any(name != "results" for name in models) else (None, None)
     said = [
         forecast(model, name, coming, *((None, None) if name == "results" else (memories, quotes))).assign(
             information_set=name, model_name=champion.name, model_version=champion.version, issued_at=now
         )
-        for name, (champion, model) in served.items()
+        for name, (champion, model) in models.items()
     ]
     kept = ledger.Head.read(settings.ledger_head)
     if kept is not None and not ledger.goes_on(warehouse, kept):
@@ -76,7 +72,7 @@ def prediction(
         metadata={
             "dagster/row_count": len(in_force),
             "n_new": int((in_force["issued_at"] == now).sum()),
-            **{f"{name}_model_version": champion.version for name, (champion, _) in served.items()},
+            **{f"{name}_model_version": champion.version for name, (champion, _) in models.items()},
         }
     )
 
@@ -91,48 +87,6 @@ def memories_and_quotes(warehouse: Warehouse, coming: pd.DataFrame, after: datet
     timeline = Timeline.of(gold.matches(warehouse, countries))
     memories = remember(timeline, gold.prices(warehouse, countries)).loc[coming["match_id"]]
     return memories, gold.quotes(warehouse, after=after)
-
-
-def _served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dict[str, tuple[ModelVersion, Model]]":
-    """Information set to champion and model, of those that have one that can be read.
-
-    Raises:
-        dg.Failure: none has.
-    """
-    from pipelines.forecast.models import MODELS, UnknownFormat
-
-    served, unread = {}, []
-    for name in contract.FEATURES:
-        champion = registry.champion(settings.model_name(name)) or _promoted_before(settings, warehouse, registry, name)
-        if champion is None:
-            continue
-        try:
-            model = MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
-        except (KeyError, UnknownFormat) as error:
-            unread.append(f"the champion of {name} was made by another version of this code ({error})")
-            continue
-        served[name] = champion, model
-    if not served:
-        why = "; ".join(unread) or "there is no champion yet"
-        raise dg.Failure(f"Nothing can be forecast, {why}: `football train` makes one that can be read.", allow_retries=False)
-    for sentence in unread:
-        dg.get_dagster_logger().warning(f"{sentence}: nothing new is said by it until `football train` was run")
-    return served
-
-
-def _promoted_before(settings: Settings, warehouse: Warehouse, registry: Registry, information_set: str) -> ModelVersion | None:
-    """Give the alias to the version whose promotion was decided by a training that died before it could."""
-    name = settings.model_name(information_set)
-    decided = gold.last_promoted(warehouse, name)
-    if decided is None or decided[0] not in {model.version for model in registry.versions(name)}:
-        return None
-    registry.promote(name, *decided)
-    return registry.champion(name)
-
-
-def served_sets(settings: Settings, registry: Registry) -> list[str]:
-    """The information sets that have a champion: what others once said is no longer in force."""
-    return [name for name in contract.FEATURES if registry.champion(settings.model_name(name))]
 
 
 @dg.asset_check(asset=LEDGER, blocking=True, description="What is about to be published is complete, possible and unique.")

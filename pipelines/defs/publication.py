@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
-from pipelines.defs.predictions import HORIZON, served_sets
+from pipelines.defs.champions import served_sets
+from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
 from pipelines.settings import Settings

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.champions import is_readable, legible, read
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import gold
@@ -178,7 +179,6 @@ def _attempt(
     """Fit, compare, register and, if it deserves it, promote."""
     from pipelines.forecast.backtest import backtest, summarise
     from pipelines.forecast.features import label
-    from pipelines.forecast.models import UnknownFormat
     from pipelines.forecast.plots import distance_by_league, distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
@@ -188,12 +188,11 @@ def _attempt(
     seasons = sorted(matches.loc[played, "season"].unique())[-_n_evidence(champion) :]
     challenger = backtest(matches, known.features, quotes, recipe, seasons, grown)
     rival, is_refit = None, champion is not None and champion.recipe is recipe
-    if champion is not None and is_refit:
-        try:
-            served = recipe.read(registry.fetch(champion.version, settings.state_dir / "models"))
-            rival = _unseen(challenger, known.features[columns], served, champion.version.tags.get("learnt_until"))
-        except UnknownFormat as error:
-            dg.get_dagster_logger().warning(f"the champion cannot be read any more and is no rival: {error}")
+    if champion is not None and is_refit and is_readable(champion.version):
+        served = read(settings, registry, champion.version)
+        rival = _unseen(challenger, known.features[columns], served, champion.version.tags.get("learnt_until"))
+    elif is_refit:
+        dg.get_dagster_logger().warning("the champion was made by another version of this code and is no rival")
     elif champion is not None and champion.recipe is not None:
         rival = backtest(matches, known.features, quotes, champion.recipe, seasons, grown)
     decision = decide(challenger, rival, is_refit=is_refit, is_odds_free=recipe.information_set == "results")
@@ -297,7 +296,7 @@ def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> di
         "information_set": recipe.information_set,
         "git_revision": git_revision() or "unknown",
         "data_sha256": data.hexdigest(),
-        "features_sha256": hashlib.sha256("\n".join(features.columns).encode()).hexdigest(),
+        **legible(recipe.information_set),
     }
 
 

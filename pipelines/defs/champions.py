@@ -1,0 +1,80 @@
+"""Champions: the models that are served, one for each information set that has one.
+
+Belongs here: finding and reading them, and whether this version of the code can. Does not belong here: what they say
+(`predictions`), or how one is made and promoted (`training`).
+"""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from pipelines.forecast import contract
+from pipelines.settings import Settings
+from pipelines.store import gold
+from pipelines.store.registry import ModelVersion, Registry
+from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.forecast.models import Model
+
+
+def served_sets(settings: Settings, registry: Registry) -> list[str]:
+    """The information sets that have a champion: what others once said is no longer in force."""
+    return [name for name in contract.FEATURES if registry.champion(settings.model_name(name))]
+
+
+def served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dict[str, tuple[ModelVersion, Model]]":
+    """Information set to champion and model, of those that have one that can be read.
+
+    Raises:
+        dg.Failure: none has.
+    """
+    found, unread = {}, []
+    for name in contract.FEATURES:
+        champion = registry.champion(settings.model_name(name)) or _promoted_before(settings, warehouse, registry, name)
+        if champion is None:
+            continue
+        if not is_readable(champion):
+            unread.append(f"the champion of {name} was made by another version of this code")
+            continue
+        found[name] = champion, read(settings, registry, champion)
+    if not found:
+        why = "; ".join(unread) or "there is no champion yet"
+        raise dg.Failure(f"Nothing can be forecast, {why}: `football train` makes one that can be read.", allow_retries=False)
+    for sentence in unread:
+        dg.get_dagster_logger().warning(f"{sentence}: nothing new is said by it until `football train` was run")
+    return found
+
+
+def read(settings: Settings, registry: Registry, champion: ModelVersion) -> "Model":
+    """The fitted model of a version that is readable."""
+    from pipelines.forecast.models import MODELS
+
+    return MODELS[champion.tags["recipe"]].read(registry.fetch(champion, settings.state_dir / "models"))
+
+
+def is_readable(champion: ModelVersion) -> bool:
+    """Whether this code knows the recipe, the form of its files, and gives it the features that it learnt from."""
+    from pipelines.forecast.models import MODELS
+
+    recipe = MODELS.get(champion.tags.get("recipe", ""))
+    return recipe is not None and legible(recipe.information_set).items() <= dict(champion.tags).items()
+
+
+def legible(information_set: str) -> dict[str, str]:
+    """The tags that a version of a set must bear for this code to read it."""
+    from pipelines.forecast.models.files import FORMAT
+
+    columns = "\n".join(contract.FEATURES[information_set])
+    return {"format": str(FORMAT), "features_sha256": hashlib.sha256(columns.encode()).hexdigest()}
+
+
+def _promoted_before(settings: Settings, warehouse: Warehouse, registry: Registry, information_set: str) -> ModelVersion | None:
+    """Give the alias to the version whose promotion was decided by a training that died before it could."""
+    name = settings.model_name(information_set)
+    decided = gold.last_promoted(warehouse, name)
+    if decided is None or decided[0] not in {model.version for model in registry.versions(name)}:
+        return None
+    registry.promote(name, *decided)
+    return registry.champion(name)
