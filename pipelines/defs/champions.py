@@ -40,11 +40,21 @@ def served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dic
             continue
         found[name] = champion, read(settings, registry, champion)
     if not found:
-        why = "; ".join(unread) or "there is no champion yet"
-        raise dg.Failure(f"Nothing can be forecast, {why}: `football train` makes one that can be read.", allow_retries=False)
+        raise dg.Failure(_why_none(settings, warehouse, unread), allow_retries=False)
     for sentence in unread:
         dg.get_dagster_logger().warning(f"{sentence}: nothing new is said by it until `football train` was run")
     return found
+
+
+def _why_none(settings: Settings, warehouse: Warehouse, unread: list[str]) -> str:
+    if unread:
+        return f"Nothing can be forecast: {'; '.join(unread)}. `football train` makes one that can be read."
+    if refused := gold.last_refusal(warehouse, [settings.model_name(name) for name in contract.FEATURES]):
+        return (
+            f"Nothing can be forecast: no model was good enough to be served. {refused} More competitions or seasons "
+            "(COMPETITIONS, SEASONS) teach it more."
+        )
+    return "Nothing can be forecast: there is no champion yet. `football train` makes one."
 
 
 def read(settings: Settings, registry: Registry, champion: ModelVersion) -> "Model":

@@ -216,6 +216,19 @@ def promotions(warehouse: Warehouse) -> "pd.DataFrame":
     return warehouse.read("select model_name, decided_at as promoted_at from forecast.model_evidence where decision = 'promoted'")
 
 
+def last_refusal(warehouse: Warehouse, model_names: "Collection[str]") -> str | None:
+    """The decisive reason for which the last model of these names was not promoted; None if none was refused."""
+    with warehouse.connect() as connection:
+        row = connection.execute(
+            """
+            select reasons ->> 0 from forecast.model_evidence
+            where decision <> 'promoted' and model_name = any(%s) order by evidence_id desc limit 1
+            """,
+            [list(model_names)],
+        ).fetchone()
+    return str(row[0]) if row else None
+
+
 def last_promoted(warehouse: Warehouse, model_name: str) -> tuple[int, str] | None:
     """Version and moment of the last promotion that was decided of a registered model; None before the first."""
     with warehouse.connect() as connection:
