@@ -95,16 +95,16 @@ def _recognise(peer: pd.DataFrame, ours: pd.DataFrame) -> dict[str, str]:
     is_sure = (n >= LEAST_MATCHES) & (most >= LEAST_SHARE * n) & (most >= LEAST_LEAD * second)
     # Of several that look like one of ours, as in leagues that play on the same days, at most one is it.
     is_sure &= shared.argmax(axis=0)[best] == np.arange(len(theirs))
-    return {str(theirs[i]): str(known[best[i]]) for i in np.flatnonzero(is_sure)}
+    return {theirs[i]: known[best[i]] for i in np.flatnonzero(is_sure)}
 
 
-def _calendars(matches: pd.DataFrame, days: pd.Index) -> tuple[pd.Index, csr_array]:
+def _calendars(matches: pd.DataFrame, days: pd.Index) -> tuple[list[str], csr_array]:
     """Clubs, and (clubs, 2 · days) ones where a club plays at home, then away."""
     both = pd.concat([matches["home"], matches["away"]])
     codes, clubs = pd.factorize(both, sort=True)
-    day = days.get_indexer(matches["date"])
+    day = days.get_indexer(pd.Index(matches["date"]))
     at = np.concatenate([day, day + len(days)])
     ones = np.ones(len(codes))
     calendars = csr_array((ones, (codes, at)), shape=(len(clubs), 2 * len(days)))
     calendars.data = np.minimum(calendars.data, 1.0)
-    return pd.Index(clubs), calendars
+    return list(clubs), calendars
