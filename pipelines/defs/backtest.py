@@ -8,6 +8,7 @@ the trees that one of them has grown. In one process they read the matches once.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -173,7 +174,9 @@ def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forec
     }
     path = write_evidence(walk.settings, f"backtest-{walk.recipe.name}", figures)
     if walk.out:
-        as_file(whole, matches, walk.recipe).to_csv(walk.out, index=False)
+        partial = Path(f"{walk.out}.{os.getpid()}")
+        as_file(whole, matches, walk.recipe).to_csv(partial, index=False)
+        partial.replace(walk.out)
     plots = {
         "reliability": reliability_diagram(whole),
         "distance_by_season": distance_to_market(whole),

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 def served_sets(settings: Settings, registry: Registry) -> list[str]:
-    """The information sets that have a champion: what others once said is no longer in force."""
-    return [name for name in contract.FEATURES if registry.champion(settings.model_name(name))]
+    """The information sets that have a champion which can be read: what others once said is no longer in force."""
+    champions = {name: registry.champion(settings.model_name(name)) for name in contract.FEATURES}
+    return [name for name, champion in champions.items() if champion and is_readable(champion)]
 
 
 def served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dict[str, tuple[ModelVersion, Model]]":

@@ -13,7 +13,7 @@ over-confident by a factor of 1.5 (`tests/forecast/test_drift.py`).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -36,6 +36,9 @@ SHARPNESS: Final = (0.7, 1.4)
 
 TILT: Final = 0.25
 """Nats by which home or draw would be likelier, or less likely, if the forecasts issued were biased."""
+
+TOLD_WITHIN: Final = timedelta(days=2)
+"""After a kick-off, until its result has been scored: a model promoted before then is no answer to the alarm it raised."""
 
 N_RECENT: Final = 500
 """Matches over which the distance to the market is shown. Nothing is decided by it."""
@@ -102,7 +105,7 @@ def _detect(information_set: str, rows: pd.DataFrame, promotions: Sequence[datet
         calibration = running_evidence(calibration_factors(counted)) / _THRESHOLD
         crossed = np.flatnonzero(np.maximum(distance, calibration) >= 1)
         alarmed_at = counted["kickoff_at"].iloc[crossed[0]] if len(crossed) else None
-        fresh = next((moment for moment in promotions if alarmed_at is not None and moment > alarmed_at), None)
+        fresh = next((moment for moment in promotions if alarmed_at is not None and moment > alarmed_at + TOLD_WITHIN), None)
         if fresh is None:
             break
         since = fresh

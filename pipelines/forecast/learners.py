@@ -185,11 +185,13 @@ class Trees:
             "num_threads": _threads(len(features)),
             "verbose": -1,
         }
-        digest = hashlib.sha256(repr((tuple(self.columns), settings)).encode())
+        digest = hashlib.sha256(repr((lightgbm.__version__, tuple(self.columns), settings)).encode())
         for part in (values, target, start, weight if weight is not None else np.ones(0)):
             digest.update(np.ascontiguousarray(part).tobytes())
         key = digest.hexdigest()
-        if key not in grown:
+        try:
+            self.booster_ = grown[key]  # one question: between two of them another process may have tidied up
+        except KeyError:
             data = lightgbm.Dataset(
                 values,
                 target if is_outcome else target - start,
@@ -198,8 +200,7 @@ class Trees:
                 feature_name=list(self.columns),
                 params=settings,
             )
-            grown[key] = lightgbm.train(settings, data)
-        self.booster_ = grown[key]
+            self.booster_ = grown[key] = lightgbm.train(settings, data)
         return self
 
     def predict(self, features: pd.DataFrame, start: Array) -> Array:

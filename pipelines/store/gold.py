@@ -195,7 +195,7 @@ def record(warehouse: Warehouse) -> "pd.DataFrame":
             select distinct on (model_name, model_version)
                 model_name,
                 model_version,
-                (figures #>> '{challenger,difference_high}')::float8 as promised_difference
+                (figures #>> '{distance_to_market,high}')::float8 as promised_difference
             from forecast.model_evidence
             order by model_name, model_version, evidence_id desc
         )

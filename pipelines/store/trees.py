@@ -5,12 +5,16 @@ Belongs here: keeping LightGBM's text, and nothing else, in a folder. What goes 
 """
 
 import os
+import time
 from collections.abc import Iterator, MutableMapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import lightgbm
+
+KEPT_SECONDS: Final = 24 * 3600
 
 
 class TreesOnDisk(MutableMapping[str, "lightgbm.Booster"]):
@@ -29,10 +33,12 @@ class TreesOnDisk(MutableMapping[str, "lightgbm.Booster"]):
             import lightgbm
 
             try:
-                text = self._path(digest).read_text(encoding="utf-8")
+                self._used[digest] = lightgbm.Booster(model_str=self._path(digest).read_text(encoding="utf-8"))
             except FileNotFoundError:
                 raise KeyError(digest) from None
-            self._used[digest] = lightgbm.Booster(model_str=text)
+            except lightgbm.basic.LightGBMError:  # cut short when the machine stopped: grown again like any that lacks
+                self._path(digest).unlink(missing_ok=True)
+                raise KeyError(digest) from None
         return self._used[digest]
 
     def __setitem__(self, digest: str, trees: "lightgbm.Booster") -> None:
@@ -58,10 +64,15 @@ class TreesOnDisk(MutableMapping[str, "lightgbm.Booster"]):
         return sum(1 for _ in self)
 
     def forget_unused(self) -> None:
-        """Delete what was neither read nor written through this object, and what a killed process left half-written."""
+        """Delete what was not read or written through this object, and what a killed process left half-written.
+
+        Not what is younger than a day: a backtest may be growing it, or about to read it.
+        """
         for path in self.folder.glob("*"):
-            if path.suffix != ".txt" or path.stem not in self._used:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                is_used = path.suffix == ".txt" and path.stem in self._used
+                if not is_used and path.stat().st_mtime < time.time() - KEPT_SECONDS:
+                    path.unlink()
 
     def _path(self, digest: str) -> Path:
         return self.folder / f"{digest}.txt"

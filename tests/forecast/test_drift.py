@@ -119,6 +119,11 @@ def test_an_alarm_stands_until_a_model_is_promoted_and_then_only_newer_forecasts
     (standing,) = detect(record, promoted(-1))
     assert standing.alarmed_at is not None
     assert (standing.alarmed_at, standing.n) == (detect(bad, NO_PROMOTION)[0].alarmed_at, 2_000)
+    # A training between the kick-off that raised it and its result has not seen the alarm, and does not end it.
+    assert standing.alarmed_at is not None
+    too_soon = pd.DataFrame({"model_name": ["model"], "promoted_at": [pd.Timestamp(standing.alarmed_at) + pd.Timedelta(hours=1)]})
+    (unheard,) = detect(record, too_soon)
+    assert unheard.alarmed_at == standing.alarmed_at
     (after,) = detect(record, promoted(-1, 99))
     assert (after.alarmed_at, after.since) == (None, START + pd.Timedelta(days=99))
     assert after.n == 1_000, "all of the second part were issued on that day or later, and none of the first"

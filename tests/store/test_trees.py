@@ -1,12 +1,14 @@
 """Trees on disk: what a later run finds is what an earlier one has grown."""
 
+import os
+import time
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 import pytest
 
-from pipelines.store.trees import TreesOnDisk
+from pipelines.store.trees import KEPT_SECONDS, TreesOnDisk
 
 VALUES = np.random.default_rng(3).normal(size=(400, 3))
 
@@ -42,8 +44,25 @@ def test_a_training_leaves_behind_only_what_it_used_itself(tmp_path: Path, grown
     earlier = TreesOnDisk(tmp_path)
     earlier["closed season"] = earlier["old recipe"] = grown
     (tmp_path / "closed season.123").write_text("cut short", encoding="utf-8")
+    for path in tmp_path.iterdir():
+        os.utime(path, (time.time() - 2 * KEPT_SECONDS,) * 2)
+    (tmp_path / "of a backtest that is going on.txt").write_text("just written", encoding="utf-8")
     later = TreesOnDisk(tmp_path)
     assert later["closed season"].num_trees() == 30
     later["new season"] = grown
     later.forget_unused()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["closed season.txt", "new season.txt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "closed season.txt",
+        "new season.txt",
+        "of a backtest that is going on.txt",
+    ]
+
+
+def test_a_file_that_was_cut_short_is_grown_again(tmp_path: Path, grown: lightgbm.Booster) -> None:
+    TreesOnDisk(tmp_path)["a"] = grown
+    text = (tmp_path / "a.txt").read_text(encoding="utf-8")
+    (tmp_path / "a.txt").write_text(text[:200], encoding="utf-8")
+    later = TreesOnDisk(tmp_path)
+    with pytest.raises(KeyError):
+        later["a"]
+    assert "a" not in later
