@@ -224,6 +224,7 @@ def test_going_round_in_circles_is_an_unreachable_source(server: Server, web: We
 def test_many_threads_share_one_small_pool(server: Server) -> None:
     # Patient: a request that is given up on a busy machine is still being answered while its place goes to another.
     web = Web(Patience(read_seconds=30, download_seconds=30))
+
     def slow(request: BaseHTTPRequestHandler) -> None:
         time.sleep(0.05)
         reply(200, b"content")(request)
