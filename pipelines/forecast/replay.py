@@ -9,7 +9,7 @@ that only the first run after a change pays for compilation. numba notices a cha
 function, not of what the function calls: therefore the three call nothing of this project.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Protocol
@@ -189,12 +189,6 @@ def replay(matches: pd.DataFrame | Timeline, rating: type[Rating]) -> pd.DataFra
         said,
     )
     return pd.DataFrame(said, index=timeline.match_id, columns=list(rating.columns))
-
-
-def replay_all(matches: pd.DataFrame, ratings: Iterable[type[Rating]]) -> pd.DataFrame:
-    """Replay several ratings over the same matches and put their columns side by side."""
-    timeline = Timeline.of(matches)
-    return pd.concat([replay(timeline, rating) for rating in ratings], axis=1)
 
 
 def _loop(
