@@ -78,9 +78,9 @@ def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subpro
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
     yield process, log
-    if process.poll() is None:
-        process.kill()
-    process.wait()
+    # Told to stop, not killed: its worker would outlive it.
+    process.terminate()
+    process.wait(timeout=30)
 
 
 def test_from_an_empty_database_to_a_prediction_over_http(
