@@ -8,6 +8,7 @@ Clubs are recognised by when they play, at home and away: no two have the same c
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.sparse import csr_array
 
@@ -19,7 +20,7 @@ PEER_COLUMNS: Final = ("date", "league", "home", "away", *PROBABILITIES, "home_g
 
 LEAST_MATCHES: Final = 5
 LEAST_SHARE: Final = 0.8
-"""Of a peer's matches of a club that must be on days, and at home or away, on which ours plays too."""
+"""Of a peer's matches of a club, while ours has any, that must be on days, and at home or away, on which ours plays too."""
 LEAST_LEAD: Final = 1.25
 """How many times as many as any other club's: two that play on the same days by chance are both left out."""
 
@@ -82,20 +83,35 @@ def compare(both: pd.DataFrame) -> dict[str, float]:
 
 def _recognise(peer: pd.DataFrame, ours: pd.DataFrame) -> dict[str, str]:
     """The peer's name of a club to ours, of those whose calendars agree."""
-    days = pd.Index(pd.concat([peer["date"], ours["date"]]).unique())
+    days = pd.Index(pd.concat([peer["date"], ours["date"]]).unique()).sort_values()
     theirs, their_calendars = _calendars(peer, days)
-    known, our_calendars = _calendars(ours[ours["date"].isin(peer["date"])], days)
+    known, our_calendars = _calendars(ours, days)
     if not len(theirs) or len(known) < 2:
         return {}
     shared = (their_calendars @ our_calendars.T).toarray()
+    each = np.arange(len(theirs))
     best = shared.argmax(axis=1)
-    most = shared[np.arange(len(theirs)), best]
-    second = np.partition(shared, -2, axis=1)[:, -2]
-    n = np.asarray(their_calendars.sum(axis=1)).ravel()
+    most, second = shared[each, best], np.partition(shared, -2, axis=1)[:, -2]
+    # Of the peer's matches those between our club's first and last: seasons that only one of them has tell nothing.
+    first, last = _span(our_calendars, len(days))
+    played = np.pad(_by_day(their_calendars, len(days)).cumsum(axis=1), ((0, 0), (1, 0)))
+    n = played[each, last[best] + 1] - played[each, first[best]]
     is_sure = (n >= LEAST_MATCHES) & (most >= LEAST_SHARE * n) & (most >= LEAST_LEAD * second)
     # Of several that look like one of ours, as in leagues that play on the same days, at most one is it.
-    is_sure &= shared.argmax(axis=0)[best] == np.arange(len(theirs))
+    is_sure &= shared.argmax(axis=0)[best] == each
     return {theirs[i]: known[best[i]] for i in np.flatnonzero(is_sure)}
+
+
+def _by_day(calendars: csr_array, n_days: int) -> npt.NDArray[np.float64]:
+    """(clubs, days) matches, wherever they are played."""
+    dense = calendars.toarray()
+    return np.asarray(dense[:, :n_days] + dense[:, n_days:])
+
+
+def _span(calendars: csr_array, n_days: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(clubs,) positions of the first and of the last day on which each plays."""
+    plays = _by_day(calendars, n_days) > 0
+    return plays.argmax(axis=1), n_days - 1 - plays[:, ::-1].argmax(axis=1)
 
 
 def _calendars(matches: pd.DataFrame, days: pd.Index) -> tuple[list[str], csr_array]:

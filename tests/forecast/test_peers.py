@@ -62,6 +62,13 @@ def test_a_club_that_also_plays_elsewhere_is_recognised_by_its_league(ours: pd.D
     assert len(both) == len(ours)
 
 
+def test_seasons_that_only_the_peer_has_hide_nothing(ours: pd.DataFrame) -> None:
+    earlier = as_peer(pd.concat([league("X1", "2023-08-01", 7), league("X2", "2023-08-01", 8)]))
+    later = as_peer(pd.concat([league("X1", "2025-08-01", 9), league("X2", "2025-08-01", 10)]))
+    both = same_matches(ours.drop(columns=["home_goals", "away_goals"]), pd.concat([earlier, as_peer(ours), later]))
+    assert len(both) == len(ours)
+
+
 def test_a_match_that_was_not_played_or_that_only_one_of_them_has_is_left_out(ours: pd.DataFrame) -> None:
     peer = as_peer(ours).iloc[3:].reset_index(drop=True)
     peer.loc[0, "home_goals"] = np.nan
