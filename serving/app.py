@@ -16,12 +16,13 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, ExternalDocumentation, SecurityScheme
 
-from serving import limits
 from serving.answers import stamp
-from serving.auth import BearerAuthentication, Permission, Tokens, allow, authorise, require_declarations
 from serving.current import CurrentPublication
+from serving.identity import limits
+from serving.identity.passwords import PasswordChecker
+from serving.identity.roles import Permission, allow, authorise, require_declarations
+from serving.identity.tokens import BearerAuthentication, Tokens
 from serving.pages.reference import ReferencePage, no_such_page
-from serving.passwords import PasswordChecker
 from serving.problems import EXCEPTION_HANDLERS
 from serving.routes.auth import create_token
 from serving.routes.competitions import list_competitions
@@ -30,7 +31,9 @@ from serving.routes.metrics import expose
 from serving.routes.predictions import get_prediction, list_predictions
 from serving.routes.publication import get_manifest, get_publication
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.accounts import Accounts
+from serving.store.database import Database
+from serving.store.publications import Publications
 from serving.telemetry import Metrics, Telemetry, log_config
 
 MAXIMUM_BODY_BYTES = 16 * 1024
@@ -42,8 +45,9 @@ def create_app(settings: Settings) -> Litestar:
     Raises:
         ImproperlyConfiguredException: the token secret is too short, or a handler declares no permission.
     """
-    store = Store(settings.database_url)
-    current = CurrentPublication(store, settings.is_simulated)
+    database = Database(settings.database_url)
+    publications = Publications(database)
+    current = CurrentPublication(publications, settings.is_simulated)
     metrics = Metrics(current)
     logins = limits.LoginLimit(limits.connect(settings.redis_url))
     tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
@@ -53,13 +57,19 @@ def create_app(settings: Settings) -> Litestar:
     @asynccontextmanager
     async def connections(_: Litestar) -> AsyncIterator[None]:
         yield
-        await store.close()
+        await database.close()
         await logins.close()
 
     provided = {
-        "settings": settings, "store": store, "current": current, "metrics": metrics,
-        "logins": logins, "tokens": tokens, "passwords": passwords,
-    }  # fmt: skip
+        "settings": settings,
+        "publications": publications,
+        "accounts": Accounts(database),
+        "current": current,
+        "metrics": metrics,
+        "logins": logins,
+        "tokens": tokens,
+        "passwords": passwords,
+    }
     app = Litestar(
         route_handlers=[
             Router(

@@ -17,7 +17,7 @@ import click
 from serving.settings import ClientSettings
 
 if TYPE_CHECKING:
-    from serving.store import Store
+    from serving.store.accounts import Accounts
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def account() -> None:
 @account.command("list")
 def list_accounts() -> None:
     """List all accounts."""
-    for each in _with_store(lambda store: store.accounts()):
+    for each in _with_accounts(lambda accounts: accounts.accounts()):
         state = f"disabled {each.disabled_at:%Y-%m-%d %H:%M}" if each.disabled_at else "enabled"
         click.echo(f"{each.username}\t{each.role}\t{state}")
 
@@ -66,7 +66,7 @@ _role = click.option("--role", type=click.Choice(["reader", "operator"]), defaul
 def create(username: str, role: str, password_file: TextIO | None) -> None:
     """Create an account."""
     password_hash = _hash(_password(password_file))
-    if not _with_store(lambda store: store.create_account(username, password_hash, role)):
+    if not _with_accounts(lambda accounts: accounts.create_account(username, password_hash, role)):
         raise click.ClickException(f"There is an account {username} already.")
     click.echo(f"Created the {role} {username}.")
 
@@ -77,7 +77,7 @@ def create(username: str, role: str, password_file: TextIO | None) -> None:
 def set_password(username: str, password_file: TextIO | None) -> None:
     """Give an account another password."""
     password_hash = _hash(_password(password_file))
-    if not _with_store(lambda store: store.set_password(username, password_hash)):
+    if not _with_accounts(lambda accounts: accounts.set_password(username, password_hash)):
         raise click.ClickException(f"There is no account {username}.")
     click.echo(f"{username} has a new password.")
 
@@ -86,7 +86,7 @@ def set_password(username: str, password_file: TextIO | None) -> None:
 @click.argument("username")
 def disable(username: str) -> None:
     """Refuse further logins; tokens given out before end within 15 minutes."""
-    if not _with_store(lambda store: store.disable_account(username)):
+    if not _with_accounts(lambda accounts: accounts.disable_account(username)):
         raise click.ClickException(f"There is no enabled account {username}.")
     click.echo(f"{username} can no longer log in.")
 
@@ -103,33 +103,34 @@ def demo() -> None:
     login = _read_login(path)
     password_hash = _hash(login["password"])
 
-    async def ensure(store: Store) -> None:
-        if not await store.create_account(login["username"], password_hash, "reader"):
-            await store.set_password(login["username"], password_hash)
-            await store.enable_account(login["username"])
+    async def ensure(accounts: Accounts) -> None:
+        if not await accounts.create_account(login["username"], password_hash, "reader"):
+            await accounts.set_password(login["username"], password_hash)
+            await accounts.enable_account(login["username"])
 
-    _with_store(ensure)
+    _with_accounts(ensure)
     click.echo(f"The account {login['username']} is ready; its password is in {path}.")
 
 
 commands: list[click.Command] = [token, account]
 
 
-def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
+def _with_accounts(work: Callable[[Accounts], Awaitable[T]]) -> T:
     import asyncio
 
-    from serving.store import Store, StoreUnavailable
+    from serving.store.accounts import Accounts
+    from serving.store.database import Database, StoreUnavailable
 
     url = ClientSettings.read().database_url
     if not url:
         raise click.ClickException("API_DATABASE_URL is not set: it names the database in which the accounts are.")
 
     async def run() -> T:
-        store = Store(url, pool_size=1)
+        database = Database(url, pool_size=1)
         try:
-            return await work(store)
+            return await work(Accounts(database))
         finally:
-            await store.close()
+            await database.close()
 
     try:
         return asyncio.run(run())
@@ -138,7 +139,7 @@ def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
 
 
 def _hash(password: str) -> str:
-    from serving.passwords import WeakPassword, hash_password
+    from serving.identity.passwords import WeakPassword, hash_password
 
     try:
         return hash_password(password)

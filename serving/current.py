@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from serving.schemas import Publication
-from serving.store import Store
+from serving.store.publications import Publications
 
 MAXIMUM_AGE_SECONDS: Final = 1.0
 
@@ -22,8 +22,8 @@ class CurrentPublication:
     In a simulated edition everything is labelled as simulated, whatever a publication says of itself.
     """
 
-    def __init__(self, store: Store, is_simulated: bool) -> None:
-        self._store = store
+    def __init__(self, publications: Publications, is_simulated: bool) -> None:
+        self._publications = publications
         self._edition_is_simulated = is_simulated
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
@@ -44,7 +44,7 @@ class CurrentPublication:
 
     async def numbered(self, publication_id: int) -> Publication | None:
         """An earlier publication, for a reader who is in the middle of it."""
-        return self._label(await self._store.publication(publication_id))
+        return self._label(await self._publications.publication(publication_id))
 
     @property
     def is_simulated(self) -> bool:
@@ -52,7 +52,7 @@ class CurrentPublication:
         return self._edition_is_simulated or (self.last_known is not None and self.last_known.is_simulated)
 
     async def _ask(self) -> None:
-        self.last_known = self._label(await self._store.latest_publication())
+        self.last_known = self._label(await self._publications.latest_publication())
         self._asked_at = time.monotonic()
 
     def _label(self, publication: Publication | None) -> Publication | None:

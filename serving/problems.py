@@ -12,9 +12,9 @@ from litestar.exceptions import HTTPException
 from msgspec import UNSET, json
 
 from serving.current import CurrentPublication
-from serving.passwords import Busy
+from serving.identity.passwords import Busy
 from serving.schemas import Problem
-from serving.store import StoreUnavailable
+from serving.store.database import StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 

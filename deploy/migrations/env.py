@@ -8,13 +8,13 @@ from alembic import context
 from sqlalchemy import MetaData, text
 
 from deploy.database import WAREHOUSE_SCHEMAS
-from pipelines.store import tables
-from serving import store
+from pipelines.store import tables as pipeline
+from serving.store import tables as service
 
 connection = context.config.attributes["connection"]  # given by deploy.migrate
 
-metadata = MetaData(naming_convention=tables.metadata.naming_convention)
-for part in (tables.metadata, store.metadata):
+metadata = MetaData(naming_convention=pipeline.metadata.naming_convention)
+for part in (pipeline.metadata, service.metadata):
     for table in part.tables.values():
         table.to_metadata(metadata)
 

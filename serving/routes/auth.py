@@ -7,12 +7,13 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from litestar.params import JSONBody
 
-from serving.auth import CHALLENGE, TOKEN_LIFETIME, Permission, Role, Tokens, allow
-from serving.limits import LoginLimit
-from serving.passwords import PasswordChecker
+from serving.identity.limits import LoginLimit
+from serving.identity.passwords import PasswordChecker
+from serving.identity.roles import Permission, Role, allow
+from serving.identity.tokens import CHALLENGE, TOKEN_LIFETIME, Tokens
 from serving.routes.documented import problems
 from serving.schemas import AccessToken, Login
-from serving.store import Store
+from serving.store.accounts import Accounts
 from serving.telemetry import Metrics
 
 
@@ -30,7 +31,7 @@ async def create_token(
     *,
     request: Request[Any, Any, Any],
     data: JSONBody[Login],
-    store: NamedDependency[Store],
+    accounts: NamedDependency[Accounts],
     passwords: NamedDependency[PasswordChecker],
     logins: NamedDependency[LoginLimit],
     tokens: NamedDependency[Tokens],
@@ -43,7 +44,7 @@ async def create_token(
         raise TooManyRequestsException(
             "Too many attempts to log in. Try again later.", headers={"Retry-After": str(logins.seconds_left())}
         )
-    account = await store.account(data.username)
+    account = await accounts.account(data.username)
     enabled = account if account is not None and account.disabled_at is None else None
     matches = await passwords.check(enabled.password_hash if enabled else None, data.password)
     if enabled is None or not matches:

@@ -6,12 +6,12 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from serving.answers import cacheable, to_json
-from serving.auth import Permission, allow
 from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas import CompetitionList
-from serving.store import Store
+from serving.store.publications import Publications
 
 
 @get(
@@ -24,7 +24,7 @@ from serving.store import Store
     responses=NOT_MODIFIED | problems(401, 403, 404, 503),
 )
 async def list_competitions(
-    request: Request[Any, Any, Any], store: NamedDependency[Store], current: NamedDependency[CurrentPublication]
+    request: Request[Any, Any, Any], publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
 ) -> Response[CompetitionList]:
     """Answer with all competitions."""
     if (publication := await current.get()) is None:
@@ -32,6 +32,6 @@ async def list_competitions(
     answer = CompetitionList(
         is_simulated=publication.is_simulated,
         publication_id=publication.publication_id,
-        competitions=await store.competitions(publication.publication_id),
+        competitions=await publications.competitions(publication.publication_id),
     )
     return cacheable(request, to_json(answer))

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from litestar import get
 from litestar.di import NamedDependency
 
-from serving.auth import Permission, allow
 from serving.current import CurrentPublication
-from serving.limits import LoginLimit
+from serving.identity.limits import LoginLimit
+from serving.identity.roles import Permission, allow
 from serving.routes.documented import problems
 from serving.schemas import Liveness, Readiness
 

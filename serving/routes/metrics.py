@@ -6,9 +6,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from serving.auth import Permission, allow
 from serving.current import CurrentPublication
-from serving.store import StoreUnavailable
+from serving.identity.roles import Permission, allow
+from serving.store.database import StoreUnavailable
 from serving.telemetry import Metrics
 
 

@@ -17,13 +17,13 @@ from litestar.params import PathParameter, QueryParameter
 from msgspec import DecodeError, Meta, Struct, json
 
 from serving.answers import CSV, JSON, cacheable, to_csv, to_json, wants_csv
-from serving.auth import Permission, allow
 from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas import Prediction, PredictionDetail, PredictionPage
 from serving.settings import Settings
-from serving.store import Filters, Store
+from serving.store.publications import Filters, Publications
 
 MAXIMUM_LIMIT: Final = 200
 TEXT: Final = r"^[^\x00-\x1f]+$"  # PostgreSQL's text knows no NUL
@@ -71,7 +71,7 @@ async def list_predictions(
     *,
     request: Request[Any, Any, Any],
     settings: NamedDependency[Settings],
-    store: NamedDependency[Store],
+    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     competition: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
@@ -121,7 +121,7 @@ async def list_predictions(
         raise HTTPException("`to` has to be later than `from`.", status_code=422)
 
     filters = Filters(since=first, until=last, competition=competition, team=team, information_set=information_set)
-    found = await store.predictions(publication, filters, after, limit + 1)
+    found = await publications.predictions(publication, filters, after, limit + 1)
     shown = found[:limit]
     headers: dict[str, str] = {}
     next_cursor = None
@@ -157,14 +157,14 @@ async def list_predictions(
 )
 async def get_prediction(
     request: Request[Any, Any, Any],
-    store: NamedDependency[Store],
+    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
 ) -> Response[PredictionDetail]:
     """Answer with one prediction."""
     if (publication := await current.get()) is None:
         raise NoPublication
-    prediction = await store.prediction(publication, prediction_id)
+    prediction = await publications.prediction(publication, prediction_id)
     if prediction is None:
         raise NotFoundException("The current publication has no prediction of this id.")
     return cacheable(request, to_json(prediction))

@@ -6,13 +6,13 @@ from litestar import get
 from litestar.di import NamedDependency
 from msgspec.structs import asdict
 
-from serving.auth import Permission, allow
 from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.routes.documented import BEARER, problems
 from serving.schemas import ManifestAnswer, ManifestSummary, Publication, PublicationAnswer
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.publications import Publications
 
 
 @get(
@@ -25,7 +25,7 @@ from serving.store import Store
     responses=problems(401, 403, 404, 503),
 )
 async def get_publication(
-    settings: NamedDependency[Settings], store: NamedDependency[Store], current: NamedDependency[CurrentPublication]
+    settings: NamedDependency[Settings], publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
 ) -> PublicationAnswer:
     """Answer with the publication being served."""
     publication = await _served(current)
@@ -35,7 +35,7 @@ async def get_publication(
         edition=settings.edition,
         age_seconds=round((now - publication.published_at).total_seconds(), 3),
         confirmed_age_seconds=round((now - publication.confirmed_at).total_seconds(), 3),
-        manifest=ManifestSummary(n_files=len(await store.manifest(publication.publication_id))),
+        manifest=ManifestSummary(n_files=len(await publications.manifest(publication.publication_id))),
     )
 
 
@@ -48,13 +48,15 @@ async def get_publication(
     description="Every raw file the publication rests on, with the SHA-256 of its bytes. For operators.",
     responses=problems(401, 403, 404, 503),
 )
-async def get_manifest(store: NamedDependency[Store], current: NamedDependency[CurrentPublication]) -> ManifestAnswer:
+async def get_manifest(
+    publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
+) -> ManifestAnswer:
     """Answer with the raw files behind the publication."""
     publication = await _served(current)
     return ManifestAnswer(
         is_simulated=publication.is_simulated,
         publication_id=publication.publication_id,
-        manifest=await store.manifest(publication.publication_id),
+        manifest=await publications.manifest(publication.publication_id),
     )
 
 

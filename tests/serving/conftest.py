@@ -18,7 +18,8 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from pipelines.store import tables
 from serving.app import create_app
-from serving.auth import Role, Tokens
+from serving.identity.roles import Role
+from serving.identity.tokens import Tokens
 from serving.settings import Settings
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -17,11 +17,13 @@ from litestar.testing import TestClient, create_test_client
 
 from deploy.database import Urls
 from serving.app import create_app
-from serving.auth import Permission, Role, Tokens, allow, require_declarations
-from serving.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
-from serving.passwords import Busy, PasswordChecker, WeakPassword, hash_password
+from serving.identity.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
+from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash_password
+from serving.identity.roles import Permission, Role, allow, require_declarations
+from serving.identity.tokens import Tokens
 from serving.settings import Settings
-from serving.store import Store
+from serving.store.accounts import Accounts
+from serving.store.database import Database
 from tests.serving.conftest import Client, prediction, publish
 
 PASSWORD = "correct horse battery staple"
@@ -52,11 +54,12 @@ def service(
     publish(database.model, [prediction(1)])
 
     async def accounts() -> None:
-        store = Store(database.api)
+        connections = Database(database.api)
+        store = Accounts(connections)
         for name, role in (("reader", "reader"), ("operator", "operator"), ("gone", "reader")):
             assert await store.create_account(name, hash_password(PASSWORD), role)
         assert await store.disable_account("gone")
-        await store.close()
+        await connections.close()
 
     asyncio.run(accounts())
     with TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client:

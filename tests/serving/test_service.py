@@ -17,10 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.database import Urls
 from serving.app import create_app
-from serving.auth import Permission, allow
 from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
 from serving.settings import Settings
-from serving.store import Store, StoreUnavailable
+from serving.store.database import Database, StoreUnavailable
+from serving.store.publications import Publications
 from tests.serving.conftest import NOW, Client, prediction, publish
 
 NOWHERE = "postgresql://football_api:x@127.0.0.1:9/nowhere"  # the discard port: nothing listens
@@ -221,7 +222,7 @@ def test_requests_of_the_same_moment_share_one_question_to_the_database() -> Non
     """And its failure too: otherwise each would wait in turn for a database that does not answer."""
     asked = 0
 
-    class Silent(Store):
+    class Silent(Publications):
         async def latest_publication(self) -> None:
             nonlocal asked
             asked += 1
@@ -229,7 +230,7 @@ def test_requests_of_the_same_moment_share_one_question_to_the_database() -> Non
             raise StoreUnavailable
 
     async def scenario() -> list[Any]:
-        current = CurrentPublication(Silent(NOWHERE), is_simulated=False)
+        current = CurrentPublication(Silent(Database(NOWHERE)), is_simulated=False)
         return await asyncio.gather(*(current.get() for _ in range(50)), return_exceptions=True)
 
     assert [type(outcome) for outcome in asyncio.run(scenario())] == [StoreUnavailable] * 50

@@ -1,27 +1,21 @@
-"""Who is asking, and what they may do.
+"""Access tokens, and the middleware that finds their bearer.
 
-Belongs here: access tokens, roles and their permissions, the middleware and the guard that enforce them. Does not belong
-here: passwords, accounts' storage, handlers.
-
-Every handler declares its permission by `opt=allow(Permission.…)`; `require_declarations` refuses an app with one that
-does not. Nothing is excluded from authentication by a pattern over paths.
+Belongs here: issuing, verifying, reading the header. Does not belong here: what a role may do, accounts, handlers.
 """
 
 import uuid
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 import jwt
 from litestar.connection import ASGIConnection
-from litestar.exceptions import ImproperlyConfiguredException, NotAuthorizedException, PermissionDeniedException
-from litestar.handlers import BaseRouteHandler
+from litestar.exceptions import ImproperlyConfiguredException, NotAuthorizedException
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import ASGIApp
 from msgspec import Struct
+
+from serving.identity.roles import Role
 
 ALGORITHM: Final = "HS256"
 AUDIENCE: Final = "football-api"
@@ -30,27 +24,6 @@ TOKEN_LIFETIME: Final = timedelta(minutes=15)
 CLAIMS: Final = ("exp", "iat", "iss", "aud", "jti", "sub", "role")
 MINIMUM_SECRET_BYTES: Final = 32
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
-
-
-class Role(StrEnum):
-    """What an account is."""
-
-    READER = "reader"
-    OPERATOR = "operator"
-
-
-class Permission(StrEnum):
-    """What a handler asks for."""
-
-    PUBLIC = "public"
-    READ = "read"
-    OPERATE = "operate"
-
-
-GRANTS: Final = {
-    Role.READER: frozenset({Permission.READ}),
-    Role.OPERATOR: frozenset({Permission.READ, Permission.OPERATE}),
-}
 
 
 class Principal(Struct, frozen=True):
@@ -127,31 +100,3 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         if scheme.lower() != "bearer" or not token:
             raise NotAuthorizedException("Send an access token: Authorization: Bearer …", headers=CHALLENGE)
         return AuthenticationResult(user=self._tokens.verify(token.strip()), auth=None)
-
-
-def allow(permission: Permission) -> dict[str, Any]:
-    """The options of a handler that asks for this permission."""
-    return {"permission": permission, "exclude_from_auth": permission is Permission.PUBLIC}
-
-
-def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Guard of the whole app: the bearer's role must grant what the handler asks for."""
-    if connection.scope.get("method") == "OPTIONS":  # Litestar's own handler, which only lists the methods
-        return
-    permission = handler.opt["permission"]
-    if permission is not Permission.PUBLIC and permission not in GRANTS[connection.user.role]:
-        raise PermissionDeniedException(f"This needs the permission to {permission}, which a {connection.user.role} has not.")
-
-
-def require_declarations(routes: Iterable[BaseRoute]) -> None:
-    """Refuse routes on which anything but Litestar's own OPTIONS handler declares no permission.
-
-    Raises:
-        ImproperlyConfiguredException: naming the handler.
-    """
-    for route in routes:
-        if not isinstance(route, HTTPRoute):
-            raise ImproperlyConfiguredException(f"{route.path} is not an HTTP route: say here how it is authorised")
-        for handler in route.route_handlers:
-            if handler.http_methods != {"OPTIONS"} and not isinstance(handler.opt.get("permission"), Permission):
-                raise ImproperlyConfiguredException(f"{handler} on {route.path} declares no permission: opt=allow(...)")

@@ -1,0 +1,55 @@
+"""The service's connections to PostgreSQL.
+
+Belongs here: the pool, its bounds, and what becomes of a database that does not answer. Does not belong here: a query.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached, or not in time."""
+
+
+class Database:
+    """A pool whose connections are made when first needed; `close` ends them."""
+
+    def __init__(self, url: str, pool_size: int = 8) -> None:
+        self._engine = create_async_engine(
+            sa.make_url(url).set(drivername="postgresql+psycopg"),
+            isolation_level="AUTOCOMMIT",  # every method is one statement
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=2,
+            pool_pre_ping=True,
+            hide_parameters=True,  # user names do not belong in logged errors
+            connect_args={"connect_timeout": 2, "options": "-c timezone=UTC -c statement_timeout=5000"},
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.dispose()
+
+    async def rows(self, statement: sa.Executable) -> list[dict[str, Any]]:
+        """What one statement answers, a dict a row.
+
+        Raises:
+            StoreUnavailable: the database does not answer in time.
+        """
+        async with self.connection() as connection:
+            return [dict(row) for row in (await connection.execute(statement)).mappings()]
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which every statement is its own transaction."""
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise StoreUnavailable("The database cannot be reached.") from error

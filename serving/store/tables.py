@@ -1,0 +1,29 @@
+"""The tables of the schema `app`, as the migrations read them.
+
+Does not belong here: queries, and what the pipeline owns.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+account = sa.Table(
+    "account",
+    metadata,
+    sa.Column("account_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("username", sa.Text, nullable=False, unique=True),
+    sa.Column("password_hash", sa.Text, nullable=False, comment="Argon2id in its encoded form"),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("disabled_at", sa.DateTime(timezone=True), comment="null while the account may log in"),
+    sa.CheckConstraint("role in ('reader', 'operator')", name="role"),
+    schema="app",
+)
