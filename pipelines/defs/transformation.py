@@ -41,6 +41,9 @@ class Translator(DagsterDbtTranslator):
 PROJECT = DbtProject(DBT_DIR, target_path=target_dir())
 MANIFEST = json.loads(PROJECT.manifest_path.read_bytes())
 
+_LEAVES_A_CORE = dg.AssetKey(["silver", "int_price"]).to_python_identifier()
+"""The output after which PostgreSQL works for the most part on one model at a time, and so on one core."""
+
 
 @dbt_assets(manifest=MANIFEST, project=PROJECT, dagster_dbt_translator=Translator(), name="transformation")
 def transformation(
@@ -64,9 +67,11 @@ def transformation(
         # In a rehearsal only: dbt takes the start of its run by itself, and a changed variable costs a full parse.
         arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
     silver.begin(digest, anew=not is_as_made)
-    # While PostgreSQL works this process only waits: what the next steps need is imported meanwhile.
-    Thread(target=_import_for_learning, args=[context.job_name == "build"], daemon=True).start()
-    yield from dbt.build(arguments, context, MANIFEST, Translator(), PROJECT)
+    for event in dbt.build(arguments, context, MANIFEST, Translator(), PROJECT):
+        if isinstance(event, dg.Output) and event.output_name == _LEAVES_A_CORE:
+            # This process only waits for PostgreSQL: what the next steps need is imported meanwhile.
+            Thread(target=_import_for_learning, args=[context.job_name == "build"], daemon=True).start()
+        yield event
     if not context.is_subset:
         silver.end(digest)
 

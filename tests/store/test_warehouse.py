@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC
 
+import adbc_driver_postgresql.dbapi as adbc
 import numpy as np
 import pandas as pd
 import psycopg
@@ -144,8 +145,8 @@ def test_an_update_writes_the_rows_that_differ_and_no_others(warehouse: Warehous
 
 def test_a_failed_update_leaves_the_old_rows(warehouse: Warehouse) -> None:
     fill(warehouse, pd.DataFrame({"n": [1, 2]}))
-    with pytest.raises(psycopg.DataError):
-        warehouse.update(TABLE, "n", pd.DataFrame({"n": [1, 3], "label": ["a", "b"], "day": ["today", "someday"]}))
+    with pytest.raises(adbc.Error, match="invalid byte sequence"):
+        warehouse.update(TABLE, "n", pd.DataFrame({"n": [1, 3], "label": ["a", "no text has a \x00"]}))
     assert warehouse.read("select n from scratch.value order by n")["n"].tolist() == [1, 2]
 
 
