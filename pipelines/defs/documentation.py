@@ -1,27 +1,24 @@
-"""The documentation site: dbt's docs, Great Expectations' Data Docs, and one start page.
+"""The documentation site: dbt's docs, Great Expectations' Data Docs, the project's own texts, and one start page.
 
 Belongs here: building the static site that `football up` serves.
 """
 
 import shutil
 from html import escape
+from typing import Final
 
 import dagster as dg
 
 from pipelines.defs.dbt import Dbt
 from pipelines.defs.manifest import ensure_manifest
-from pipelines.settings import Settings
+from pipelines.defs.prose import page, write_page
+from pipelines.settings import PROJECT_DIR, Settings
 
-_START_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Football: documentation</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:3rem auto;padding:0 1rem;color-scheme:light dark}}</style>
-<h1>Documentation</h1><p>Edition: {edition}{simulated}</p>
-<ul>
-<li><a href="dbt/index.html">The warehouse</a>: every table and column, and how they come from each other
-<li><a href="expectations/index.html">Data quality</a>: what is expected of the data, and the last verdicts
-</ul></html>
-"""
+TEXTS: Final = {
+    "model": (PROJECT_DIR / "pipelines" / "forecast" / "MODEL.md", "what is forecast, how, and how good it was"),
+    "contributing": (PROJECT_DIR / "CONTRIBUTING.md", "where things lie, recipes for changes, and why it is built this way"),
+}
+"""Page to the text it is made of, and what a reader finds there."""
 
 
 @dg.asset(
@@ -30,7 +27,7 @@ _START_PAGE = """<!doctype html>
     group_name="docs",
     kinds={"dbt", "html"},
     owners=["team:data"],
-    description="Static pages: the warehouse's documentation, Data Docs and a start page.",
+    description="Static pages: the warehouse's documentation, Data Docs, the model's page and a start page.",
 )
 def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
     """Generate the pages anew."""
@@ -45,6 +42,21 @@ def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult
     (pages / "dbt").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target / "static_index.html", pages / "dbt" / "index.html")
     build_data_docs(settings.state_dir / "verdicts", pages / "expectations")
-    simulated = " (simulated data: these clubs and matches do not exist)" if settings.is_simulated else ""
-    (pages / "index.html").write_text(_START_PAGE.format(edition=escape(settings.edition), simulated=simulated), encoding="utf-8")
+    for name, (text, _) in TEXTS.items():
+        write_page(text, pages / f"{name}.html")
+    (pages / "index.html").write_text(_start_page(settings), encoding="utf-8")
     return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(pages))})
+
+
+def _start_page(settings: Settings) -> str:
+    simulated = " (simulated data: these clubs and matches do not exist)" if settings.is_simulated else ""
+    parts = {
+        "dbt/index.html": ("The warehouse", "every table and column, and how they come from each other"),
+        "expectations/index.html": ("Data quality", "what is expected of the data, and the last verdicts"),
+        **{f"{name}.html": (name.capitalize(), content) for name, (_, content) in TEXTS.items()},
+    }
+    items = "\n".join(f'<li><a href="{link}">{title}</a>: {content}' for link, (title, content) in parts.items())
+    return page(
+        "Football: documentation",
+        f"<h1>Documentation</h1><p>Edition: {escape(settings.edition)}{simulated}</p>\n<ul>\n{items}\n</ul>",
+    )
