@@ -7,6 +7,7 @@ import click
 
 from pipelines.commands.backtest import backtest
 from pipelines.commands.bench import bench
+from pipelines.commands.challenge import challenge
 from pipelines.commands.compare import compare
 from pipelines.commands.fixtures import explain, outlook, predictions
 from pipelines.commands.ledger import ledger_group
@@ -14,6 +15,6 @@ from pipelines.commands.models import models
 from pipelines.commands.reproduce import reproduce
 from pipelines.commands.runs import build, docs, prepare, refresh, train
 
-commands: list[click.Command] = [predictions, explain, outlook, train, refresh, models, ledger_group, compare, docs]
+commands: list[click.Command] = [predictions, explain, outlook, train, refresh, models, ledger_group, compare, challenge, docs]
 internal_commands: list[click.Command] = [build, prepare, bench, backtest, reproduce]
 """Those that `deploy` starts once the servers are there."""

@@ -1,17 +1,51 @@
 """Commands that show what is forecast, and why: of the coming fixtures, and of the ends of seasons."""
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.commands.terminal import console
 
+if TYPE_CHECKING:
+    from pipelines.store.warehouse import Warehouse
+
 
 @click.command()
 @click.option("--limit", default=20, show_default=True, help="How many fixtures to show.")
-def predictions(limit: int) -> None:
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write every forecast of every information set to this CSV file, in the form of a backtest's.",
+)
+def predictions(limit: int, out: Path | None) -> None:
     """Show the coming fixtures with their probabilities."""
+    from pipelines.settings import Settings
+    from pipelines.store.warehouse import Warehouse
+
     show_predictions(limit)
+    if out:
+        click.echo(f"{_write_predictions(Warehouse(Settings.read().model_url), out):,} forecasts: {out}")
+
+
+def _write_predictions(warehouse: "Warehouse", out: Path) -> int:
+    """Write the publication in force, one information set below the other; how many forecasts that are."""
+    import pandas as pd
+
+    from pipelines.forecast.backtest import as_file
+    from pipelines.forecast.contract import FEATURES
+    from pipelines.store.gold import spelling
+    from pipelines.store.publication import latest
+
+    parts = []
+    for information_set in FEATURES:
+        said = latest(warehouse, information_set)[1].set_index("match_id")
+        for model, forecasts in said.groupby("model_name"):
+            parts.append(as_file(forecasts, spelling(warehouse, forecasts.index), information_set, str(model)))
+    written = pd.concat(parts) if parts else pd.DataFrame()
+    written.to_csv(out, index=False)
+    return len(written)
 
 
 def show_predictions(limit: int) -> None:

@@ -175,7 +175,7 @@ def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forec
     path = write_evidence(walk.settings, f"backtest-{walk.recipe.name}", figures)
     if walk.out:
         partial = Path(f"{walk.out}.{os.getpid()}")
-        as_file(whole, matches, walk.recipe).to_csv(partial, index=False)
+        as_file(whole, matches, walk.recipe.information_set, walk.recipe.name).to_csv(partial, index=False)
         partial.replace(walk.out)
     plots = {
         "reliability": reliability_diagram(whole),

@@ -171,8 +171,17 @@ def _parts(forecasts: pd.DataFrame, by: "pd.Series[Any]") -> list[tuple[tuple[st
     return [((str(by.name), str(name)), part) for name, part in forecasts.groupby(by, sort=True)]
 
 
-def as_file(forecasts: pd.DataFrame, matches: pd.DataFrame, recipe: Recipe) -> pd.DataFrame:
-    """A backtest as others read it: each match as its source spells it, without the blanks at a name's ends.
+def as_file(forecasts: pd.DataFrame, matches: pd.DataFrame, information_set: str, model: str) -> pd.DataFrame:
+    """Forecasts as others read them: each match as its source spells it, without the blanks at a name's ends.
+
+    Parameters
+    ----------
+    forecasts
+        Index `match_id`, `contract.PROBABILITIES` and `as_of`.
+    matches
+        `match_id, source_division, source_date, source_home, source_away` of at least these matches.
+    information_set, model
+        What is written beside each.
 
     Returns
     -------
@@ -188,8 +197,8 @@ def as_file(forecasts: pd.DataFrame, matches: pd.DataFrame, recipe: Recipe) -> p
         .assign(
             **{name: spelling[name].str.strip() for name in ("source_division", "source_home", "source_away")},
             match_date=pd.to_datetime(spelling["source_date"]).dt.strftime("%Y-%m-%d"),
-            information_set=recipe.information_set,
-            model=recipe.name,
+            information_set=information_set,
+            model=model,
         )
         .sort_values(["match_date", "source_division", "source_home", "source_away"], kind="stable")[
             ["source_division", "match_date", "source_home", "source_away", *PROBABILITIES, "information_set", "model", "as_of"]

@@ -144,6 +144,14 @@ def coming_rows(warehouse: Warehouse, after: datetime, before: datetime) -> "pd.
     )
 
 
+def spelling(warehouse: Warehouse, match_ids: "Collection[str]") -> "pd.DataFrame":
+    """How the source spells these matches: `match_id` and `SOURCE_COLUMNS`."""
+    return warehouse.read(
+        f"select match_id, {', '.join(SOURCE_COLUMNS)} from gold.fct_match where match_id = any(%(match_ids)s)",
+        {"match_ids": list(match_ids)},
+    )
+
+
 def results_of_told(warehouse: Warehouse) -> "pd.DataFrame":
     """The played matches that something was said of before, with their closing odds."""
     return warehouse.read(

@@ -88,7 +88,7 @@ def test_the_file_holds_what_the_seasons_say_together(
     frames: tuple[pd.DataFrame, ...], folder: Path, result: dg.ExecuteInProcessResult
 ) -> None:
     recipe = MODELS["results-logit"]
-    expected = as_file(walk_forward(*frames, recipe, [2017, 2018]), frames[0], recipe)
+    expected = as_file(walk_forward(*frames, recipe, [2017, 2018]), frames[0], recipe.information_set, recipe.name)
     assert (folder / "out.csv").read_text() == expected.to_csv(index=False)
 
 

@@ -141,7 +141,7 @@ def test_the_file_spells_each_match_as_its_source_does_but_for_blanks_and_is_ord
         source_home=frames[0]["home_team_id"] + " ",
         source_away=" " + frames[0]["away_team_id"],
     )
-    file = as_file(forecasts, matches, MODELS["results-logit"])
+    file = as_file(forecasts, matches, "results", "results-logit")
     assert file.columns.tolist() == [
         *("source_division", "match_date", "source_home", "source_away", "p_home", "p_draw", "p_away"),
         *("information_set", "model", "as_of"),
