@@ -17,7 +17,7 @@ from pipelines.defs.predictions import HORIZON, memories_and_quotes
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.sources.registry import parse
-from pipelines.store import basis, bronze, gold, ledger
+from pipelines.store import basis, bronze, file_versions, gold, ledger
 from pipelines.store.basis import Basis, FileVersion, Issued, NotRebuildable
 from pipelines.store.landing import Landing, LandingDamaged
 from pipelines.store.registry import ModelVersion, Registry, RegistryUnavailable
@@ -195,5 +195,5 @@ def _remarks(was: Basis, original: Warehouse, issued: Issued) -> Iterator[str]:
             yield f"Issued with another {what}: {then or 'not known'}, now {now or 'not known'}."
     if issued.published.empty:
         yield "It stands in the ledger, and was never published."
-    elif bronze.manifest(original, was.through_file_id) != issued.manifest:
+    elif file_versions.manifest(original, was.through_file_id) != issued.manifest:
         yield "The publication that showed it first was made of newer files than the prediction itself."

@@ -29,6 +29,7 @@ from pipelines.sources.protocol import (
 )
 from pipelines.sources.registry import open_sources
 from pipelines.store import bronze as store
+from pipelines.store import file_versions
 from pipelines.store.landing import Landing
 from pipelines.store.warehouse import Warehouse
 
@@ -121,7 +122,7 @@ class Ingestion:
                 self.notes.append(
                     f"{name} has no file for COMPETITIONS={self.settings.competitions} SEASONS={self.settings.seasons}"
                 )
-            known = store.latest(self.bronze, name)
+            known = file_versions.latest(self.bronze, name)
             with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
                 fetched = fetchers.map(partial(self._fetch, source, known), keys)
                 for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
@@ -135,7 +136,7 @@ class Ingestion:
     def _has_no_fixtures(self) -> bool:
         return self.files["fixtures"] == 0 and self.settings.data_cutoff is None
 
-    def _fetch(self, source: Source, known: Mapping[str, store.Latest], key: str) -> Fetched:
+    def _fetch(self, source: Source, known: Mapping[str, file_versions.Latest], key: str) -> Fetched:
         latest = known.get(key)
         try:
             answer = source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
@@ -177,7 +178,7 @@ def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValu
 @dg.asset_check(asset=SOURCE_FILE, blocking=True, description="Per file: lines = header + loaded + quarantined + blank.")
 def every_line_is_accounted_for(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Reconcile every file version that was ever loaded; the failing ones as a table."""
-    failing = store.reconciliation(bronze)
+    failing = file_versions.reconciliation(bronze)
     return dg.AssetCheckResult(
         passed=failing.empty,
         description="every line of every file is accounted for"
@@ -190,7 +191,7 @@ def every_line_is_accounted_for(bronze: dg.ResourceParam[Warehouse]) -> dg.Asset
 @dg.asset_check(asset=QUARANTINE, description="Lines set aside in the versions in force, by file and reason.")
 def nothing_waits_in_quarantine(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning, not an error: the rest of those files is in use."""
-    waiting = store.in_quarantine(bronze)
+    waiting = file_versions.in_quarantine(bronze)
     n = int(waiting["n_lines"].sum())
     return dg.AssetCheckResult(
         passed=waiting.empty,
@@ -206,7 +207,7 @@ def nothing_waits_in_quarantine(bronze: dg.ResourceParam[Warehouse]) -> dg.Asset
 )
 def every_filled_cell_says_something(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning, not an error: those cells count as empty, and all else in their lines is in use."""
-    cells = store.unusable_cells(bronze)
+    cells = file_versions.unusable_cells(bronze)
     n, n_files = int(cells["n_cells"].sum()), cells[["source", "key"]].drop_duplicates().shape[0]
     table = pd.DataFrame(
         {
@@ -234,7 +235,7 @@ def every_filled_cell_says_something(bronze: dg.ResourceParam[Warehouse]) -> dg.
 )
 def latest_versions_are_intact(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning with the files concerned; blocking only where more than a tenth of all files is refused."""
-    files = store.latest_versions(bronze)
+    files = file_versions.latest_versions(bronze)
     damaged, n_files = files[files["state"] != "intact"], len(files)
     n_refused = int((damaged["state"] == "refused").sum())
     too_many = n_refused > 0.1 * n_files

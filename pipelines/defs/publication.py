@@ -13,7 +13,7 @@ from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
 from pipelines.settings import Settings
-from pipelines.store import bronze, gold, ledger
+from pipelines.store import file_versions, gold, ledger
 from pipelines.store.publication import Content, publish
 from pipelines.store.registry import Registry
 from pipelines.store.revision import git_revision
@@ -78,7 +78,7 @@ def publication(
         competitions=competitions,
         is_simulated=settings.is_simulated,
         note=_note(settings, len(predictions)),
-        manifest=bronze.manifest(warehouse, through),
+        manifest=file_versions.manifest(warehouse, through),
         git_revision=git_revision(),
     )
     done = publish(warehouse, content, now=now, data_cutoff=now)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.defs.ingestion import FOOTBALL_DATA, OPENFOOTBALL, table_metadata
 from pipelines.settings import Settings
-from pipelines.store import bronze as store
+from pipelines.store import file_versions
 from pipelines.store.warehouse import Warehouse
 
 
@@ -61,12 +61,12 @@ def _check(judged: _Judged) -> dg.AssetChecksDefinition:
         from expectations.suites import find
 
         # Files that were stopped once are judged again until they are accepted: no second run slips them through.
-        frame, files = store.unaccepted_rows(bronze, judged.layouts, find(judged.suite).columns)
+        frame, files = file_versions.unaccepted_rows(bronze, judged.layouts, find(judged.suite).columns)
         if not files:
             return dg.AssetCheckResult(passed=True, description="no file changed")
         result = verdict(settings, judged.suite, frame)
         if result.passed or result.severity == dg.AssetCheckSeverity.WARN:
-            store.accept(bronze, files, datetime.now(UTC))
+            file_versions.accept(bronze, files, datetime.now(UTC))
         return result
 
     return check

@@ -1,23 +1,21 @@
-"""Delivered files in bronze: which versions there were, and each of their lines once.
+"""Delivered files into bronze: which versions there were, and each of their lines once.
 
-Belongs here: writing file versions, and the questions that are asked about them. Does not belong here: fetching,
-taking files apart (`pipelines.sources` does; `delivered` says what is expected of it), casting.
+Belongs here: writing file versions. Does not belong here: fetching, taking files apart (`pipelines.sources` does; `delivered`
+says what is expected of it), casting, or what is asked about versions afterwards (`file_versions`).
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import msgspec
-import pandas as pd
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row, UnusableCell
+from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine
+from pipelines.store.encoding import ROW_TABLES, Encoded, encode, table_of
 from pipelines.store.warehouse import Warehouse
 
 ROWS_PER_TRANSACTION: Final = 20_000
@@ -40,8 +38,6 @@ _ROW_COLUMNS: Final = (
     "cells",
 )
 
-_encode: Final = msgspec.json.Encoder().encode
-
 
 @dataclass(frozen=True)
 class LoadResult:
@@ -61,22 +57,6 @@ class LoadResult:
     n_unusable: int
     n_inserted: int
     n_withdrawn: int
-
-
-@dataclass(frozen=True)
-class Latest:
-    """The latest version of a file, and the validators to send along when asking for it again.
-
-    A version that is not intact has none: it is asked for in full.
-    """
-
-    sha256: str
-    state: str
-    etag: str | None
-    last_modified: str | None
-
-
-# --------------------------------------------------------------------------- writing
 
 
 def load(connection: psycopg.Connection, delivery: Delivery, parsed: ParsedFile, now: datetime) -> LoadResult:
@@ -108,33 +88,15 @@ def load_many(
             yield from results
 
 
-@dataclass(frozen=True)
-class _Encoded:
-    """A file as it is stored; the parsed rows themselves, many times larger, are let go.
-
-    `facts` are columns of `source_file`; `lines` maps a row's digest to the end of its line in COPY's text format.
-    """
-
-    delivery: Delivery
-    layout: str
-    state: str
-    facts: dict[str, Any]
-    n_loaded: int
-    n_quarantined: int
-    quarantined: Sequence[QuarantinedLine]
-    unusable: Sequence[UnusableCell]
-    lines: dict[bytes, bytes]
-
-
-def _batches(files: Iterable[tuple[Delivery, ParsedFile]]) -> Iterator[list[_Encoded]]:
-    batch: list[_Encoded] = []
+def _batches(files: Iterable[tuple[Delivery, ParsedFile]]) -> Iterator[list[Encoded]]:
+    batch: list[Encoded] = []
     try:
         for delivery, parsed in files:
             # A file given twice is two versions, and those must not meet in one batch.
             if any((each.delivery.source, each.delivery.key) == (delivery.source, delivery.key) for each in batch):
                 yield batch
                 batch = []
-            batch.append(_encoded(delivery, parsed))
+            batch.append(encode(delivery, parsed))
             if len(batch) >= FILES_PER_TRANSACTION or sum(each.n_loaded for each in batch) >= ROWS_PER_TRANSACTION:
                 yield batch
                 batch = []
@@ -143,47 +105,6 @@ def _batches(files: Iterable[tuple[Delivery, ParsedFile]]) -> Iterator[list[_Enc
         yield batch
         raise
     yield batch
-
-
-def _encoded(delivery: Delivery, parsed: ParsedFile) -> _Encoded:
-    return _Encoded(
-        delivery=delivery,
-        layout=parsed.layout,
-        state=parsed.state,
-        facts={
-            "source": delivery.source,
-            "key": delivery.key,
-            "sha256": delivery.sha256,
-            "size_bytes": len(delivery.content),
-            "layout": parsed.layout,
-            "encoding": parsed.encoding,
-            "header": None if parsed.header is None else msgspec.json.encode(parsed.header).decode(),
-            "n_lines": parsed.n_lines,
-            "n_header": parsed.n_header,
-            "n_loaded": len(parsed.rows),
-            "n_quarantined": parsed.n_quarantined,
-            "n_blank": parsed.n_blank,
-            "etag": delivery.etag,
-            "last_modified": delivery.last_modified,
-            "fetched_at": delivery.fetched_at,
-        },
-        n_loaded=len(parsed.rows),
-        n_quarantined=parsed.n_quarantined,
-        quarantined=parsed.quarantined,
-        unusable=parsed.unusable,
-        lines=_encode_rows(parsed.rows),
-    )
-
-
-def _encode_rows(rows: Iterable[Row]) -> dict[bytes, bytes]:
-    lines = {}
-    for row in rows:
-        json = _encode(row.cells)
-        digest = hashlib.md5(json, usedforsecurity=False)
-        # JSON escapes control characters itself; the backslash is all that COPY's text format would misread.
-        escaped = json.replace(b"\\", b"\\\\") if b"\\" in json else json
-        lines[digest.digest()] = b"%d\t\\\\x%b\t%b\n" % (row.line_number, digest.hexdigest().encode(), escaped)
-    return lines
 
 
 @dataclass(frozen=True)
@@ -203,13 +124,13 @@ class _Known:
 class _Version:
     """A file that is new to bronze, and what it will be known as."""
 
-    file: _Encoded
+    file: Encoded
     before: _Known | None
     version: int
     state: str
 
 
-def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime) -> list[LoadResult]:
+def _write(cursor: psycopg.Cursor[Any], batch: Sequence[Encoded], now: datetime) -> list[LoadResult]:
     # One writer at a time: the next version number is read before it is written.
     cursor.execute("select pg_advisory_xact_lock(hashtext('bronze.source_file'))")
     known = _known(cursor, [(each.delivery.source, each.delivery.key) for each in batch])
@@ -227,7 +148,7 @@ def _write(cursor: psycopg.Cursor[Any], batch: Sequence[_Encoded], now: datetime
     _insert_unusable(cursor, file_ids, versions)
     fresh: dict[str, list[bytes]] = {}
     for file_id, version in zip(file_ids, versions, strict=True):
-        table = _table(version.file.layout)
+        table = table_of(version.file.layout)
         lines, n_withdrawn = _compare(cursor, table, version)
         fresh.setdefault(table, []).extend(_prefixed(lines, file_id, version, now))
         results.append(_changed(file_id, version, len(lines), n_withdrawn))
@@ -274,17 +195,10 @@ def _changed(file_id: int, new: _Version, n_inserted: int, n_withdrawn: int) -> 
     )
 
 
-def _state(file: _Encoded, before: _Known | None) -> str:
+def _state(file: Encoded, before: _Known | None) -> str:
     if file.state != "intact" or file.layout not in _GROWING or before is None or before.n_intact is None:
         return file.state
     return "intact" if file.n_loaded >= KEPT_SHARE * before.n_intact else "shrunk"
-
-
-ROW_TABLES = ("football_data_match", "openfootball_match")
-
-
-def _table(layout: str) -> str:
-    return "openfootball_match" if layout == "json" else "football_data_match"
 
 
 def _known(cursor: psycopg.Cursor[Any], files: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Known]:
@@ -420,180 +334,6 @@ def _copy(cursor: psycopg.Cursor[Any], table: str, lines: Sequence[bytes]) -> No
 def _escape(value: str) -> str:
     """As COPY's text format wants it."""
     return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-
-
-# --------------------------------------------------------------------------- asking
-
-
-def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
-    """Key to what is known of its latest version."""
-    with warehouse.connect() as connection:
-        rows = connection.execute(
-            """
-            select distinct on (key)
-                key, sha256, state,
-                case when state = 'intact' then etag end, case when state = 'intact' then last_modified end
-            from bronze.source_file where source = %s order by key, version desc
-            """,
-            (source,),
-        ).fetchall()
-    return {key: Latest(*facts) for key, *facts in rows}
-
-
-def manifest(warehouse: Warehouse, through: int) -> dict[str, str]:
-    """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former.
-
-    Of the versions up to the `file_id` called `through`: what came later is in nothing yet.
-    """
-    with warehouse.connect() as connection:
-        rows = connection.execute(
-            """
-            select distinct on (source, key) source || '/' || key, sha256
-            from bronze.source_file
-            where state <> 'refused' and file_id <= %s
-            order by source, key, version desc
-            """,
-            (through,),
-        ).fetchall()
-    return dict(sorted(rows))
-
-
-def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
-    """The file versions that do not add up, with the reason in `fault`; empty when every line is accounted for.
-
-    Counts must sum to the file's lines; the quarantine must hold as many lines as were counted; an intact version in
-    force must have every row it brought, and no more unless a quarantined line keeps an earlier state standing.
-    """
-    return warehouse.read(
-        """
-            with quarantined as (
-                select file_id, sum(n_lines) as n_lines from bronze.quarantine group by file_id
-            ),
-            standing as (
-                select source, key, count(*) as n_rows
-                from (
-                    select source, key from bronze.football_data_match where until_version is null
-                    union all
-                    select source, key from bronze.openfootball_match where until_version is null
-                ) as rows
-                group by source, key
-            ),
-            counted as (
-                select
-                    source_file.*,
-                    coalesce(quarantined.n_lines, 0) as n_in_quarantine,
-                    coalesce(standing.n_rows, 0) as n_standing,
-                    version = max(version) over (partition by source, key) as is_latest
-                from bronze.source_file
-                left join quarantined using (file_id)
-                left join standing using (source, key)
-            ),
-            judged as (
-                select
-                    *,
-                    case
-                        when n_lines <> n_header + n_loaded + n_quarantined + n_blank
-                            then 'lines are not header + loaded + quarantined + blank'
-                        when n_in_quarantine <> n_quarantined then 'the quarantine holds another number of lines'
-                        when is_latest and state = 'intact' and n_standing < n_loaded then 'rows are missing'
-                        when is_latest and state = 'intact' and n_quarantined = 0 and n_standing > n_loaded
-                            then 'rows stand that the file no longer has'
-                    end as fault
-                from counted
-            )
-            select
-                source, key, version, state, n_lines, n_header, n_loaded, n_quarantined, n_blank,
-                n_in_quarantine, n_standing, fault
-            from judged
-            where fault is not null
-            order by source, key, version
-            """,
-    )
-
-
-def unaccepted_rows(
-    warehouse: Warehouse, layouts: Sequence[str], columns: Mapping[str, Sequence[str]]
-) -> tuple[pd.DataFrame, list[int]]:
-    """The standing rows of all files of these layouts whose latest usable version no expectation has accepted yet.
-
-    Returns the frame (`columns` as for a suite: its column to the names that column may have in a file) and the file
-    versions to `accept` where the verdict is good.
-    """
-    with warehouse.connect() as connection:
-        found = connection.execute(
-            """
-            select file_id, source, key
-            from (
-                select distinct on (source, key) file_id, source, key, layout, accepted_at
-                from bronze.source_file where state <> 'refused' order by source, key, version desc
-            ) as latest
-            where accepted_at is null and layout = any(%s)
-            """,
-            (list(layouts),),
-        ).fetchall()
-    picked = sql.SQL(", ").join(
-        sql.SQL("coalesce({}) as {}").format(
-            sql.SQL(", ").join(sql.SQL("cells ->> {}").format(name) for name in names), sql.Identifier(column)
-        )
-        for column, names in columns.items()
-    )
-    query = sql.SQL(
-        """
-        select {} from {}
-        join unnest(%(sources)s::text[], %(keys)s::text[]) as file (source, key) using (source, key)
-        where until_version is null
-        """
-    ).format(picked, sql.Identifier("bronze", _table(layouts[0])))
-    parameters = {"sources": [source for _, source, _ in found], "keys": [key for _, _, key in found]}
-    return warehouse.read(query, parameters), [file_id for file_id, _, _ in found]
-
-
-def accept(warehouse: Warehouse, file_ids: Sequence[int], now: datetime) -> None:
-    """Note that the expectations were met with these versions in force."""
-    with warehouse.connect() as connection:
-        connection.execute("update bronze.source_file set accepted_at = %s where file_id = any(%s)", (now, list(file_ids)))
-
-
-def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
-    """What is set aside of the latest versions: `source, key, reason, n_lines, explanation`, most lines first."""
-    return warehouse.read(
-        """
-        select f.source, f.key, q.reason, sum(q.n_lines)::int as n_lines, min(q.explanation) as explanation
-        from bronze.quarantine as q
-        join (select distinct on (source, key) * from bronze.source_file order by source, key, version desc) as f using (file_id)
-        group by f.source, f.key, q.reason
-        order by n_lines desc, f.source, f.key, q.reason
-        """
-    )
-
-
-def unusable_cells(warehouse: Warehouse) -> pd.DataFrame:
-    """The cells that say nothing usable: `source, key, column_name, content, reason, n_cells`, most cells first.
-
-    Of each file's latest version of which anything was used: a refused one leaves the lines before it standing.
-    """
-    return warehouse.read(
-        """
-        select f.source, f.key, c.column_name, c.content, c.reason, sum(c.n_cells)::int as n_cells
-        from bronze.unusable_cell as c
-        join (
-            select distinct on (source, key) file_id, source, key
-            from bronze.source_file where state <> 'refused' order by source, key, version desc
-        ) as f using (file_id)
-        group by f.source, f.key, c.column_name, c.content, c.reason
-        order by n_cells desc, f.source, f.key, c.column_name, c.content
-        """
-    )
-
-
-def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
-    """The latest version of each file: `source, key, version, state, n_loaded, n_quarantined`."""
-    return warehouse.read(
-        """
-        select distinct on (source, key) source, key, version, state, n_loaded, n_quarantined
-        from bronze.source_file order by source, key, version desc
-        """
-    )
 
 
 def refresh_statistics(warehouse: Warehouse) -> None:

@@ -17,7 +17,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from pipelines.sources import football_data, openfootball
 from pipelines.sources.protocol import Delivery, ParsedFile
-from pipelines.store import bronze
+from pipelines.store import bronze, file_versions
 from pipelines.store.bronze import LoadResult
 from pipelines.store.warehouse import Warehouse
 
@@ -125,7 +125,7 @@ def test_known_bytes_may_come_with_new_validators(connection: psycopg.Connection
     load(connection, file(line(1)), etag='"1"')
     load(connection, file(line(1)), etag='"2"')
     connection.commit()
-    assert bronze.latest(warehouse, "football_data")[E0].etag == '"2"'
+    assert file_versions.latest(warehouse, "football_data")[E0].etag == '"2"'
 
 
 def test_a_new_version_stores_only_what_is_new_and_closes_what_is_gone(
@@ -175,7 +175,7 @@ def test_a_refused_version_changes_no_row_and_the_next_good_one_goes_on(
     assert (result.version, result.state, result.n_inserted, result.n_withdrawn) == (3, "intact", 1, 0)
     connection.commit()
     assert standing(warehouse) == ["Home 1", "Home 2"]
-    assert bronze.in_quarantine(warehouse).empty
+    assert file_versions.in_quarantine(warehouse).empty
 
 
 def test_a_league_that_lost_rows_is_shrunk_and_withdraws_none(connection: psycopg.Connection, warehouse: Warehouse) -> None:
@@ -202,7 +202,7 @@ def test_a_line_that_went_bad_leaves_its_last_good_state_standing(connection: ps
     result = load(connection, file(line(1, score="99,0,H"), *others))
     assert (result.state, result.n_withdrawn) == ("intact", 0)
     assert standing(warehouse)[0] == "Home 1"
-    assert bronze.reconciliation(warehouse).empty
+    assert file_versions.reconciliation(warehouse).empty
     assert load(connection, file(line(1, score="9,0,H"), *others)).n_withdrawn == 1
 
 
@@ -223,7 +223,7 @@ def test_a_file_of_another_form_under_the_same_name_takes_the_place_of_the_first
     json = (Delivery("football_data", "dropped", document, None, None, NOW), openfootball.parse(document))
     assert bronze.load(connection, *json, NOW).n_withdrawn == 2
     assert standing(warehouse) == []
-    assert bronze.reconciliation(warehouse).empty
+    assert file_versions.reconciliation(warehouse).empty
     assert load(connection, file(line(1), line(3)), key="dropped").n_withdrawn == 2
     assert standing(warehouse) == ["Home 1", "Home 3"]
 
@@ -238,7 +238,7 @@ def test_many_files_need_few_transactions_and_one_file_may_come_twice(
     again = delivered(files[0][0].content + b"E0,02/01/11,C,D,1,0,H\n", keys[0])
     results = list(bronze.load_many(connection, iter([*files, again]), NOW))
     assert [(result.key, result.version) for result in results] == [*((key, 1) for key in keys), (keys[0], 2)]
-    assert bronze.reconciliation(warehouse).empty
+    assert file_versions.reconciliation(warehouse).empty
 
 
 def test_what_came_before_an_error_stays(connection: psycopg.Connection, warehouse: Warehouse) -> None:
@@ -262,12 +262,12 @@ def test_validators_are_given_for_intact_versions_only(connection: psycopg.Conne
     load(connection, file(line(1)), etag='"1"')
     load(connection, file(line(1), final=""), key="mmz4281/2223/E0.csv", etag='"2"')
     connection.commit()
-    known = bronze.latest(warehouse, "football_data")
+    known = file_versions.latest(warehouse, "football_data")
     assert {key: (latest.state, latest.etag) for key, latest in known.items()} == {
         E0: ("intact", '"1"'),
         "mmz4281/2223/E0.csv": ("truncated", None),
     }
-    assert bronze.latest(warehouse, "openfootball") == {}
+    assert file_versions.latest(warehouse, "openfootball") == {}
 
 
 def test_the_manifest_names_the_latest_bytes_of_use(connection: psycopg.Connection, warehouse: Warehouse) -> None:
@@ -275,17 +275,19 @@ def test_the_manifest_names_the_latest_bytes_of_use(connection: psycopg.Connecti
     loaded = bronze.load(connection, *good, NOW)
     refused = load(connection, b"<html></html>")
     connection.commit()
-    assert bronze.manifest(warehouse, refused.file_id) == {f"football_data/{E0}": good[0].sha256}
+    assert file_versions.manifest(warehouse, refused.file_id) == {f"football_data/{E0}": good[0].sha256}
     load(connection, file(line(1), line(2)))
     connection.commit()
-    assert bronze.manifest(warehouse, loaded.file_id) == {f"football_data/{E0}": good[0].sha256}
+    assert file_versions.manifest(warehouse, loaded.file_id) == {f"football_data/{E0}": good[0].sha256}
 
 
 def test_quarantine_is_told_for_the_latest_versions_only(connection: psycopg.Connection, warehouse: Warehouse) -> None:
     load(connection, b"<html></html>")
     load(connection, file(line(1), line(2, score="-1,0,A"), line(3, score="99,0,H")))
-    assert bronze.in_quarantine(warehouse)[["key", "reason", "n_lines"]].to_numpy().tolist() == [[E0, "impossible_score", 2]]
-    assert bronze.latest_versions(warehouse)[["key", "version", "state"]].to_numpy().tolist() == [[E0, 2, "intact"]]
+    assert file_versions.in_quarantine(warehouse)[["key", "reason", "n_lines"]].to_numpy().tolist() == [
+        [E0, "impossible_score", 2]
+    ]
+    assert file_versions.latest_versions(warehouse)[["key", "version", "state"]].to_numpy().tolist() == [[E0, 2, "intact"]]
 
 
 def test_cells_that_say_nothing_are_kept_with_their_reason_beside_the_line_that_holds_them(
@@ -308,7 +310,7 @@ def test_cells_that_say_nothing_are_kept_with_their_reason_beside_the_line_that_
 
 def test_unusable_cells_are_told_for_the_versions_in_force_only(connection: psycopg.Connection, warehouse: Warehouse) -> None:
     def told() -> list[list[object]]:
-        cells = bronze.unusable_cells(warehouse)
+        cells = file_versions.unusable_cells(warehouse)
         return cells[["key", "column_name", "content", "reason", "n_cells"]].to_numpy().tolist()
 
     assert told() == []
@@ -330,11 +332,11 @@ def test_rows_wait_for_the_expectations_until_their_version_is_accepted(
     second = load(connection, b"Div,Date,HT,AT,FTHG,FTAG,FTR\nG1,20/08/00,Aris,PAOK,1,1,D\n", key="mmz4281/0001/G1.csv")
     load(connection, file(line(2, score=",,")), key="fixtures.csv")
     columns = {"home": ["HomeTeam", "HT"], "odds": ["B365H"]}
-    frame, file_ids = bronze.unaccepted_rows(warehouse, ["main"], columns)
+    frame, file_ids = file_versions.unaccepted_rows(warehouse, ["main"], columns)
     assert sorted(frame.fillna("").to_numpy().tolist()) == [["Aris", ""], ["Home 1", "2.5"]]
     assert sorted(file_ids) == [first.file_id, second.file_id]
-    bronze.accept(warehouse, [first.file_id], NOW)
-    frame, file_ids = bronze.unaccepted_rows(warehouse, ["main"], columns)
+    file_versions.accept(warehouse, [first.file_id], NOW)
+    frame, file_ids = file_versions.unaccepted_rows(warehouse, ["main"], columns)
     assert (frame["home"].tolist(), file_ids) == (["Aris"], [second.file_id])
 
 
@@ -350,10 +352,10 @@ def test_reconciliation_finds_what_got_lost(
     connection: psycopg.Connection, warehouse: Warehouse, database: Urls, damage: str, fault: str
 ) -> None:
     load(connection, file(line(1), line(2), "E0,31/02/2024,A,B,1,0,H"))
-    assert bronze.reconciliation(warehouse).empty
+    assert file_versions.reconciliation(warehouse).empty
     with psycopg.connect(database.owner) as owner:
         owner.execute(damage)
-    (failing,) = bronze.reconciliation(warehouse).to_dict("records")
+    (failing,) = file_versions.reconciliation(warehouse).to_dict("records")
     assert (failing["key"], failing["version"]) == (E0, 1)
     assert fault in failing["fault"]
 
@@ -373,7 +375,7 @@ def test_killed_at_any_moment_only_whole_versions_are_there_and_a_second_run_com
         from pipelines.sources.football_data import FootballData
         from pipelines.sources.http import Web
         from pipelines.sources.protocol import Scope
-        from pipelines.store import bronze
+        from pipelines.store import bronze, file_versions
         from pipelines.store.warehouse import Warehouse
 
         url, folder, n_alive = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -397,7 +399,7 @@ def test_killed_at_any_moment_only_whole_versions_are_there_and_a_second_run_com
     for n_alive, code, n_versions in ((2, -signal.SIGKILL, 1), (2, -signal.SIGKILL, 2), (0, 0, 4)):
         command = [sys.executable, "-c", textwrap.dedent(program), database.ingest, tmp_path.as_uri(), str(n_alive)]
         assert subprocess.run(command, check=False).returncode == code
-        assert bronze.reconciliation(warehouse).empty
+        assert file_versions.reconciliation(warehouse).empty
         counts = warehouse.read("select key, count(*) as n from bronze.football_data_match group by key")
         assert counts["n"].tolist() == [300] * n_versions
         assert len(warehouse.read("select 1 as one from bronze.source_file")) == n_versions

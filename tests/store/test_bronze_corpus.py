@@ -10,7 +10,7 @@ from deploy.database import Urls
 from pipelines.sources.football_data import FootballData
 from pipelines.sources.http import Web
 from pipelines.sources.protocol import Delivery, ParsedFile, Scope
-from pipelines.store import bronze
+from pipelines.store import bronze, file_versions
 from pipelines.store.warehouse import Warehouse
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_earlier_states_leave_no_trace_in_the_current_rows_and_every_trace_in_th
         for digest in bronze._encode_rows(parsed.rows)
     ]
     assert list(zip(current["key"], current["digest"], strict=True)) == sorted(expected)
-    assert bronze.reconciliation(warehouse).empty
+    assert file_versions.reconciliation(warehouse).empty
     states = warehouse.read("select key, state from bronze.source_file where state <> 'intact' order by key")
     assert states.to_numpy().tolist() == [
         ["mmz4281/0809/E1.csv", "truncated"],

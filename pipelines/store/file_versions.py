@@ -1,0 +1,199 @@
+"""What bronze holds of the delivered files, and in what state.
+
+Belongs here: the questions that are asked about file versions and their lines, and noting that expectations accepted them. Does
+not belong here: writing versions (`bronze`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+from psycopg import sql
+
+from pipelines.store.encoding import table_of
+from pipelines.store.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The latest version of a file, and the validators to send along when asking for it again.
+
+    A version that is not intact has none: it is asked for in full.
+    """
+
+    sha256: str
+    state: str
+    etag: str | None
+    last_modified: str | None
+
+
+def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
+    """Key to what is known of its latest version."""
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select distinct on (key)
+                key, sha256, state,
+                case when state = 'intact' then etag end, case when state = 'intact' then last_modified end
+            from bronze.source_file where source = %s order by key, version desc
+            """,
+            (source,),
+        ).fetchall()
+    return {key: Latest(*facts) for key, *facts in rows}
+
+
+def manifest(warehouse: Warehouse, through: int) -> dict[str, str]:
+    """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former.
+
+    Of the versions up to the `file_id` called `through`: what came later is in nothing yet.
+    """
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select distinct on (source, key) source || '/' || key, sha256
+            from bronze.source_file
+            where state <> 'refused' and file_id <= %s
+            order by source, key, version desc
+            """,
+            (through,),
+        ).fetchall()
+    return dict(sorted(rows))
+
+
+def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
+    """The file versions that do not add up, with the reason in `fault`; empty when every line is accounted for.
+
+    Counts must sum to the file's lines; the quarantine must hold as many lines as were counted; an intact version in
+    force must have every row it brought, and no more unless a quarantined line keeps an earlier state standing.
+    """
+    return warehouse.read(
+        """
+            with quarantined as (
+                select file_id, sum(n_lines) as n_lines from bronze.quarantine group by file_id
+            ),
+            standing as (
+                select source, key, count(*) as n_rows
+                from (
+                    select source, key from bronze.football_data_match where until_version is null
+                    union all
+                    select source, key from bronze.openfootball_match where until_version is null
+                ) as rows
+                group by source, key
+            ),
+            counted as (
+                select
+                    source_file.*,
+                    coalesce(quarantined.n_lines, 0) as n_in_quarantine,
+                    coalesce(standing.n_rows, 0) as n_standing,
+                    version = max(version) over (partition by source, key) as is_latest
+                from bronze.source_file
+                left join quarantined using (file_id)
+                left join standing using (source, key)
+            ),
+            judged as (
+                select
+                    *,
+                    case
+                        when n_lines <> n_header + n_loaded + n_quarantined + n_blank
+                            then 'lines are not header + loaded + quarantined + blank'
+                        when n_in_quarantine <> n_quarantined then 'the quarantine holds another number of lines'
+                        when is_latest and state = 'intact' and n_standing < n_loaded then 'rows are missing'
+                        when is_latest and state = 'intact' and n_quarantined = 0 and n_standing > n_loaded
+                            then 'rows stand that the file no longer has'
+                    end as fault
+                from counted
+            )
+            select
+                source, key, version, state, n_lines, n_header, n_loaded, n_quarantined, n_blank,
+                n_in_quarantine, n_standing, fault
+            from judged
+            where fault is not null
+            order by source, key, version
+            """,
+    )
+
+
+def unaccepted_rows(
+    warehouse: Warehouse, layouts: Sequence[str], columns: Mapping[str, Sequence[str]]
+) -> tuple[pd.DataFrame, list[int]]:
+    """The standing rows of all files of these layouts whose latest usable version no expectation has accepted yet.
+
+    Returns the frame (`columns` as for a suite: its column to the names that column may have in a file) and the file
+    versions to `accept` where the verdict is good.
+    """
+    with warehouse.connect() as connection:
+        found = connection.execute(
+            """
+            select file_id, source, key
+            from (
+                select distinct on (source, key) file_id, source, key, layout, accepted_at
+                from bronze.source_file where state <> 'refused' order by source, key, version desc
+            ) as latest
+            where accepted_at is null and layout = any(%s)
+            """,
+            (list(layouts),),
+        ).fetchall()
+    picked = sql.SQL(", ").join(
+        sql.SQL("coalesce({}) as {}").format(
+            sql.SQL(", ").join(sql.SQL("cells ->> {}").format(name) for name in names), sql.Identifier(column)
+        )
+        for column, names in columns.items()
+    )
+    query = sql.SQL(
+        """
+        select {} from {}
+        join unnest(%(sources)s::text[], %(keys)s::text[]) as file (source, key) using (source, key)
+        where until_version is null
+        """
+    ).format(picked, sql.Identifier("bronze", table_of(layouts[0])))
+    parameters = {"sources": [source for _, source, _ in found], "keys": [key for _, _, key in found]}
+    return warehouse.read(query, parameters), [file_id for file_id, _, _ in found]
+
+
+def accept(warehouse: Warehouse, file_ids: Sequence[int], now: datetime) -> None:
+    """Note that the expectations were met with these versions in force."""
+    with warehouse.connect() as connection:
+        connection.execute("update bronze.source_file set accepted_at = %s where file_id = any(%s)", (now, list(file_ids)))
+
+
+def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
+    """What is set aside of the latest versions: `source, key, reason, n_lines, explanation`, most lines first."""
+    return warehouse.read(
+        """
+        select f.source, f.key, q.reason, sum(q.n_lines)::int as n_lines, min(q.explanation) as explanation
+        from bronze.quarantine as q
+        join (select distinct on (source, key) * from bronze.source_file order by source, key, version desc) as f using (file_id)
+        group by f.source, f.key, q.reason
+        order by n_lines desc, f.source, f.key, q.reason
+        """
+    )
+
+
+def unusable_cells(warehouse: Warehouse) -> pd.DataFrame:
+    """The cells that say nothing usable: `source, key, column_name, content, reason, n_cells`, most cells first.
+
+    Of each file's latest version of which anything was used: a refused one leaves the lines before it standing.
+    """
+    return warehouse.read(
+        """
+        select f.source, f.key, c.column_name, c.content, c.reason, sum(c.n_cells)::int as n_cells
+        from bronze.unusable_cell as c
+        join (
+            select distinct on (source, key) file_id, source, key
+            from bronze.source_file where state <> 'refused' order by source, key, version desc
+        ) as f using (file_id)
+        group by f.source, f.key, c.column_name, c.content, c.reason
+        order by n_cells desc, f.source, f.key, c.column_name, c.content
+        """
+    )
+
+
+def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
+    """The latest version of each file: `source, key, version, state, n_loaded, n_quarantined`."""
+    return warehouse.read(
+        """
+        select distinct on (source, key) source, key, version, state, n_loaded, n_quarantined
+        from bronze.source_file order by source, key, version desc
+        """
+    )
