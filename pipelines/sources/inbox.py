@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pipelines.sources import football_data, openfootball
+from pipelines.sources import football_data_file, openfootball
 from pipelines.sources.http import Web
 from pipelines.sources.protocol import Fetched, ParsedFile, Scope
 
@@ -33,7 +33,7 @@ class Inbox:
         """JSON is openfootball's; everything else is judged by the header of football-data.co.uk's layouts."""
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
             return openfootball.parse(content)
-        return football_data.parse(content, football_data.Expectation())
+        return football_data_file.parse(content, football_data_file.Expectation())
 
     def state(self) -> str:
         """A digest of names, sizes and times of change."""

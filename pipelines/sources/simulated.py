@@ -1,14 +1,15 @@
 """Simulated football: seasons of invented clubs, written as football-data.co.uk would publish them.
 
-Belongs here: a goals model of a small football world, its bookmakers, and the writing of both in the site's layout
-and file format, so that the ordinary `football_data` adapter reads them. Does not belong here: reading them back, or
-any judgement of forecasts. The division codes are the site's; every club and referee is invented and says so (`MARKER`).
+Belongs here: a small football world, and the writing of it in the site's layout and file format, so that the ordinary
+`football_data` adapter reads it. Does not belong here: how goals are distributed (`simulated_scores`), what bookmakers quote
+(`simulated_bookmakers`), reading the files back, or any judgement of forecasts. The division codes are the site's; every club and
+referee is invented and says so (`MARKER`).
 
 The world is a function of the seed alone: strengths and results are drawn season by season from `FIRST_SEASON` on,
 and `today` merely decides how much of it has been published. A later day therefore only appends.
 
-Goals are Poisson with log rates `level ± home advantage / 2 + attack - defence` and the low-score correction of Dixon
-and Coles (1997, Applied Statistics 46:265). Attack and defence follow an AR(1) around each club's own mean.
+Log rates of goals are `level ± home advantage / 2 + attack - defence`. Attack and defence follow an AR(1) around each club's own
+mean.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from pipelines.sources.simulated_bookmakers import BOOKS, quotes
+from pipelines.sources.simulated_scores import N_GOALS, Floats, outcomes, score_grid
+
 Integers = NDArray[np.int64]
 
 MARKER: Final = "Sim"
@@ -96,20 +99,11 @@ _SUMMER_MIDWEEK: Final = ((5, "23:00"), (6, "01:30"), (5, "22:00"), (6, "00:30")
 
 _HOME_ADVANTAGE: Final = 0.26
 _LEVEL: Final = float(np.log(1.33))
-_LOW_SCORE: Final = -0.06
 _MEAN_SD: Final = 0.25
 _TIER_GAP: Final = 0.12
 _DRIFT_SD: Final = 0.14
 _WEEKLY_MEMORY: Final = 0.97
 _SUMMER_MEMORY: Final = 0.7
-_N_GOALS: Final = 11
-"""Scores run from 0 to ten goals a side; the rest of the Poisson tail, below one in a million, is left out."""
-
-_BOOKS: Final = {"B365": 0.055, "BW": 0.05, "PS": 0.025, "WH": 0.06}
-"""Bookmaker's prefix to its margin."""
-_PRE_MATCH_ERROR: Final = 0.11
-_CLOSING_ERROR: Final = 0.03
-_BOOK_ERROR: Final = 0.015
 
 
 def _prices(moment: str, short: tuple[str, ...], suffixes: tuple[str, ...]) -> tuple[str, ...]:
@@ -119,7 +113,7 @@ def _prices(moment: str, short: tuple[str, ...], suffixes: tuple[str, ...]) -> t
 def _odds_columns(moment: str) -> tuple[str, ...]:
     """Odds columns of a main league file at one moment ("" before the match, "C" closing), in the site's order."""
     return (
-        *_prices(moment, (*_BOOKS, "Max", "Avg"), ("H", "D", "A")),
+        *_prices(moment, (*BOOKS, "Max", "Avg"), ("H", "D", "A")),
         *_prices(moment, ("B365", "P", "Max", "Avg"), (">2.5", "<2.5")),
         f"AH{moment}h",
         *_prices(moment, ("B365", "P", "Max", "Avg"), ("AHH", "AHA")),
@@ -237,7 +231,7 @@ def _simulate_country(country: _Country, seed: int, size: Size, last: int) -> li
                 # A stream of its own: what is observed of a season must not depend on whether the one before was shown.
                 observer = np.random.default_rng([seed, country.number, season, 1 + tier])
                 goals = np.stack([played["FTHG"], played["FTAG"]], axis=1)
-                observed = _statistics(observer, country, goals, log_rates) | _quotes(observer, log_rates, has_handicap=tier == 0)
+                observed = _statistics(observer, country, goals, log_rates) | quotes(observer, log_rates, has_handicap=tier == 0)
                 frames.append(pd.DataFrame({"Div": division, **played, **observed}))
         tiers = _promote(np.array(tables))
     return frames
@@ -258,14 +252,14 @@ def _play(
     at_home, on_road = (path[np.repeat(weeks, n_pairs), clubs[side]] for side in (home, away))
     log_rates = np.stack([at_home[:, 0] - on_road[:, 1], on_road[:, 0] - at_home[:, 1]], axis=1)
     log_rates += _LEVEL + np.array([_HOME_ADVANTAGE, -_HOME_ADVANTAGE]) / 2
-    grid = _score_grid(log_rates)
-    score = (grid.reshape(len(grid), -1).cumsum(axis=1) < rng.random((len(grid), 1))).sum(axis=1).clip(max=_N_GOALS**2 - 1)
-    goals = np.stack(np.divmod(score, _N_GOALS), axis=1)
+    grid = score_grid(log_rates)
+    score = (grid.reshape(len(grid), -1).cumsum(axis=1) < rng.random((len(grid), 1))).sum(axis=1).clip(max=N_GOALS**2 - 1)
+    goals = np.stack(np.divmod(score, N_GOALS), axis=1)
 
     points = np.zeros(len(clubs))
     for side, difference in ((home, goals[:, 0] - goals[:, 1]), (away, goals[:, 1] - goals[:, 0])):
         points += np.bincount(side, np.where(difference > 0, 3, difference == 0) + difference / 1000, len(clubs))
-    p_home, p_draw, p_away = _outcomes(grid)
+    p_home, p_draw, p_away = outcomes(grid)
     names = np.array([country.club(int(club)) for club in clubs], dtype=object)
     columns: dict[str, Any] = {
         "season": season,
@@ -341,26 +335,6 @@ def _double_round_robin(n_clubs: int, rng: np.random.Generator) -> Integers:
 # --------------------------------------------------------------------------- goals and what goes with them
 
 
-def _score_grid(log_rates: Floats) -> Floats:
-    """Probability of each score, matches by home goals by away goals, from matches by (home, away) log rates."""
-    numbers = np.arange(_N_GOALS)
-    log_factorial = np.concatenate([[0.0], np.log(numbers[1:]).cumsum()])
-    home, away = np.exp(log_rates[:, :, None] * numbers - np.exp(log_rates)[:, :, None] - log_factorial).transpose(1, 0, 2)
-    grid = home[:, :, None] * away[:, None, :]
-    home_rate, away_rate = np.exp(log_rates).T
-    grid[:, 0, 0] *= 1 - home_rate * away_rate * _LOW_SCORE
-    grid[:, 0, 1] *= 1 + home_rate * _LOW_SCORE
-    grid[:, 1, 0] *= 1 + away_rate * _LOW_SCORE
-    grid[:, 1, 1] *= 1 - _LOW_SCORE
-    return np.asarray(grid / grid.sum(axis=(1, 2), keepdims=True))
-
-
-def _outcomes(grid: Floats) -> Floats:
-    """(home, draw, away) by matches."""
-    difference = np.subtract.outer(np.arange(_N_GOALS), np.arange(_N_GOALS))
-    return np.stack([grid[:, chosen].sum(axis=1) for chosen in (difference > 0, difference == 0, difference < 0)])
-
-
 def _statistics(rng: np.random.Generator, country: _Country, goals: Integers, log_rates: Floats) -> dict[str, Any]:
     """What is noted of a match; shots on target include the goals, shots include those on target."""
     half_time = rng.binomial(goals, 0.45)
@@ -383,61 +357,6 @@ def _statistics(rng: np.random.Generator, country: _Country, goals: Integers, lo
         [f"{MARKER} Referee {number:02}" if country.has_referee else None for number in range(1, 21)], dtype=object
     )
     return {**columns, "Referee": referees[rng.integers(len(referees), size=len(goals))]}
-
-
-# --------------------------------------------------------------------------- bookmakers
-
-
-def _quotes(rng: np.random.Generator, log_rates: Floats, *, has_handicap: bool) -> dict[str, Any]:
-    """Every bookmaker's prices before the match and at its start, from a common belief that comes closer to the truth."""
-    error = rng.normal(0.0, _PRE_MATCH_ERROR, log_rates.shape)
-    closing_error = 0.4 * error + rng.normal(0.0, _CLOSING_ERROR, log_rates.shape)
-    columns: dict[str, Any] = {}
-    for moment, belief in (("", log_rates + error), ("C", log_rates + closing_error)):
-        grid = _score_grid(belief)
-        columns |= _market(rng, moment, dict(_BOOKS), ("H", "D", "A"), _outcomes(grid))
-        totals = np.add.outer(np.arange(_N_GOALS), np.arange(_N_GOALS))
-        over = grid[:, totals > 2].sum(axis=1)
-        few = {"B365": _BOOKS["B365"], "P": _BOOKS["PS"]}
-        columns |= _market(rng, moment, few, (">2.5", "<2.5"), np.stack([over, 1 - over]))
-        line, covered = _handicap(grid, belief)
-        handicap = {f"AH{moment}h": np.array([f"{value:g}" for value in line], dtype=object)}
-        handicap |= _market(rng, moment, few, ("AHH", "AHA"), np.stack([covered, 1 - covered]))
-        columns |= handicap if has_handicap else dict.fromkeys(handicap)
-    return columns
-
-
-def _market(
-    rng: np.random.Generator, moment: str, margins: dict[str, float], suffixes: tuple[str, ...], belief: Floats
-) -> dict[str, Floats]:
-    """Decimal prices of one market: each book's, and their maximum and average, from selections by matches probabilities."""
-    books = {}
-    for book, margin in margins.items():
-        opinion = belief * np.exp(rng.normal(0.0, _BOOK_ERROR, belief.shape))
-        books[book] = 1 / (opinion / opinion.sum(axis=0) * (1 + margin))
-    quoted = np.stack(list(books.values()))
-    # The printed books are not the whole market: somebody always pays a little more.
-    books |= {"Max": quoted.max(axis=0) * (1 + rng.uniform(0.0, 0.02, belief.shape)), "Avg": quoted.mean(axis=0)}
-    return {
-        f"{book}{moment}{suffix}": price[at].round(2).clip(1.01, 100.0)
-        for book, price in books.items()
-        for at, suffix in enumerate(suffixes)
-    }
-
-
-def _handicap(grid: Floats, belief: Floats) -> tuple[Floats, Floats]:
-    """The quarter line nearest to the expected goal difference, and the home side's share of the money not returned."""
-    home_rate, away_rate = np.exp(belief).T
-    line = -np.round(4 * (home_rate - away_rate)) / 4 + 0.0
-    quarter = np.where((4 * line) % 2 == 1, 0.25, 0.0)
-    difference = np.subtract.outer(np.arange(_N_GOALS), np.arange(_N_GOALS)).ravel()
-    won, lost = np.zeros(len(line)), np.zeros(len(line))
-    # A quarter line is half a stake on each of its neighbours.
-    for half in (line - quarter, line + quarter):
-        margin = difference + half[:, None]
-        won += (grid.reshape(len(grid), -1) * (margin > 0)).sum(axis=1)
-        lost += (grid.reshape(len(grid), -1) * (margin < 0)).sum(axis=1)
-    return line, won / (won + lost)
 
 
 # --------------------------------------------------------------------------- files

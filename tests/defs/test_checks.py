@@ -11,7 +11,7 @@ import pytest
 from deploy.database import Urls
 from pipelines.defs import ingestion, quality
 from pipelines.settings import Settings
-from pipelines.sources import football_data
+from pipelines.sources import football_data, football_data_file
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.warehouse import Warehouse
@@ -38,7 +38,7 @@ def warehouse(database: Urls) -> Warehouse:
 
 def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0) -> None:
     content = "".join(f"{line}\n" for line in (HEADER, *first_round(changes))).encode()
-    parsed = football_data.parse(content, football_data.expectation_of(key))
+    parsed = football_data_file.parse(content, football_data.expectation_of(key))
     with warehouse.connect() as connection:
         bronze.load(connection, Delivery("football_data", key, content, None, None, NOW), parsed, NOW)
 

@@ -7,7 +7,8 @@ import pytest
 from pipelines.settings import PROJECT_DIR
 from pipelines.sources import openfootball
 from pipelines.sources.cells import COUNTS, JSON_COUNTS, judge_count, judge_handicap, judge_price, judge_time, rules_of
-from pipelines.sources.football_data import Expectation, expectation_of, parse
+from pipelines.sources.football_data import expectation_of
+from pipelines.sources.football_data_file import Expectation, parse
 from pipelines.sources.protocol import CELL_REASONS, MAX_ENTRIES_PER_REASON, ParsedFile, UnusableCell
 
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HTHG,HTAG,HS,HST,HC,HY,Referee,B365H,B365D,B365A,AHh"

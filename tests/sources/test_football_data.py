@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.sources.football_data import (
-    DIVISIONS,
-    NEW_LEAGUES,
-    FootballData,
-    column_names,
-    expectation_of,
-    parse,
-    season_code,
-    season_of,
-)
+from pipelines.sources.football_data import DIVISIONS, NEW_LEAGUES, FootballData, expectation_of, season_code, season_of
+from pipelines.sources.football_data_file import column_names, parse
 from pipelines.sources.http import Web
 from pipelines.sources.protocol import MAX_ENTRIES_PER_REASON, ParsedFile, Scope, SourceUnreachable
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.sources.football_data import expectation_of, parse
+from pipelines.sources.football_data import expectation_of
+from pipelines.sources.football_data_file import parse
 from pipelines.sources.protocol import ParsedFile
 
 KEY = "mmz4281/1617/D1.csv"

@@ -15,7 +15,7 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from pipelines.sources import football_data, openfootball
+from pipelines.sources import football_data, football_data_file, openfootball
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.store import bronze, file_versions
 from pipelines.store.bronze import LoadResult
@@ -38,7 +38,9 @@ def file(*lines: str, final: str = "\n") -> bytes:
 def delivered(
     content: bytes, key: str = E0, etag: str | None = None, source: str = "football_data"
 ) -> tuple[Delivery, ParsedFile]:
-    parse = openfootball.parse if key.endswith(".json") else lambda c: football_data.parse(c, football_data.expectation_of(key))
+    parse = (
+        openfootball.parse if key.endswith(".json") else lambda c: football_data_file.parse(c, football_data.expectation_of(key))
+    )
     return Delivery(source, key, content, etag, None, NOW), parse(content)
 
 
