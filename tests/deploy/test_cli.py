@@ -14,7 +14,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from deploy import cli, operate
+from deploy import cli, judging, operate
 from deploy.installation import APPLICATIONS, SERVERS
 from deploy.local.ports import Ports, is_open
 from deploy.settings import PROJECT_DIR, SCOPE_VARIABLES
@@ -153,7 +153,7 @@ def test_a_backtest_takes_what_is_built_and_real_matches_where_nothing_is(
 ) -> None:
     started, called = [], []
     monkeypatch.setattr(operate, "start", lambda here, edition, step: started.append(edition.name))
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, env, cwd: called.append((command, env)) or 3)
+    monkeypatch.setattr(judging.subprocess, "call", lambda command, env, cwd: called.append((command, env)) or 3)
     for name in ("EDITION", "AS_OF", *SCOPE_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     for name, value in (environ | {"LOCAL_DIR": str(tmp_path)}).items():
@@ -164,7 +164,7 @@ def test_a_backtest_takes_what_is_built_and_real_matches_where_nothing_is(
         if is_built:
             (tmp_path / in_service / "built-on").write_text("2026-11-25")
     result = CliRunner().invoke(
-        cli.backtest, ["--leagues"], env={"FROM": "2020", "SET": "history", "OUT": "f.csv", "AT_MOST": "0.01"}
+        judging.backtest, ["--leagues"], env={"FROM": "2020", "SET": "history", "OUT": "f.csv", "AT_MOST": "0.01"}
     )
     assert result.exit_code == 3, "how it ended is how the pipelines' command ended"
     assert started == [expected]
