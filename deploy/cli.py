@@ -1,7 +1,7 @@
 """The command `football`: gathers what each package contributes, and the commands that start, stop and show the platform.
 
-Belongs here: arguments, messages for a person, exit codes (of the commands that judge: `judging`). Heavy imports happen inside the commands, so that
-`football --help` is quick.
+Belongs here: arguments, messages for a person, exit codes (of the commands that judge: `judging`). Heavy imports happen inside
+the commands, so that `football --help` is quick.
 """
 
 import contextlib

@@ -169,6 +169,16 @@ OPENFOOTBALL: Final = _suite(
     at_least=1,
 )
 
+INTERNATIONAL: Final = _suite(
+    "international",
+    "Matches of national teams, results.csv; those still to come have no score",
+    _named("date", "home_team", "away_team", "home_score", "away_score", "tournament", "neutral"),
+    *_matches("date", "home_team", "away_team", day_like=_ISO_DAY),
+    *(_like("home_score", _GOALS), _like("away_score", _GOALS), _filled("tournament"), _like("tournament", _NAME)),
+    *(_filled("neutral"), _among("neutral", ("TRUE", "FALSE"))),
+    at_least=1,
+)
+
 _PREDICTION: Final = ("match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of", "issued_at")
 _EXPECTED_GOALS: Final = ("expected_home_goals", "expected_away_goals")
 
@@ -190,7 +200,10 @@ PREDICTIONS: Final = _suite(
 )
 
 SUITES: Final[Mapping[str, Suite]] = MappingProxyType(
-    {suite.name: suite for suite in (FOOTBALL_DATA_MAIN, FOOTBALL_DATA_NEW, FOOTBALL_DATA_FIXTURES, OPENFOOTBALL, PREDICTIONS)}
+    {
+        suite.name: suite
+        for suite in (FOOTBALL_DATA_MAIN, FOOTBALL_DATA_NEW, FOOTBALL_DATA_FIXTURES, OPENFOOTBALL, INTERNATIONAL, PREDICTIONS)
+    }
 )
 
 

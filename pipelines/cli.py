@@ -12,9 +12,22 @@ from pipelines.commands.compare import compare
 from pipelines.commands.fixtures import explain, outlook, predictions
 from pipelines.commands.ledger import ledger_group
 from pipelines.commands.models import models
+from pipelines.commands.national import national
 from pipelines.commands.reproduce import reproduce
 from pipelines.commands.runs import build, docs, prepare, refresh, train
 
-commands: list[click.Command] = [predictions, explain, outlook, train, refresh, models, ledger_group, compare, challenge, docs]
+commands: list[click.Command] = [
+    predictions,
+    explain,
+    outlook,
+    train,
+    refresh,
+    models,
+    ledger_group,
+    compare,
+    challenge,
+    national,
+    docs,
+]
 internal_commands: list[click.Command] = [build, prepare, bench, backtest, reproduce]
 """Those that `deploy` starts once the servers are there."""

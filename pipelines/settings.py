@@ -40,6 +40,7 @@ class Settings:
     sources: tuple[str, ...]
     football_data_url: str
     openfootball_url: str
+    international_url: str
     competitions: str
     seasons: str
     ingest_url: str
@@ -74,6 +75,9 @@ class Settings:
             football_data_url=(env.get("FOOTBALL_DATA_URL") or "https://www.football-data.co.uk").rstrip("/"),
             openfootball_url=(
                 env.get("OPENFOOTBALL_URL") or "https://raw.githubusercontent.com/openfootball/football.json/master"
+            ).rstrip("/"),
+            international_url=(
+                env.get("INTERNATIONAL_URL") or "https://raw.githubusercontent.com/martj42/international_results/master"
             ).rstrip("/"),
             competitions=env.get("COMPETITIONS") or ("all" if is_simulated else ""),
             seasons=env.get("SEASONS") or ("all" if is_simulated else ""),

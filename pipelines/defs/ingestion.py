@@ -36,6 +36,7 @@ from pipelines.store.warehouse import Warehouse
 SOURCE_FILE = dg.AssetKey(["bronze", "source_file"])
 FOOTBALL_DATA = dg.AssetKey(["bronze", "football_data_match"])
 OPENFOOTBALL = dg.AssetKey(["bronze", "openfootball_match"])
+INTERNATIONAL = dg.AssetKey(["bronze", "international_match"])
 QUARANTINE = dg.AssetKey(["bronze", "quarantine"])
 UNUSABLE_CELL = dg.AssetKey(["bronze", "unusable_cell"])
 
@@ -56,6 +57,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
         dg.AssetSpec(SOURCE_FILE, description="Every version of every delivered file, with its digest and its counts."),
         _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
         _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
+        _spec(INTERNATIONAL, "Lines of the file of national teams' matches, as delivered."),
         _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
         _spec(UNUSABLE_CELL, "Filled cells of matches that count as empty, each with its reason."),
     ],
@@ -91,7 +93,8 @@ def ingestion(
         asset_key=FOOTBALL_DATA,
         metadata={"n_inserted": outcome.n_inserted, "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids},
     )
-    yield dg.MaterializeResult(asset_key=OPENFOOTBALL, metadata={"n_files": outcome.n_openfootball})
+    yield dg.MaterializeResult(asset_key=OPENFOOTBALL, metadata={"n_files": outcome.n_files["openfootball"]})
+    yield dg.MaterializeResult(asset_key=INTERNATIONAL, metadata={"n_files": outcome.n_files["international"]})
     yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
     yield dg.MaterializeResult(asset_key=UNUSABLE_CELL, metadata={"n_unusable": outcome.n_unusable})
 
@@ -106,7 +109,8 @@ class Ingestion:
         self.files: Counter[str] = Counter()
         self.notes: list[str] = []
         self.file_ids: list[int] = []
-        self.n_new = self.n_inserted = self.n_withdrawn = self.n_openfootball = 0
+        self.n_files: Counter[str] = Counter()
+        self.n_new = self.n_inserted = self.n_withdrawn = 0
         self.n_quarantined = self.n_unusable = 0
 
     def run(self) -> None:
@@ -161,6 +165,7 @@ class Ingestion:
         self.files[result.state if result.is_new else "unchanged"] += 1
         if result.is_new:
             self.n_new += 1
+            self.n_files[result.source] += 1
             self.n_inserted += result.n_inserted
             self.n_withdrawn += result.n_withdrawn
             self.n_quarantined += result.n_quarantined

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 
-from pipelines.defs.ingestion import FOOTBALL_DATA, OPENFOOTBALL, table_metadata
+from pipelines.defs.ingestion import FOOTBALL_DATA, INTERNATIONAL, OPENFOOTBALL, table_metadata
 from pipelines.settings import Settings
 from pipelines.store import file_versions
 from pipelines.store.warehouse import Warehouse
@@ -47,6 +47,7 @@ _JUDGED = (
     _Judged(FOOTBALL_DATA, "football_data_new", ("new",)),
     _Judged(FOOTBALL_DATA, "football_data_fixtures", ("fixtures", "new_fixtures")),
     _Judged(OPENFOOTBALL, "openfootball", ("json",)),
+    _Judged(INTERNATIONAL, "international", ("international",)),
 )
 
 

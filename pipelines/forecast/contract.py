@@ -76,6 +76,18 @@ nearest of these, `home_at_stake` 1 less the smallest of their margins, 0 where 
 expected performance of home against away (`memory.performance`), `play_variance` how unsure that is. None has seen any odds.
 """
 
+NATIONAL_MATCH_COLUMNS: Final = (
+    *("match_id", "competition_id", "season", "kickoff_at", "as_of", "known_at", "status", "is_neutral"),
+    *("home_team_id", "away_team_id", "home_goals", "away_goals"),
+)
+"""What the ratings of national teams read from `gold.fct_international`: one row per match, played or not."""
+
+NATIONAL_RATINGS: Final[dict[str, tuple[str, ...]]] = {
+    "national_elo": ("national_elo_home", "national_elo_away"),
+    "national_goals": ("national_goals_log_rate_home", "national_goals_log_rate_away"),
+}
+"""As `RATINGS`, of national teams. The home advantage is in them, on grounds that are not neutral."""
+
 MEMORIES: Final[dict[str, tuple[str, ...]]] = {
     "side": ("memory_side", "memory_side_unsteered", "memory_side_variance"),
     "side_slow": ("memory_side_slow", "memory_side_slow_variance"),

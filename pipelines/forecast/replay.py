@@ -38,10 +38,12 @@ MATCH: Final = np.dtype(
         ("away_yellow_cards", np.float64),
         ("home_red_cards", np.float64),
         ("away_red_cards", np.float64),
+        ("is_neutral", np.float64),
     ],
     align=True,
 )
-"""What a rating sees of a match. Clubs, competitions and countries are numbers: positions of their state."""
+"""What a rating sees of a match. Clubs, competitions and countries are numbers: positions of their state; `is_neutral` is 1 where
+the ground is neither side's own."""
 
 MEASURES: Final = tuple(
     f"{side}_{name}"
@@ -108,7 +110,7 @@ class Timeline:
 
     @classmethod
     def of(cls, matches: pd.DataFrame) -> "Timeline":
-        """Encode a frame with the columns `contract.MATCH_COLUMNS`, in any row order.
+        """Encode a frame with the columns `contract.MATCH_COLUMNS`, in any row order, and `is_neutral` where grounds may be.
 
         Raises
         ------
@@ -143,6 +145,8 @@ class Timeline:
         encoded["tier"] = frame["tier"].astype("float64").fillna(1.0).to_numpy()
         for name in MEASURES:
             encoded[name] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        if "is_neutral" in frame:
+            encoded["is_neutral"] = frame["is_neutral"].to_numpy(dtype=np.float64)
         return cls(
             match_id=pd.Index(frame["match_id"], name="match_id"),
             matches=encoded,

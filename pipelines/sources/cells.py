@@ -33,6 +33,8 @@ COUNTS: Final = (
 
 JSON_COUNTS: Final = ("ft_home", "ft_away", "ht_home", "ht_away")
 
+INTERNATIONAL_COUNTS: Final = ("home_score", "away_score")
+
 # What PostgreSQL's float8 and smallint take for a number: more than people write, such as 0x1F or 1_000.
 _BLANK: Final = "[ \\t\\n\\v\\f\\r]*"
 _NUMBER: Final = re.compile(
@@ -89,6 +91,8 @@ def rules_of(layout: Layout) -> Mapping[str, Rule]:
     """The columns that silver casts from files of this layout, each with its rule."""
     if layout == "json":
         return dict.fromkeys(JSON_COUNTS, judge_count)
+    if layout == "international":
+        return dict.fromkeys(INTERNATIONAL_COUNTS, judge_count)
     rules: dict[str, Rule] = {"Time": judge_time}
     if layout in ("main", "new"):
         rules |= dict.fromkeys(COUNTS, judge_count)

@@ -15,7 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, Self
 
-Layout = Literal["main", "new", "fixtures", "new_fixtures", "json"]
+Layout = Literal["main", "new", "fixtures", "new_fixtures", "json", "international"]
 State = Literal["intact", "truncated", "refused"]
 
 FIRST_SEASON: Final = 1993
@@ -33,8 +33,9 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "duplicate_line": "The same line stands in the file once already",
         "empty": "The file has no content",
         "html": "The file is a web page, not data: the provider has no such file or is in trouble",
-        "impossible_score": "The score is not two whole numbers between 0 and 20",
+        "impossible_score": "The score is not two whole numbers within reason",
         "no_date": "The line has no date",
+        "no_ground": "The line does not say whether the ground is neutral",
         "no_header": "The first line does not name the columns a match needs",
         "no_teams": "One team or both are missing",
         "not_a_match": "The line is not a match",

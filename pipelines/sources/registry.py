@@ -12,6 +12,7 @@ from pipelines.settings import Settings
 from pipelines.sources.football_data import FootballData
 from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
+from pipelines.sources.international import International
 from pipelines.sources.openfootball import OpenFootball
 from pipelines.sources.protocol import ParsedFile, Source
 from pipelines.sources.simulated import write_site
@@ -32,6 +33,7 @@ SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
     {
         "football_data": lambda settings: FootballData(settings.football_data_url, Web()),
         "openfootball": lambda settings: OpenFootball(settings.openfootball_url, Web()),
+        "international": lambda settings: International(settings.international_url, Web()),
         "inbox": lambda settings: Inbox(settings.inbox_dir, Web()),
         "simulated": _simulated,
     }

@@ -24,7 +24,7 @@ FILES_PER_TRANSACTION: Final = 100
 KEPT_SHARE: Final = 0.95
 """A league's file only grows. With less than this share of the rows of its last intact version it is `shrunk`."""
 
-_GROWING: Final = frozenset({"main", "new", "json"})
+_GROWING: Final = frozenset({"main", "new", "json", "international"})
 
 _ROW_COLUMNS: Final = (
     "file_id",
@@ -311,8 +311,8 @@ def _withdraw(
             update {} set until_version = %s
             where row_id = any(%s)
             and (
-                btrim(coalesce(cells ->> 'HomeTeam', cells ->> 'HT', cells ->> 'Home', cells ->> 'team1')),
-                btrim(coalesce(cells ->> 'AwayTeam', cells ->> 'AT', cells ->> 'Away', cells ->> 'team2'))
+                btrim(coalesce(cells ->> 'HomeTeam', cells ->> 'HT', cells ->> 'Home', cells ->> 'team1', cells ->> 'home_team')),
+                btrim(coalesce(cells ->> 'AwayTeam', cells ->> 'AT', cells ->> 'Away', cells ->> 'team2', cells ->> 'away_team'))
             ) not in (select * from unnest(%s::text[], %s::text[]))
             """
         ).format(sql.Identifier("bronze", table)),
@@ -339,4 +339,6 @@ def _escape(value: str) -> str:
 def refresh_statistics(warehouse: Warehouse) -> None:
     """Let the planner know what a load has brought: without this it expects the tables to be empty for a minute."""
     with warehouse.connect() as connection:
-        connection.execute("analyze bronze.source_file, bronze.football_data_match, bronze.openfootball_match")
+        connection.execute(
+            "analyze bronze.source_file, bronze.football_data_match, bronze.openfootball_match, bronze.international_match"
+        )

@@ -15,12 +15,12 @@ from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row
 
 _encode: Final = msgspec.json.Encoder().encode
 
-ROW_TABLES: Final = ("football_data_match", "openfootball_match")
+ROW_TABLES: Final = ("football_data_match", "openfootball_match", "international_match")
 
 
 def table_of(layout: str) -> str:
     """The table of rows in which lines of this layout stand."""
-    return "openfootball_match" if layout == "json" else "football_data_match"
+    return {"json": "openfootball_match", "international": "international_match"}.get(layout, "football_data_match")
 
 
 @dataclass(frozen=True)

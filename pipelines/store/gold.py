@@ -7,7 +7,14 @@ writes.
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS, QUOTES, RATINGS, WAREHOUSE_FEATURES
+from pipelines.forecast.contract import (
+    MARKET_COLUMNS,
+    MATCH_COLUMNS,
+    NATIONAL_MATCH_COLUMNS,
+    QUOTES,
+    RATINGS,
+    WAREHOUSE_FEATURES,
+)
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -34,6 +41,11 @@ def matches(warehouse: Warehouse, countries: "Collection[str] | None" = None) ->
         """,
         {"all": countries is None, "countries": list(countries or ())},
     )
+
+
+def national_matches(warehouse: Warehouse) -> "pd.DataFrame":
+    """Every match of two national teams, played or not, in `NATIONAL_MATCH_COLUMNS`, ordered by day and id."""
+    return warehouse.read(f"select {', '.join(NATIONAL_MATCH_COLUMNS)} from gold.fct_international order by kickoff_at, match_id")
 
 
 def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":

@@ -28,12 +28,14 @@ source_file = sa.Table(
     "source_file",
     metadata,
     sa.Column("file_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("source", sa.Text, nullable=False, comment="the provider: football_data, openfootball or inbox"),
+    sa.Column("source", sa.Text, nullable=False, comment="the provider: football_data, openfootball, international or inbox"),
     sa.Column("key", sa.Text, nullable=False, comment="the file's path at the provider, e.g. mmz4281/2324/E0.csv"),
     sa.Column("version", sa.Integer, nullable=False, comment="1 for the first bytes seen under this key, then counting up"),
     sa.Column("sha256", sa.Text, nullable=False, comment="digest of the bytes, their address in the landing zone"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("layout", sa.Text, nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json"),
+    sa.Column(
+        "layout", sa.Text, nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json, international"
+    ),
     sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
     sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),
     sa.Column(
@@ -66,7 +68,12 @@ def _row_table(name: str, comment: str) -> sa.Table:
         sa.Column("file_id", sa.ForeignKey(source_file.c.file_id), nullable=False, comment="the version that brought the line"),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
-        sa.Column("layout", sa.Text, nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json"),
+        sa.Column(
+            "layout",
+            sa.Text,
+            nullable=False,
+            comment="which shape of file: main, new, fixtures, new_fixtures, json, international",
+        ),
         sa.Column("since_version", sa.Integer, nullable=False),
         sa.Column("until_version", sa.Integer, comment="null while the line stands in the file"),
         sa.Column("line_number", sa.Integer, nullable=False, comment="in the version that brought it, the header being line 1"),
@@ -85,6 +92,7 @@ def _row_table(name: str, comment: str) -> sa.Table:
 
 football_data_match = _row_table("football_data_match", "Lines of football-data.co.uk files, and of inbox files in their format.")
 openfootball_match = _row_table("openfootball_match", "Matches of openfootball JSON files.")
+international_match = _row_table("international_match", "Lines of the file of national teams' matches.")
 
 quarantine = sa.Table(
     "quarantine",

@@ -26,7 +26,7 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from pipelines.sources import football_data, football_data_file, openfootball
+from pipelines.sources import football_data, football_data_file, international, openfootball
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.warehouse import Warehouse
@@ -102,6 +102,8 @@ class World:
             for key, content in files.items():
                 if source == "openfootball":
                     parsed = openfootball.parse(content)
+                elif source == "international":
+                    parsed = international.parse(content)
                 else:
                     parsed = football_data_file.parse(content, football_data.expectation_of(key))
                 bronze.load(connection, Delivery(source, key, content, None, None, now), parsed, now)

@@ -302,6 +302,41 @@ class TestIdentity:
         assert {table: known_world.table(table) for table in GOLD} == before
 
 
+INTERNATIONAL = """date,home_team,away_team,home_score,away_score,tournament,city,country,neutral
+2024-01-10,Ash,Birch,2,1,Friendly,Ashton,Ash,FALSE
+2024-01-30,Birch,Ash,0,0,Simulated Cup,Elsewhere,Cedar,TRUE
+2024-01-31,Cedar,Ash,3,0,Simulated Cup,Elsewhere,Cedar,FALSE
+2024-02-20,Ash,Cedar,NA,NA,Simulated Cup,Ashton,Ash,FALSE
+"""
+
+
+def test_national_teams_stand_apart_and_leave_clubs_as_they_are_even_those_of_their_names(
+    new_world: MakeWorld, known_world: Any
+) -> None:
+    world = new_world().load(two_seasons()).load({"results.csv": INTERNATIONAL.encode()}, source="international").transform()
+    for table in ("gold.fct_match", "gold.feat_match", "gold.fct_odds", "gold.dim_team", "gold.dim_competition"):
+        assert world.table(table) == known_world.table(table)
+    found = world.read(
+        "select status, is_neutral, home_team_id, away_team_id, home_goals, season from gold.fct_international order by kickoff_at"
+    )
+    # At one o'clock of 1 February the 30th has ended everywhere, and the 31st has only just.
+    assert found["status"].tolist() == ["played", "played", "played", "scheduled"]
+    assert found["is_neutral"].tolist() == [False, True, False, False]
+    assert found["home_team_id"].tolist() == ["national-ash", "national-birch", "national-cedar", "national-ash"]
+    assert found["home_goals"].tolist()[:3] == [2, 0, 3]
+    assert set(found["home_team_id"]).isdisjoint(world.read("select team_id from gold.dim_team")["team_id"])
+    assert set(contract.NATIONAL_MATCH_COLUMNS) <= set(columns(world, "gold.fct_international"))
+
+
+def test_national_results_at_the_cutoff_or_later_are_hidden(new_world: MakeWorld) -> None:
+    cut = datetime(2024, 1, 31, 12, tzinfo=UTC)
+    world = new_world().load({"results.csv": INTERNATIONAL.encode()}, source="international").transform(data_cutoff=cut)
+    found = world.read("select status, home_goals, known_at, as_of from gold.fct_international order by kickoff_at")
+    assert found["status"].tolist() == ["played", "scheduled", "scheduled", "scheduled"]
+    assert found["home_goals"].notna().tolist() == found["known_at"].notna().tolist() == [True, False, False, False]
+    assert (found["as_of"] <= cut).all()
+
+
 def test_the_whole_corpus_arrives_once(new_world: MakeWorld, corpus: Any) -> None:
     """Every match of every file is a match here, and none is there twice."""
     root = corpus / "football-data"

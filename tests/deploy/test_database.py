@@ -15,7 +15,7 @@ from deploy.local.secrets import Secrets
 READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE"}
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 
-BRONZE = ("football_data_match", "openfootball_match", "quarantine", "source_file", "unusable_cell")
+BRONZE = ("football_data_match", "international_match", "openfootball_match", "quarantine", "source_file", "unusable_cell")
 PUBLISHED = ("competition", "prediction", "publication")
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "ingest": {f"bronze.{table}": WORK for table in BRONZE},

@@ -48,7 +48,15 @@ OPEN = {
     "ft_home": "0",
     "ft_away": "3",
 }
-GOOD = {"football_data_main": MAIN, "football_data_new": NEW, "football_data_fixtures": FIXTURE, "openfootball": OPEN}
+INTERNATIONAL = {"date": "2020-09-12", "home_team": "Simland", "away_team": "Simstan", "home_score": "0", "away_score": "31"}
+INTERNATIONAL |= {"tournament": "Friendly", "neutral": "FALSE"}
+GOOD = {
+    "international": INTERNATIONAL,
+    "football_data_main": MAIN,
+    "football_data_new": NEW,
+    "football_data_fixtures": FIXTURE,
+    "openfootball": OPEN,
+}
 
 
 def texts(suite: str, n: int = N) -> pd.DataFrame:
@@ -101,7 +109,7 @@ def test_no_coming_match_is_not_an_error(suite: str) -> None:
     assert validate(suite, frame).passed
 
 
-@pytest.mark.parametrize("suite", ["football_data_main", "football_data_new", "openfootball"])
+@pytest.mark.parametrize("suite", ["football_data_main", "football_data_new", "openfootball", "international"])
 def test_results_without_a_row_are_an_error(suite: str) -> None:
     outcome = validate(suite, texts(suite).iloc[:0])
     assert only_failure(outcome) == ("table_row_count_to_be_between", "", None, [])
@@ -144,6 +152,16 @@ NULL, REGEX, SET = "column_values_to_not_be_null", "column_values_to_match_regex
         (
             "openfootball",
             {"name": {None: NULL}, "date": {"12/09/2020": REGEX}, "team2": {"42": REGEX}, "ft_home": {"w.o.": REGEX}},
+        ),
+        (
+            "international",
+            {
+                "date": {None: NULL, "12/09/2020": REGEX},
+                "home_team": {None: NULL, "42": REGEX},
+                "away_score": {"w.o.": REGEX},
+                "tournament": {None: NULL},
+                "neutral": {None: NULL, "perhaps": SET},
+            },
         ),
     ],
 )

@@ -6,7 +6,16 @@ import pytest
 
 from pipelines.settings import PROJECT_DIR
 from pipelines.sources import openfootball
-from pipelines.sources.cells import COUNTS, JSON_COUNTS, judge_count, judge_handicap, judge_price, judge_time, rules_of
+from pipelines.sources.cells import (
+    COUNTS,
+    INTERNATIONAL_COUNTS,
+    JSON_COUNTS,
+    judge_count,
+    judge_handicap,
+    judge_price,
+    judge_time,
+    rules_of,
+)
 from pipelines.sources.football_data import expectation_of
 from pipelines.sources.football_data_file import Expectation, parse
 from pipelines.sources.protocol import CELL_REASONS, MAX_ENTRIES_PER_REASON, ParsedFile, UnusableCell
@@ -114,7 +123,14 @@ def test_the_columns_of_prices_are_those_of_dbts_seed(layout: str, n_prices: int
     assert sum(rule is judge_price for rule in rules_of(layout).values()) == n_prices  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("model", "columns"), [("stg_football_data__match", COUNTS), ("stg_openfootball__match", JSON_COUNTS)])
+@pytest.mark.parametrize(
+    ("model", "columns"),
+    [
+        ("stg_football_data__match", COUNTS),
+        ("stg_openfootball__match", JSON_COUNTS),
+        ("stg_international__match", INTERNATIONAL_COUNTS),
+    ],
+)
 def test_the_counts_are_those_that_silver_casts(model: str, columns: tuple[str, ...]) -> None:
     sql = (STAGING / f"{model}.sql").read_text("utf-8")
     named = {

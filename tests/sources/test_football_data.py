@@ -182,7 +182,7 @@ def test_a_quarantined_line_keeps_its_teams_so_that_their_last_good_state_may_st
     (line,) = read(HEADER, ARSENAL, EVERTON.replace(",0,1,A,", ",0,99,A,")).quarantined
     assert line.teams == ("Everton", "Fulham")
     assert line.content == EVERTON.replace(",0,1,A,", ",0,99,A,")
-    assert line.explanation == "The score is not two whole numbers between 0 and 20: 0 to 99."
+    assert line.explanation == "The score is not two whole numbers within reason: 0 to 99."
 
 
 def test_nul_bytes_show_as_symbols_because_text_in_the_database_cannot_hold_them() -> None:

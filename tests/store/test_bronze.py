@@ -15,7 +15,7 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from pipelines.sources import football_data, football_data_file, openfootball
+from pipelines.sources import football_data, football_data_file, international, openfootball
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.store import bronze, file_versions
 from pipelines.store.bronze import LoadResult
@@ -213,6 +213,25 @@ def test_json_goes_to_its_own_table(connection: psycopg.Connection, warehouse: W
     assert load(connection, content, key="2023-24/en.1.json").n_inserted == 1
     connection.commit()
     assert warehouse.read("select cells ->> 'team1' as team from bronze.openfootball_match")["team"].tolist() == ["A"]
+
+
+def test_national_teams_go_to_their_own_table_and_a_line_that_went_bad_leaves_its_last_good_state_standing(
+    connection: psycopg.Connection, warehouse: Warehouse
+) -> None:
+    header = "date,home_team,away_team,home_score,away_score,tournament,city,country,neutral"
+    lines = [f"2024-01-{day:02},Home {day},Away {day},1,0,Friendly,Here,There,FALSE" for day in range(1, 30)]
+
+    def deliver(*lines: str) -> LoadResult:
+        content = "\n".join([header, *lines, ""]).encode()
+        delivery = Delivery("international", "results.csv", content, None, None, NOW)
+        return bronze.load(connection, delivery, international.parse(content), NOW)
+
+    assert deliver(*lines).n_inserted == 29
+    assert deliver(lines[0].replace("1,0", "99,0"), *lines[1:]).n_withdrawn == 0
+    assert deliver(lines[0].replace("1,0", "9,0"), *lines[1:]).n_withdrawn == 1
+    found = warehouse.read("select cells ->> 'home_score' as goals from bronze.international_match where until_version is null")
+    assert sorted(found["goals"]) == [*["1"] * 28, "9"]
+    assert file_versions.reconciliation(warehouse).empty
 
 
 def test_a_file_of_another_form_under_the_same_name_takes_the_place_of_the_first(
