@@ -9,6 +9,7 @@ the trees that one of them has grown. In one process they read the matches once.
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -111,11 +112,20 @@ def frames(_: dg.InitResourceContext) -> Frames:
     return Frames(UPath(Settings.read().state_dir / "frames"))
 
 
+def forget_ended(instance: dg.DagsterInstance, folder: Path) -> None:
+    """Remove what ended runs handed from step to step; one that failed can be taken up again until the next begins."""
+    for each in folder.iterdir() if folder.is_dir() else ():
+        run = instance.get_run_by_id(each.name)
+        if run is None or run.is_finished:
+            shutil.rmtree(each, ignore_errors=True)
+
+
 @dg.op(ins={"matches": dg.In(Nothing), "ratings": dg.In(Nothing)}, out=DynamicOut(Nothing))
 def seasons(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> Iterator[DynamicOutput[None]]:
     """Name the seasons that can be forecast: each becomes a step."""
     from pipelines.forecast.splits import is_played
 
+    forget_ended(context.instance, walk.settings.state_dir / "frames")
     matches = walk.known[0]
     there = sorted(set(matches.loc[is_played(matches), "season"]))
     wanted = [year for year in there[1:] if walk.first <= year <= walk.last]

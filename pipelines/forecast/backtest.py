@@ -54,7 +54,8 @@ def backtest(
     quotes
         As for `features.label`; the closing ones are also what the forecasts are put beside.
     recipe
-        How the model is made, anew for each season, from the features and labels of its information set alone.
+        How the model is made, anew for each season, from the features and labels of its information set alone, and of how many
+        seasons.
     seasons
         Start years.
     grown
@@ -77,7 +78,7 @@ def backtest(
     labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
     grown = {} if grown is None else grown
     parts = []
-    for split in walk_forward(rows, seasons):
+    for split in walk_forward(rows, seasons, recipe.n_seasons):
         model = recipe.make().fit(features[split.train], labels[split.train], grown)
         part = rows.loc[split.test, ["season", "competition_id", "kickoff_at", "as_of"]].copy()
         part["outcome"] = outcome_of(goals.loc[split.test, "home_goals"], goals.loc[split.test, "away_goals"])

@@ -50,13 +50,16 @@ class Decision:
             if figures is not None
         ]
         seasons = ", ".join(map(str, self.figures["seasons"]))
+        # Of a refit fewer matches are compared than judged.
+        n_compared = self.figures["n_compared"] if self.figures["n_compared"] < self.figures["n_judged"] else 0
         outcome = "promoted" if self.promote else "not promoted"
         return "\n".join(
             [
-                f"**{recipe}: {outcome}**, judged on {challenger['n']:,.0f} matches of {seasons}",
+                f"**{recipe}: {outcome}**, judged on {self.figures['n_judged']:,} matches of {seasons}",
                 "",
                 *(f"- {reason}" for reason in self.reasons),
                 "",
+                *([f"On the {n_compared:,} matches that both were compared on:", ""] if n_compared else []),
                 f"| | {' | '.join(columns.values())} |",
                 "| --- |" + " ---: |" * len(columns),
                 *rows,
@@ -114,6 +117,8 @@ def decide(
     whole = whole if is_refit else challenger
     figures: dict[str, Any] = {
         "seasons": sorted(int(season) for season in whole["season"].unique()),
+        "n_judged": len(whole),
+        "n_compared": len(challenger),
         "challenger": score(challenger),
     }
     checks = [_has_skill(whole), _leak_alarm(whole, is_odds_free, figures), _calibration(whole, figures)]
@@ -123,7 +128,13 @@ def decide(
         passed, reason = _leagues(challenger, champion, figures)
         checks.append((passed or is_refit, reason))
     elif is_refit:
-        checks.append((True, "Refit of the champion's recipe: the served model has learnt from all but a few of these matches."))
+        checks.append(
+            (
+                True,
+                "Refit of the champion's recipe, for which a walk-forward stand-in speaks: the served model has learnt from all "
+                "but a few of these matches, so that nothing could be compared.",
+            )
+        )
     else:
         checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
     promote = all(passed for passed, _ in checks)
@@ -175,7 +186,8 @@ def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, is_refit: boo
         margin = f"the margin of {NON_INFERIORITY} nats"
         return (
             passed,
-            f"Refit of the champion's recipe: {word} by {margin}, difference in log loss {difference}.",
+            "Refit of the champion's recipe, for which a walk-forward stand-in speaks, made by the same recipe from earlier "
+            f"seasons (the fitted model has learnt from these matches): {word} by {margin}, difference in log loss {difference}.",
         )
     passed = difference.high < 0.0
     word = "better" if passed else "not shown to be better"

@@ -8,6 +8,7 @@ made anew, shows only beside a `Head` that is kept elsewhere.
 
 import hashlib
 import json
+import math
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,10 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
         before = latest[["match_id", "information_set", "prediction_id"]]
         new = forecasts[is_new].merge(before, on=["match_id", "information_set"], how="left")
         new["prediction_id"] = identify(new.fillna({"prediction_id": ""}))
+        new["explanation_sha256"] = [
+            None if why[0] is None else explanation_sha256(*why)
+            for why in new[["contributions", "strength_deviation", "firmness"]].itertuples(index=False)
+        ]
         warehouse.copy(connection, "forecast.prediction", new[columns])
         warehouse.copy(connection, "forecast.explanation", new[[column.name for column in explanation.columns]])
         note(connection, basis, list(new["prediction_id"]))
@@ -210,13 +215,18 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     """Compute every link anew, and look for the head that was kept outside."""
     faults = []
     before, sequence, n, at_kept = "", 0, 0, None
-    for link, said in _rows(warehouse):
+    for link, why, said in _rows(warehouse):
         sequence, prediction_id = said[:2]
         n += 1
         if link != _link(before, said):
             faults.append(
                 f"Prediction {prediction_id} (number {sequence}) does not follow from the one before it: one of the two was "
                 "changed, or one was added, moved or taken away between them."
+            )
+        if said[-1] is not None and said[-1] != why:
+            faults.append(
+                f"The explanation of prediction {prediction_id} (number {sequence}) is not the one it was issued with: it was "
+                + ("taken away." if why is None else "changed.")
             )
         if kept is not None and sequence == kept.sequence:
             at_kept = Head(n, sequence, link)
@@ -232,20 +242,38 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
 
 _LINKED = ("sequence", "prediction_id", "match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of",
            "issued_at", "p_home", "p_draw", "p_away", "expected_home_goals", "expected_away_goals",
-           "features_digest")  # fmt: skip
-"""What a link is made of, in this order: see the migration that made them."""
+           "features_digest", "explanation_sha256")  # fmt: skip
+"""What a link is made of, in this order: see the migrations that made them. What is null is passed over."""
 
 
-def _rows(warehouse: Warehouse) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def explanation_sha256(contributions: Sequence[Sequence[Any]], strength_deviation: float | None, firmness: str) -> str:
+    """Of an explanation as it stands in `forecast.explanation`: numbers by their bits, but that JSONB knows no negative zero."""
+    terms = [part for name, *values in contributions for part in (name, *(_as_linked(float(value) + 0.0) for value in values))]
+    known = strength_deviation is not None and not math.isnan(strength_deviation)
+    deviation = _as_linked(float(strength_deviation)) if strength_deviation is not None and known else ""
+    return hashlib.sha256("\x1f".join([*terms, deviation, firmness]).encode()).hexdigest()
+
+
+def _rows(warehouse: Warehouse) -> Iterator[tuple[str, str | None, tuple[Any, ...]]]:
+    """In the order in which they were said: the link, the digest of the explanation that stands there now, what is linked."""
     with warehouse.connect() as connection, connection.cursor("ledger") as cursor:
         columns = sql.SQL(", ").join(map(sql.Identifier, _LINKED))
-        cursor.execute(sql.SQL("select link, {} from forecast.prediction order by sequence").format(columns))
-        for link, *said in cursor:
-            yield link, tuple(said)
+        cursor.execute(
+            sql.SQL(
+                """
+                select link, contributions, strength_deviation, firmness, {}
+                from forecast.prediction left join forecast.explanation using (prediction_id)
+                order by sequence
+                """
+            ).format(columns)
+        )
+        for link, contributions, deviation, firmness, *said in cursor:
+            why = None if contributions is None else explanation_sha256(contributions, deviation, firmness)
+            yield link, why, tuple(said)
 
 
 def _link(before: str, said: tuple[Any, ...]) -> str:
-    return hashlib.sha256("\x1f".join([before, *map(_as_linked, said)]).encode()).hexdigest()
+    return hashlib.sha256("\x1f".join([before, *(_as_linked(value) for value in said if value is not None)]).encode()).hexdigest()
 
 
 def _as_linked(value: Any) -> str:

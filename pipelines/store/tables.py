@@ -153,6 +153,9 @@ prediction = sa.Table(
     sa.Column("expected_home_goals", sa.Double, nullable=False),
     sa.Column("expected_away_goals", sa.Double, nullable=False),
     sa.Column("features_digest", sa.Text, nullable=False, comment="SHA-256 of the feature row the model saw"),
+    sa.Column(
+        "explanation_sha256", sa.Text, comment="of what stands in forecast.explanation; null where issued before it was linked"
+    ),
     sa.Column("link", sa.Text, nullable=False, comment="SHA-256 of the row and of the link before it, set by the database"),
     sa.Index("prediction_match_id_information_set_sequence_idx", "match_id", "information_set", "sequence"),
     sa.CheckConstraint("issued_at < kickoff_at", name="issued_before_kickoff"),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from upath import UPath
 
-from pipelines.defs.backtest import BACKTEST, Frames, Walk, backtest
+from pipelines.defs.backtest import BACKTEST, Frames, Walk, backtest, forget_ended
 from pipelines.forecast.backtest import as_file
 from pipelines.forecast.backtest import backtest as walk_forward
 from pipelines.forecast.features import assemble
@@ -82,6 +82,21 @@ def test_each_season_is_a_step(result: dg.ExecuteInProcessResult) -> None:
         "forecast__backtest.season[2018]",
         "forecast__backtest.evidence",
     ]
+
+
+def test_what_ended_runs_handed_from_step_to_step_is_cleared_and_what_others_need_stays(tmp_path: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        @dg.job
+        def nothing() -> None: ...
+
+        ended = nothing.execute_in_process(instance=instance).run_id
+        waiting = instance.create_run_for_job(nothing).run_id
+        for name in (ended, waiting, "of-no-run"):
+            (tmp_path / name / "season").mkdir(parents=True)
+        forget_ended(instance, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == [waiting]
+        forget_ended(instance, tmp_path / "not there")
 
 
 def test_the_file_holds_what_the_seasons_say_together(

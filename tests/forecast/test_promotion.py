@@ -227,6 +227,17 @@ def test_a_person_reads_what_was_decided_why_and_on_what(forecast):
     assert len(lines) < 20
 
 
+def test_of_a_refit_a_person_reads_on_how_many_it_was_judged_and_on_how_many_compared_and_through_what(forecast):
+    challenger = forecast(0.3)
+    lines = decide(challenger, challenger.tail(500), is_refit=True).as_markdown("results").splitlines()
+    assert lines[0] == "**results: promoted**, judged on 8,000 matches of 2022"
+    assert "On the 500 matches that both were compared on:" in lines
+    assert any("a walk-forward stand-in speaks" in line for line in lines)
+    whole = decide(challenger, None, is_refit=True).as_markdown("results")
+    assert "compared on" not in whole
+    assert "a walk-forward stand-in speaks" in whole
+
+
 def test_without_champion_and_odds_the_table_says_what_is_known(forecast):
     frame = forecast(0.3)
     frame[MARKET] = np.nan

@@ -119,12 +119,12 @@ def test_the_database_sets_the_link_whatever_is_handed_to_it(warehouse: Warehous
         ("update forecast.prediction set model_version = 4 where sequence = 1", 1),
         ("delete from forecast.prediction where sequence = 3", 1),
         ("delete from forecast.prediction where sequence = 1", 1),
-        # One put in between, with a link that follows from the row before it.
+        # One put in between, with a link that follows from the row before it; nor has it the explanation that it names.
         (
             "insert into forecast.prediction overriding system value"
             " select (jsonb_populate_record(p, jsonb_build_object('prediction_id', 'x', 'match_id', 'y', 'sequence', 100))).*"
             " from forecast.prediction as p where sequence = 6",
-            1,
+            2,
         ),
         # Two that change places: both, and the one behind them, no longer follow.
         (
@@ -184,6 +184,34 @@ def test_rows_taken_from_the_middle_with_links_made_anew_are_counted(warehouse: 
 
 
 # --------------------------------------------------------------------------- explanations
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("update forecast.explanation set contributions = '[[\"base\", 1, 1]]'", "changed"),
+        ("update forecast.explanation set firmness = 'firm'", "changed"),
+        ("update forecast.explanation set strength_deviation = null", "changed"),
+        ("delete from forecast.explanation", "taken away"),
+    ],
+)
+def test_what_was_done_to_an_explanation_is_seen(warehouse: Warehouse, attack: Attack, statement: str, what: str) -> None:
+    attack(f"{statement} where prediction_id = (select prediction_id from forecast.prediction where sequence = 2)")
+    (fault,) = ledger.verify(warehouse).faults
+    assert "(number 2)" in fault
+    assert fault.endswith(f"it was {what}.")
+
+
+def test_an_explanation_cannot_be_changed_together_with_its_digest(warehouse: Warehouse, attack: Attack) -> None:
+    attack("update forecast.prediction set explanation_sha256 = repeat('0', 64) where sequence = 2")
+    assert len(ledger.verify(warehouse).faults) == 2, "neither does the row follow, nor is the explanation the one it names"
+
+
+def test_a_negative_zero_and_an_unknown_deviation_are_kept_without_a_fault(database: Urls) -> None:
+    warehouse = Warehouse(database.model)
+    odd = forecasts(1).assign(contributions=[[["base", -0.0, 1e-300]]], strength_deviation=float("nan"))
+    ledger.issue(warehouse, odd, BASIS)
+    assert ledger.verify(warehouse).faults == ()
 
 
 def test_each_prediction_is_kept_with_what_adds_up_to_it_to_the_last_bit(warehouse: Warehouse) -> None:
