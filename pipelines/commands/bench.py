@@ -12,6 +12,7 @@ def bench() -> None:
     import tempfile
 
     from pipelines.benchmark import N_CHANGED, change_files, measure_floor, measure_run, write_evidence
+    from pipelines.benchmark_learning import REFIT_SECONDS, TRAINING_SECONDS, compare_dixon_coles, measure_learning
     from pipelines.settings import Settings
     from pipelines.store.warehouse import Warehouse
 
@@ -28,12 +29,16 @@ def bench() -> None:
         refresh = measure_run("refresh", environment={**os.environ, "FOOTBALL_DATA_URL": site}, echo=click.echo)
     click.echo("the week's training: every set's model from nothing")
     train = measure_run("train", environment=os.environ, echo=click.echo)
+    click.echo("learning, on everything that was loaded")
+    warehouse = Warehouse(settings.model_url)
+    learning, dixon_coles = measure_learning(warehouse, click.echo), compare_dixon_coles(warehouse, click.echo)
     ratio = build.seconds / sum(floor.values())
     figures = {
         "build_seconds": build.seconds, "build_stages": build.stages, "build_startup_seconds": build.startup_seconds,
         "build_peak_bytes": build.peak_bytes, "build_peaks": build.peaks, "floor": floor, "ratio": ratio,
         "refresh_seconds": refresh.seconds, "refresh_startup_seconds": refresh.startup_seconds, "refresh_stages": refresh.stages,
         "train_seconds": train.seconds, "train_stages": train.stages, "train_peak_bytes": train.peak_bytes,
+        "learning": learning, "dixon_coles": dixon_coles,
     }  # fmt: skip
     evidence = write_evidence(settings, "bench-pipeline", figures)
     click.echo(
@@ -49,6 +54,8 @@ def bench() -> None:
             ("ratio ≤ 6", ratio > 6),
             ("peak ≤ 3 GB", build.peak_bytes > 3e9),
             ("refresh ≤ 20 s", refresh.seconds > 20),
+            ("refit ≤ 60 s", learning["refit"] > REFIT_SECONDS),
+            ("training of each set ≤ 240 s", any(s > TRAINING_SECONDS for name, s in learning.items() if "training" in name)),
         )
         if bad
     ]
