@@ -10,7 +10,7 @@ from deploy.database import Urls
 from pipelines.sources.football_data import FootballData
 from pipelines.sources.http import Web
 from pipelines.sources.protocol import Delivery, ParsedFile, Scope
-from pipelines.store import bronze, file_versions
+from pipelines.store import bronze, encoding, file_versions
 from pipelines.store.warehouse import Warehouse
 
 NOW = datetime(2024, 7, 1, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_earlier_states_leave_no_trace_in_the_current_rows_and_every_trace_in_th
     expected = [
         (answer.key, digest.hex())
         for answer, parsed in files(corpus / "football-data", frozenset(current["key"]))
-        for digest in bronze._encode_rows(parsed.rows)
+        for digest in encoding._encode_rows(parsed.rows)
     ]
     assert list(zip(current["key"], current["digest"], strict=True)) == sorted(expected)
     assert file_versions.reconciliation(warehouse).empty
