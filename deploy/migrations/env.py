@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import MetaData, text
 
 from deploy.database import WAREHOUSE_SCHEMAS
-from pipelines.store import tables as pipeline
+from pipelines.store import published_tables as pipeline
 from serving.store import tables as service
 
 connection = context.config.attributes["connection"]  # given by deploy.migrate
