@@ -27,16 +27,22 @@ from serving.problems import EXCEPTION_HANDLERS
 from serving.routes.auth import create_token
 from serving.routes.competitions import list_competitions
 from serving.routes.health import live, ready
+from serving.routes.lineage import get_lineage
 from serving.routes.matches import get_history, get_match, get_team, list_matches, list_teams
 from serving.routes.metrics import expose
+from serving.routes.models import get_evidence, list_models
 from serving.routes.predictions import get_prediction, list_predictions
 from serving.routes.publication import get_manifest, get_publication
+from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
 from serving.routes.record import get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
+from serving.store.lineage import Lineages
 from serving.store.matches import Matches
+from serving.store.models import Models
+from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.store.record import Record
 from serving.store.seasons import Seasons
@@ -72,6 +78,9 @@ def create_app(settings: Settings) -> Litestar:
         "matches": Matches(database),
         "seasons": Seasons(database),
         "record": Record(database),
+        "models": Models(database),
+        "lineages": Lineages(database),
+        "pins": Pins(database),
         "accounts": Accounts(database),
         "current": current,
         "metrics": metrics,
@@ -99,6 +108,13 @@ def create_app(settings: Settings) -> Litestar:
                     get_record,
                     list_settled,
                     get_verification,
+                    list_models,
+                    get_evidence,
+                    get_lineage,
+                    list_publications,
+                    get_numbered_publication,
+                    pin_publication,
+                    release_publication,
                 ],
             ),
             live,

@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from serving.answers import CSV, cacheable, to_csv, to_json, wants_csv
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, moment_after, next_cursor, page
 from serving.schemas.record import RecordAnswer, ScoreboardRow, SettledPage, SettledPrediction, VerificationAnswer
 from serving.store.record import Record, RecordFilters
@@ -52,7 +52,7 @@ async def get_record(
 
 @get(
     "/record/predictions",
-    opt=allow(Permission.READ),
+    opt=allow(BEHIND),
     security=BEARER,
     tags=["record"],
     summary="List settled predictions",

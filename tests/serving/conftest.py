@@ -156,6 +156,31 @@ TOLD: dict[str, list[Row]] = {
         said(2, "m1", "market", 0.4),
         said(3, "m1", "results", 0.45, model_version=2, contributions=None),
         said(4, "m5", "results", 0.3, kickoff_at=NOW + timedelta(weeks=1)),
+        # Of a match that only the publication tells of.
+        said(5, "e0-2025-home1-away1-1", "results", 0.5, prediction_id=f"{1:064x}", issued_at=NOW - timedelta(minutes=30)),
+    ],
+    "issue": [
+        {
+            "first_sequence": 4, "last_sequence": 5, "data_cutoff": NOW - timedelta(hours=1), "through_file_id": 7,
+            "files_sha256": "f" * 64, "git_revision": "abc1234", "platform": "Linux", "lock_sha256": None,
+        }
+    ],
+    "model": [
+        {
+            "model_name": "results", "model_version": version, "information_set": "results", "recipe": "gbm",
+            "registry_run_id": f"run{version}", "git_revision": "abc1234", "data_sha256": "d" * 64, "features_sha256": "e" * 64,
+            "is_champion": version == 2,
+        }
+        for version in (1, 2)
+    ],
+    "model_evidence": [
+        {
+            "evidence_id": number, "model_name": "results", "model_version": version, "decided_at": NOW + timedelta(days=number - 9),
+            "decision": decision, "reasons": [f"Reason {number}."], "figures": {"log_loss": number / 10},
+        }
+        for number, version, decision in (
+            (1, 1, "promoted"), (2, 3, "kept_champion"), (3, 2, "promoted"), (4, 4, "kept_champion"), (5, 5, "kept_champion")
+        )
     ],
     "score": [
         {

@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from litestar.testing import TestClient
 
 from deploy.database import Urls
-from tests.serving.conftest import NOW, Client, match, tell
+from serving.app import create_app
+from tests.serving.conftest import NOW, Client, match, prediction, publish, tell
 
 Ask = Callable[..., Any]
 
@@ -15,7 +17,8 @@ LISTS = ("/v1/teams", "/v1/matches", "/v1/record/predictions")
 ANSWERS = (
     *LISTS,
     *("/v1/teams/england-a", "/v1/matches/m1", "/v1/matches/m1/predictions", "/v1/competitions/E0/season"),
-    *("/v1/record", "/v1/record/verification"),
+    *("/v1/record", "/v1/record/verification", "/v1/models", "/v1/models/results/evidence"),
+    *(f"/v1/predictions/{1:064x}/lineage", "/v1/publications", "/v1/publications/1"),
 )
 
 
@@ -166,13 +169,73 @@ def test_the_ledgers_state_is_the_last_verdict(ask: Ask) -> None:
     }  # fmt: skip
 
 
+def test_each_set_has_its_champion_why_it_is_one_and_what_last_stood_against_it(ask: Ask) -> None:
+    (model,) = ask("/v1/models").json()["models"]
+    assert (model["champion"]["model_version"], model["champion"]["registry_run_id"]) == (2, "run2")
+    assert model["promotion"] == {
+        "model_name": "results", "model_version": 2, "decided_at": "2026-02-23T12:00:00Z", "decision": "promoted",
+        "reasons": ["Reason 3."],
+    }  # fmt: skip
+    assert (model["challenger"]["model_version"], model["challenger"]["decision"]) == (5, "kept_champion")
+    evidence = ask("/v1/models/results/evidence").json()["evidence"]
+    assert [(each["model_version"], each["figures"]["log_loss"]) for each in evidence] == [
+        (5, 0.5), (4, 0.4), (2, 0.3), (3, 0.2), (1, 0.1),
+    ]  # fmt: skip
+    assert ask("/v1/models/nobodys/evidence").status_code == 404
+
+
+def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:
+    answer = ask(f"/v1/predictions/{1:064x}/lineage").json()
+    assert answer["publication"]["publication_id"] == 2
+    assert answer["publication"]["files"] == {"mmz4281/2526/E0.csv": "a" * 64, "fixtures.csv": "b" * 64}
+    assert (answer["ledger"]["sequence"], answer["ledger"]["features_digest"]) == (5, "0" * 64)
+    assert (answer["model"]["model_version"], answer["model"]["git_revision"]) == (1, "abc1234")
+    assert answer["basis"] == {
+        "data_cutoff": "2026-03-01T11:00:00Z", "through_file_id": 7, "files_sha256": "f" * 64, "git_revision": "abc1234",
+        "platform": "Linux", "lock_sha256": None,
+    }  # fmt: skip
+    never = ask("/v1/predictions/said2/lineage").json()
+    assert (never["publication"], never["model"], never["basis"]) == (None, None, None)
+    assert ask("/v1/predictions/unsaid/lineage").status_code == 404
+
+
+def test_an_earlier_publication_is_pinned_and_released(
+    database: Urls, settings_for: Any, bearer: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.current.MAXIMUM_AGE_SECONDS", 0.0)
+    for number in (1, 2, 3):
+        publish(database.model, [prediction(number)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+
+        def served() -> tuple[list[str], int, Any]:
+            listed = client.get("/v1/predictions", headers=bearer()).json()["predictions"]
+            answer = client.get("/v1/publications", params={"limit": 1}, headers=bearer()).json()
+            return [each["home_team"] for each in listed], answer["served_publication_id"], answer["pin"]
+
+        assert served() == (["Home 3"], 3, None)
+        asked = {"publication_id": 1, "reason": "Prices of 3 were wrong."}
+        assert client.put("/v1/publications/pin", json=asked, headers=bearer()).status_code == 403
+        for number in (2, 1):
+            pin = client.put("/v1/publications/pin", json=asked | {"publication_id": number}, headers=bearer("operator")).json()
+        assert (pin["publication_id"], pin["reason"], pin["pinned_by"]) == (1, "Prices of 3 were wrong.", "1")
+        assert served() == (["Home 1"], 1, pin)
+        publish(database.model, [prediction(4)])
+        assert served() == (["Home 1"], 1, pin), "whatever is published after it"
+        missing = client.put("/v1/publications/pin", json=asked | {"publication_id": 99}, headers=bearer("operator"))
+        assert missing.status_code == 404
+        assert served()[1] == 1, "a pin that could not be set changes nothing"
+        assert client.delete("/v1/publications/pin", headers=bearer("operator")).status_code == 204
+        assert served() == (["Home 4"], 4, None)
+        assert client.delete("/v1/publications/pin", headers=bearer("operator")).status_code == 404
+        assert client.get("/v1/publications/99", headers=bearer()).status_code == 404
+        begun = client.get("/v1/publications", params={"limit": 3}, headers=bearer()).json()
+        rest = client.get("/v1/publications", params={"cursor": begun["next_cursor"]}, headers=bearer()).json()
+        assert [each["publication_id"] for each in (*begun["publications"], *rest["publications"])] == [4, 3, 2, 1]
+
+
 def test_a_cursor_goes_on_when_matches_are_added_meanwhile(
     database: Urls, settings_for: Any, bearer: Callable[..., dict[str, str]]
 ) -> None:
-    from litestar.testing import TestClient
-
-    from serving.app import create_app
-
     tell(database.model)
     with TestClient(create_app(settings_for(database.api))) as client:
         first = client.get("/v1/matches", params={"limit": 4}, headers=bearer()).json()
