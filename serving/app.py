@@ -27,13 +27,25 @@ from serving.problems import EXCEPTION_HANDLERS
 from serving.routes.auth import create_token
 from serving.routes.competitions import list_competitions
 from serving.routes.health import live, ready
+from serving.routes.lineage import get_lineage
+from serving.routes.matches import get_history, get_match, get_team, list_matches, list_teams
 from serving.routes.metrics import expose
+from serving.routes.models import get_evidence, list_models
 from serving.routes.predictions import get_prediction, list_predictions
 from serving.routes.publication import get_manifest, get_publication
+from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
+from serving.routes.record import get_record, get_verification, list_settled
+from serving.routes.seasons import get_season
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
+from serving.store.lineage import Lineages
+from serving.store.matches import Matches
+from serving.store.models import Models
+from serving.store.pins import Pins
 from serving.store.publications import Publications
+from serving.store.record import Record
+from serving.store.seasons import Seasons
 from serving.telemetry import Metrics, Telemetry, log_config
 
 MAXIMUM_BODY_BYTES = 16 * 1024
@@ -63,6 +75,12 @@ def create_app(settings: Settings) -> Litestar:
     provided = {
         "settings": settings,
         "publications": publications,
+        "matches": Matches(database),
+        "seasons": Seasons(database),
+        "record": Record(database),
+        "models": Models(database),
+        "lineages": Lineages(database),
+        "pins": Pins(database),
         "accounts": Accounts(database),
         "current": current,
         "metrics": metrics,
@@ -81,6 +99,22 @@ def create_app(settings: Settings) -> Litestar:
                     get_prediction,
                     get_publication,
                     get_manifest,
+                    list_teams,
+                    get_team,
+                    list_matches,
+                    get_match,
+                    get_history,
+                    get_season,
+                    get_record,
+                    list_settled,
+                    get_verification,
+                    list_models,
+                    get_evidence,
+                    get_lineage,
+                    list_publications,
+                    get_numbered_publication,
+                    pin_publication,
+                    release_publication,
                 ],
             ),
             live,
@@ -120,7 +154,9 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         title="Football predictions",
         version="1",
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
-        "problem details (RFC 9457). Log in at `/v1/auth/token` and send `Authorization: Bearer …`." + simulated,
+        "problem details (RFC 9457). Log in at `/v1/auth/token` and send `Authorization: Bearer …`. "
+        "Within `/v1` fields and operations are only added: read past what you do not know. What is to go is marked `deprecated` "
+        "here and answered with the headers `Deprecation` and `Sunset` for at least six months before." + simulated,
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}),
         external_docs=ExternalDocumentation(url=settings.docs_url) if settings.docs_url else None,
         render_plugins=[ReferencePage()],

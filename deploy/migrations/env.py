@@ -8,13 +8,14 @@ from alembic import context
 from sqlalchemy import MetaData, text
 
 from deploy.database import WAREHOUSE_SCHEMAS
-from pipelines.store import tables as pipeline
+from pipelines.store.published_tables import published_match
 from serving.store import tables as service
 
 connection = context.config.attributes["connection"]  # given by deploy.migrate
 
-metadata = MetaData(naming_convention=pipeline.metadata.naming_convention)
-for part in (pipeline.metadata, service.metadata):
+pipeline = published_match.metadata  # that of `pipelines.store.tables`, complete with the last module that adds to it
+metadata = MetaData(naming_convention=pipeline.naming_convention)
+for part in (pipeline, service.metadata):
     for table in part.tables.values():
         table.to_metadata(metadata)
 

@@ -18,22 +18,24 @@ _EVERYTHING = dg.AssetSelection.all()
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
 _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
-_OUTLOOK = dg.AssetSelection.assets(["forecast", "season_outlook"])
+_BEHIND = dg.AssetSelection.assets(["forecast", "season_outlook"], ["published", "ledger_verification"])
 _BACKTEST = dg.AssetSelection.assets(BACKTEST)
 _DATA = dg.AssetSelection.groups("bronze", "silver", "gold") | dg.AssetSelection.assets(["forecast", "match_rating"])
 
 build = dg.define_asset_job(
     "build",
-    selection=_EVERYTHING - _DOCS - _OUTLOOK - _BACKTEST - _LATER,
+    selection=_EVERYTHING - _DOCS - _BEHIND - _BACKTEST - _LATER,
     description="From raw files to publication, a training of the set `results` included: the first run.",
 )
 day = dg.define_asset_job(
     "day",
-    selection=_EVERYTHING - _LEARNING - _DOCS - _OUTLOOK - _BACKTEST,
+    selection=_EVERYTHING - _LEARNING - _DOCS - _BEHIND - _BACKTEST,
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
-outlook = dg.define_asset_job("outlook", selection=_OUTLOOK, description="How the seasons under way may end.")
+outlook = dg.define_asset_job(
+    "outlook", selection=_BEHIND, description="How the seasons under way may end; that the ledger is what it was."
+)
 rebuild = dg.define_asset_job(
     "rebuild",
     selection=dg.AssetSelection.groups("silver", "gold") | dg.AssetSelection.assets(["forecast", "match_rating"]),
@@ -41,7 +43,7 @@ rebuild = dg.define_asset_job(
 )
 week = dg.define_asset_job(
     "week",
-    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _OUTLOOK - _BACKTEST,
+    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _BEHIND - _BACKTEST,
     description="The week's work: train each set's model, compare it with its champion, promote if better, forecast, publish.",
 )
 
@@ -93,7 +95,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     minimum_interval_seconds=15,
 )
 def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Simulate the seasons and build the pages behind every run that publishes: nobody needs to wait for them."""
+    """Simulate the seasons, verify the ledger and build the pages behind every run that publishes: nobody waits for them."""
     run = context.dagster_run
     if run.job_name in (docs.name, outlook.name, data.name, backtest.name):
         yield dg.SkipReason("that published nothing, or was one of the jobs that follow")

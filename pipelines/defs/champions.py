@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 def served_sets(settings: Settings, registry: Registry) -> list[str]:
     """The information sets that have a champion which can be read: what others once said is no longer in force."""
+    return list(served_champions(settings, registry))
+
+
+def served_champions(settings: Settings, registry: Registry) -> dict[str, ModelVersion]:
+    """Information set to its champion, of those that have one that can be read."""
     champions = {name: registry.champion(settings.model_name(name)) for name in contract.FEATURES}
-    return [name for name, champion in champions.items() if champion and is_readable(champion)]
+    return {name: champion for name, champion in champions.items() if champion and is_readable(champion)}
 
 
 def served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dict[str, tuple[ModelVersion, Model]]":

@@ -9,7 +9,7 @@ import pandas as pd
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
-from pipelines.store import gold
+from pipelines.store import gold, read_model
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
@@ -32,6 +32,7 @@ def season_outlook(
     Silver(warehouse.url).require_whole()
     table, reasons = outlooks(gold.matches(warehouse), pd.Timestamp(settings.now()))
     n_changed = warehouse.update("forecast.season_outlook", "outlook_id", table)
+    read_model.refresh_seasons(warehouse)
     left_out = pd.DataFrame({"competition": list(reasons), "reason": list(reasons.values())})
     return dg.MaterializeResult(
         metadata={"dagster/row_count": len(table), "n_changed": n_changed, "not_simulated": table_metadata(left_out)}

@@ -3,19 +3,21 @@
 Belongs here: putting together what a publication says. A failure anywhere before leaves the last good one in place.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import dagster as dg
 import pandas as pd
 
-from pipelines.defs.champions import served_sets
+from pipelines.defs.champions import served_champions
 from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
 from pipelines.settings import Settings
-from pipelines.store import file_versions, gold, ledger
+from pipelines.store import file_versions, gold, ledger, read_model
 from pipelines.store.publication import Content, publish
-from pipelines.store.registry import Registry
+from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.revision import git_revision
 from pipelines.store.silver import Silver
 from pipelines.store.tables import published_prediction
@@ -39,6 +41,10 @@ _NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_
             ("publication", "One row per publication: what it rests on, what a reader must know."),
             ("prediction", "The forecasts of a publication with names, for the service."),
             ("competition", "The competitions of a publication, with how many matches are known and forecast."),
+            ("match", "Every match with its result, once, whatever was published."),
+            ("team", "Every club that a match is known of."),
+            ("issued_prediction", "The ledger, for the service."),
+            ("model", "The models that are and were served, and what was decided of each."),
         )
     ],
     name="publication",
@@ -52,14 +58,44 @@ def publication(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
+    through = Silver(warehouse.url).require_whole()
+    now = settings.now()
+    champions = served_champions(settings, registry)
+    with ThreadPoolExecutor(1) as beside:
+        # PostgreSQL has nothing else to do while the markets are computed here.
+        matches = beside.submit(read_model.refresh_matches, warehouse)
+        content = _content(settings, warehouse, champions, now, through)
+        n_matches = matches.result()
+    n_issued = read_model.refresh_issued(warehouse)
+    read_model.refresh_models(warehouse, champions.values())
+    done = publish(warehouse, content, now=now, data_cutoff=now)
+    if content.note:
+        context.log.warning(content.note)
+    for name, n in (
+        ("publication", 1),
+        ("prediction", len(content.predictions)),
+        ("competition", len(content.competitions)),
+    ):
+        yield dg.MaterializeResult(
+            asset_key=["published", name],
+            metadata={"dagster/row_count": n, "publication_id": done.publication_id, "is_new": done.is_new},
+        )
+    for name, n in (("match", n_matches), ("issued_prediction", n_issued)):
+        yield dg.MaterializeResult(asset_key=["published", name], metadata={"n_changed": n})
+    for name in ("team", "model"):
+        yield dg.MaterializeResult(asset_key=["published", name])
+
+
+def _content(
+    settings: Settings, warehouse: Warehouse, champions: Mapping[str, ModelVersion], now: datetime, through: int
+) -> Content:
+    """What is to be published: the forecasts in force of the coming matches, and the competitions."""
     from pipelines.forecast.book import books, grids
     from pipelines.forecast.explain import explanations
     from pipelines.forecast.markets import expected_goals
 
-    through = Silver(warehouse.url).require_whole()
-    now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
-    in_force = ledger.in_force(warehouse, now, served_sets(settings, registry))
+    in_force = ledger.in_force(warehouse, now, list(champions))
     forecasts = in_force.drop(columns="kickoff_at").merge(coming[[*_NAMES, "kickoff_at"]], on="match_id")
     forecasts["is_best_informed"] = _is_best_informed(forecasts)
     grid = grids(forecasts)
@@ -73,7 +109,7 @@ def publication(
     competitions = gold.competitions(warehouse)
     counts = predictions[predictions["is_best_informed"]].groupby("competition_id").size()
     competitions["n_predictions"] = competitions["competition_id"].map(counts).fillna(0).astype("int64")
-    content = Content(
+    return Content(
         predictions=predictions,
         competitions=competitions,
         is_simulated=settings.is_simulated,
@@ -81,14 +117,6 @@ def publication(
         manifest=file_versions.manifest(warehouse, through),
         git_revision=git_revision(),
     )
-    done = publish(warehouse, content, now=now, data_cutoff=now)
-    if content.note:
-        context.log.warning(content.note)
-    for name, n in (("publication", 1), ("prediction", len(predictions)), ("competition", len(competitions))):
-        yield dg.MaterializeResult(
-            asset_key=["published", name],
-            metadata={"dagster/row_count": n, "publication_id": done.publication_id, "is_new": done.is_new},
-        )
 
 
 def _is_best_informed(forecasts: pd.DataFrame) -> "pd.Series[bool]":

@@ -4,6 +4,7 @@ Belongs here: which seasons are under way, how many clubs go down, and putting g
 Does not belong here: the simulation (`season`) or the model of goals (`dixon_coles`).
 """
 
+import json
 from typing import Final
 
 import pandas as pd
@@ -19,7 +20,7 @@ last two months."""
 
 OUTLOOK_COLUMNS: Final = (
     "outlook_id", "competition_id", "season", "team_id", "points", "expected_points", "n_left",
-    "p_title", "p_top_four", "p_relegated", "n_relegated",
+    "p_title", "p_top_four", "p_relegated", "n_relegated", "places",
 )  # fmt: skip
 
 
@@ -80,7 +81,8 @@ def _outlook(
 ) -> pd.DataFrame:
     home, away = ([plan.clubs[club] for club in side] for side in (plan.home, plan.away))
     goals = strengths.expected_goals(competition_id, home, away)
-    table = simulate(plan, scoreline_grid(goals[:, 0], goals[:, 1], strengths.rho), down, n_seasons).table.reset_index()
+    simulated = simulate(plan, scoreline_grid(goals[:, 0], goals[:, 1], strengths.rho), down, n_seasons)
+    table, places = simulated.table.reset_index(), simulated.places.round(4)
     left = pd.Series([*home, *away], dtype=object).value_counts()
     return table.assign(
         outlook_id=competition_id + "|" + str(season) + "|" + table["team_id"],
@@ -88,4 +90,5 @@ def _outlook(
         season=season,
         n_left=table["team_id"].map(left).fillna(0).astype("int64"),
         n_relegated=down,
+        places=[json.dumps(row) for row in places.to_numpy().tolist()],
     )

@@ -13,7 +13,14 @@ import pandas as pd
 from pipelines.forecast.backtest import CLOSING_ODDS
 from pipelines.forecast.contract import PROBABILITIES
 from pipelines.forecast.devig import devig
-from pipelines.forecast.metrics import brier, log_loss, outcome_of, paired_bootstrap, ranked_probability_score
+from pipelines.forecast.metrics import (
+    brier,
+    calibration_table,
+    log_loss,
+    outcome_of,
+    paired_bootstrap,
+    ranked_probability_score,
+)
 
 HORIZONS: Final = (0, 24, 72)
 """Hours before kick-off. The last forecast issued by then counts; 0 is the record, the others are scored beside it."""
@@ -27,6 +34,14 @@ SCOREBOARD_COLUMNS: Final = (
     "scoreboard_id", "information_set", "horizon_hours", "group_by", "group_name", "n", "log_loss", "rps", "brier",
     "n_market", "market_log_loss", "difference", "difference_low", "difference_high",
 )  # fmt: skip
+
+CALIBRATION_COLUMNS: Final = (
+    "calibration_id", "information_set", "outcome", "bin", "n", "p_mean", "frequency", "frequency_low", "frequency_high",
+)  # fmt: skip
+
+N_BINS: Final = 10
+Z: Final = 1.959963984540054
+"""Of a two-sided 95 % interval."""
 
 
 def score(predictions: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
@@ -78,6 +93,41 @@ def scoreboard(scores: pd.DataFrame) -> pd.DataFrame:
     """
     rows = [_summary(*key, part) for key, part in _groups(scores)]
     return pd.DataFrame(rows, columns=list(SCOREBOARD_COLUMNS)).sort_values("scoreboard_id", ignore_index=True)
+
+
+def calibration(predictions: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """How often what was said came true, of the last forecasts before kick-off.
+
+    Parameters
+    ----------
+    predictions
+        The ledger, with `prediction_id` and `contract.PROBABILITIES`.
+    scores
+        As from `score`.
+
+    Returns
+    -------
+    DataFrame
+        `CALIBRATION_COLUMNS`, at most ten rows for each information set and outcome; the interval is Wilson's.
+    """
+    last = scores[scores["horizon_hours"] == 0].merge(predictions[["prediction_id", *PROBABILITIES]], on="prediction_id")
+    parts = [
+        calibration_table(part[list(PROBABILITIES)].to_numpy(dtype=np.float64), part["outcome"].to_numpy(), N_BINS).assign(
+            information_set=information_set
+        )
+        for information_set, part in last.groupby("information_set")
+    ]
+    if not parts:
+        return pd.DataFrame(columns=list(CALIBRATION_COLUMNS))
+    table = pd.concat(parts, ignore_index=True)
+    table["calibration_id"] = table["information_set"] + "|" + table["outcome"] + "|" + table["bin"].astype(str)
+    n, p = table["n"], table["frequency"]
+    centre, scale = p + Z**2 / (2 * n), 1 + Z**2 / n
+    half = Z * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    # At 0 and at 1 the formula is exact only but for floating point.
+    table["frequency_low"] = ((centre - half) / scale).clip(0.0, 1.0)
+    table["frequency_high"] = ((centre + half) / scale).clip(0.0, 1.0)
+    return table[list(CALIBRATION_COLUMNS)]
 
 
 def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, int, str, str], pd.DataFrame]]:

@@ -35,6 +35,7 @@ class ModelVersion:
     name: str
     version: int
     tags: Mapping[str, str]
+    run_id: str | None = None
 
 
 class Registry:
@@ -146,7 +147,9 @@ class Registry:
         except (httpx.HTTPError, ValueError) as error:
             raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
         found = content["model_version"]
-        return ModelVersion(name, int(found["version"]), {tag["key"]: tag["value"] for tag in found.get("tags", [])})
+        return ModelVersion(
+            name, int(found["version"]), {tag["key"]: tag["value"] for tag in found.get("tags", [])}, found.get("run_id")
+        )
 
     def _champion_by_client(self, name: str) -> ModelVersion | None:
         from mlflow.exceptions import MlflowException
@@ -157,7 +160,7 @@ class Registry:
             if _is_missing(error.error_code, error.message):
                 return None
             raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
-        return ModelVersion(name, int(found.version), dict(found.tags))
+        return ModelVersion(name, int(found.version), dict(found.tags), found.run_id)
 
     def versions(self, name: str) -> Sequence[ModelVersion]:
         """All versions of a model, newest first."""

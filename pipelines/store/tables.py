@@ -239,6 +239,22 @@ scoreboard = sa.Table(
     comment="The scores summed up.",
 )
 
+calibration = sa.Table(
+    "calibration",
+    metadata,
+    sa.Column("calibration_id", sa.Text, primary_key=True, comment="information set, outcome and bin"),
+    sa.Column("information_set", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False, comment="home, draw or away"),
+    sa.Column("bin", sa.Integer, nullable=False, comment="of equally many forecasts, the least probable first"),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("p_mean", sa.Double, nullable=False, comment="what was said"),
+    sa.Column("frequency", sa.Double, nullable=False, comment="what came"),
+    sa.Column("frequency_low", sa.Double, nullable=False, comment="95 % interval (Wilson)"),
+    sa.Column("frequency_high", sa.Double, nullable=False),
+    schema="forecast",
+    comment="How often what was said came true, of the last forecasts before kick-off.",
+)
+
 season_outlook = sa.Table(
     "season_outlook",
     metadata,
@@ -253,6 +269,9 @@ season_outlook = sa.Table(
     sa.Column("p_top_four", sa.Double, nullable=False),
     sa.Column("p_relegated", sa.Double, nullable=False, comment="one of the last n_relegated places"),
     sa.Column("n_relegated", sa.Integer, nullable=False, comment="as many as after the season before"),
+    sa.Column(
+        "places", sa.Text, comment="JSON: the probability of each place, the first first; null where made before they were kept"
+    ),
     schema="forecast",
     comment="How the seasons under way may end, from ten thousand simulated ends of each.",
 )

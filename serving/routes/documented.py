@@ -6,9 +6,13 @@ from typing import Final
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import SecurityRequirement
 
+from serving.identity.roles import Permission
 from serving.schemas import Problem
 
 BEARER: Final[list[SecurityRequirement]] = [{"bearer": []}]
+
+BEHIND: Final = Permission.READ
+"""What is asked of those who look at what stands behind a forecast: evidence, lineage, each settled prediction."""
 
 NOT_MODIFIED: Final = {304: ResponseSpec(data_container=None, description="The client has this answer already.")}
 

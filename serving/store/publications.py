@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from serving.schemas import Competition, Prediction, PredictionDetail, Publication
 from serving.store.database import Database
+from serving.store.tables import pin
 
 PREDICTION_COLUMNS: Final = tuple(name for name in Prediction.__struct_fields__ if name != "is_simulated")
 
@@ -49,8 +50,12 @@ class Publications:
         self._database = database
 
     async def latest_publication(self) -> Publication | None:
-        """The newest publication, or None before the first."""
-        return await self._first_publication(sa.select(_publication).order_by(_publication.c.publication_id.desc()).limit(1))
+        """The publication to be served: the newest unless an earlier one is pinned; None before the first."""
+        pinned = sa.select(pin.c.publication_id).scalar_subquery()
+        newest = sa.select(sa.func.max(_publication.c.publication_id)).scalar_subquery()
+        return await self._first_publication(
+            sa.select(_publication).where(_publication.c.publication_id == sa.func.coalesce(pinned, newest))
+        )
 
     async def publication(self, publication_id: int) -> Publication | None:
         """A publication by its number."""

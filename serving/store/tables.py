@@ -27,3 +27,16 @@ account = sa.Table(
     sa.CheckConstraint("role in ('reader', 'operator')", name="role"),
     schema="app",
 )
+
+pin = sa.Table(
+    "pin",
+    metadata,
+    sa.Column("is_only", sa.Boolean, primary_key=True, server_default=sa.true(), comment="at most one publication is pinned"),
+    sa.Column("publication_id", sa.BigInteger, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("pinned_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("pinned_by", sa.Text, nullable=False, comment="the account"),
+    sa.CheckConstraint("is_only", name="only"),
+    schema="app",
+    comment="The publication that is served whatever is published after it.",
+)

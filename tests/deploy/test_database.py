@@ -16,12 +16,24 @@ READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 
 BRONZE = ("football_data_match", "international_match", "openfootball_match", "quarantine", "source_file", "unusable_cell")
-PUBLISHED = ("competition", "prediction", "publication")
+REPLACED = ("calibration", "match", "score", "scoreboard", "season_outlook", "team")
+APPENDED = (
+    "competition",
+    "issue",
+    "issued_prediction",
+    "ledger_verification",
+    "model",
+    "model_evidence",
+    "prediction",
+    "publication",
+)
+PUBLISHED = (*REPLACED, *APPENDED)
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "ingest": {f"bronze.{table}": WORK for table in BRONZE},
     "transform": {f"bronze.{table}": READ for table in BRONZE},
     "model": {
         "bronze.source_file": READ,
+        "forecast.calibration": ADD | {"DELETE"},
         "forecast.explanation": ADD,
         "forecast.issue": ADD,
         "forecast.match_rating": ALL,
@@ -30,14 +42,16 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "forecast.score": ADD | {"DELETE"},
         "forecast.scoreboard": ADD | {"DELETE"},
         "forecast.season_outlook": ADD | {"DELETE"},
-        **{f"published.{table}": ADD for table in PUBLISHED},
+        **{f"published.{table}": ADD | {"DELETE"} for table in REPLACED},
+        **{f"published.{table}": ADD for table in APPENDED},
     },
-    "api": {"app.account": WORK, **{f"published.{table}": READ for table in PUBLISHED}},
+    "api": {"app.account": WORK, "app.pin": WORK | {"DELETE"}, **{f"published.{table}": READ for table in PUBLISHED}},
     "reader": {
         **{f"bronze.{table}": READ for table in BRONZE},
         **{
             f"forecast.{table}": READ
             for table in (
+                "calibration",
                 "explanation",
                 "issue",
                 "match_rating",

@@ -16,7 +16,7 @@ from litestar.testing import TestClient
 
 from deploy import database as deploy_database
 from deploy.database import Urls
-from pipelines.store import tables
+from pipelines.store import published_tables, tables
 from serving.app import create_app
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
@@ -94,6 +94,143 @@ def publish(url: str, predictions: Sequence[Row], **changes: Any) -> int:
     return number
 
 
+def match(number: int, home: str, away: str, score: tuple[int, int] | None, **changes: Any) -> Row:
+    """A row of `published.match`, a week after the one before it; the clubs are one letter each."""
+    return {
+        "match_id": f"m{number}",
+        "competition_id": "E0",
+        "season": 2025,
+        "kickoff_at": NOW + timedelta(weeks=number - 4),
+        "is_time_known": True,
+        "status": "played" if score else "scheduled",
+        "home_team_id": f"england-{home}",
+        "away_team_id": f"england-{away}",
+        "home_goals": score and score[0],
+        "away_goals": score and score[1],
+        "home_half_time_goals": None,
+        "away_half_time_goals": None,
+        **changes,
+    }
+
+
+def said(sequence: int, match_id: str, information_set: str, p_home: float, **changes: Any) -> Row:
+    """A row of `published.issued_prediction`."""
+    return {
+        "prediction_id": f"said{sequence}",
+        "sequence": sequence,
+        "match_id": match_id,
+        "information_set": information_set,
+        "model_name": information_set,
+        "model_version": 1,
+        "kickoff_at": NOW - timedelta(weeks=3),
+        "as_of": NOW - timedelta(weeks=4),
+        "issued_at": NOW - timedelta(weeks=4) + timedelta(hours=sequence),
+        "p_home": p_home,
+        "p_draw": 0.25,
+        "p_away": 0.75 - p_home,
+        "expected_home_goals": 1.23456,
+        "expected_away_goals": 0.9,
+        "features_digest": "0" * 64,
+        "link": f"{sequence:064x}",
+        "strength_deviation": 0.6,
+        "firmness": "usual",
+        "contributions": [["base", 1 / 3, -0.1]],
+        **changes,
+    }
+
+
+TOLD: dict[str, list[Row]] = {
+    "team": [
+        {"team_id": f"england-{each}", "name": f"Club {each.upper()}", "country": "England", "competition_id": "E0", "season": 2025}
+        for each in "abcd"
+    ],
+    "match": [
+        match(1, "a", "b", (2, 1)),
+        match(2, "c", "d", (0, 0)),
+        match(3, "b", "a", (1, 1)),
+        match(5, "a", "c", None),
+        match(0, "a", "d", (0, 4), season=2024),
+    ],
+    "issued_prediction": [
+        said(1, "m1", "results", 0.5),
+        said(2, "m1", "market", 0.4),
+        said(3, "m1", "results", 0.45, model_version=2, contributions=None),
+        said(4, "m5", "results", 0.3, kickoff_at=NOW + timedelta(weeks=1)),
+        # Of a match that only the publication tells of.
+        said(5, "e0-2025-home1-away1-1", "results", 0.5, prediction_id=f"{1:064x}", issued_at=NOW - timedelta(minutes=30)),
+    ],
+    "issue": [
+        {
+            "first_sequence": 4, "last_sequence": 5, "data_cutoff": NOW - timedelta(hours=1), "through_file_id": 7,
+            "files_sha256": "f" * 64, "git_revision": "abc1234", "platform": "Linux", "lock_sha256": None,
+        }
+    ],
+    "model": [
+        {
+            "model_name": "results", "model_version": version, "information_set": "results", "recipe": "gbm",
+            "registry_run_id": f"run{version}", "git_revision": "abc1234", "data_sha256": "d" * 64, "features_sha256": "e" * 64,
+            "is_champion": version == 2,
+        }
+        for version in (1, 2)
+    ],
+    "model_evidence": [
+        {
+            "evidence_id": number, "model_name": "results", "model_version": version, "decided_at": NOW + timedelta(days=number - 9),
+            "decision": decision, "reasons": [f"Reason {number}."], "figures": {"log_loss": number / 10},
+        }
+        for number, version, decision in (
+            (1, 1, "promoted"), (2, 3, "kept_champion"), (3, 2, "promoted"), (4, 4, "kept_champion"), (5, 5, "kept_champion")
+        )
+    ],
+    "score": [
+        {
+            "score_id": f"m1|{name}|{hours}", "prediction_id": prediction_id, "match_id": "m1", "information_set": name,
+            "horizon_hours": hours, "competition_id": "E0", "season": 2025, "kickoff_at": NOW - timedelta(weeks=3), "outcome": 0,
+            "log_loss": 0.91629073, "rps": 0.2, "brier": 0.6, "market_log_loss": market, "firmness": "usual",
+        }
+        for name, hours, prediction_id, market in (
+            ("market", 0, "said2", 0.9), ("results", 0, "said3", None), ("results", 24, "said1", 0.9)
+        )
+    ],
+    "scoreboard": [
+        {
+            "scoreboard_id": f"results|0|{by}|{name}", "information_set": "results", "horizon_hours": 0, "group_by": by,
+            "group_name": name, "n": 2, "log_loss": 1.00000049, "rps": 0.2, "brier": 0.6, "n_market": 0,
+            "market_log_loss": float("nan"), "difference": None, "difference_low": None, "difference_high": None,
+        }
+        for by, name in (("all", "all"), ("competition", "E0"))
+    ],
+    "calibration": [
+        {
+            "calibration_id": "results|home|0", "information_set": "results", "outcome": "home", "bin": 0, "n": 2, "p_mean": 0.45,
+            "frequency": 0.5, "frequency_low": 0.09, "frequency_high": 0.91,
+        }
+    ],
+    "season_outlook": [
+        {
+            "outlook_id": f"E0|2025|{each}", "competition_id": "E0", "season": 2025, "team_id": f"england-{each}", "points": points,
+            "expected_points": points + 1.234, "n_left": 2, "p_title": 0.25, "p_top_four": 1.0, "p_relegated": 0.333333,
+            "n_relegated": 1, "places": places,
+        }
+        for each, points, places in (("b", 1, None), ("a", 4, "[0.5, 0.25, 0.25, 0.0]"))
+    ],
+    "ledger_verification": [
+        {"verified_at": NOW - timedelta(days=1), "n_predictions": 0, "head_sequence": None, "head_link": None, "is_intact": True, "faults": []},
+        {"verified_at": NOW, "n_predictions": 4, "head_sequence": 4, "head_link": f"{4:064x}", "is_intact": True, "faults": []},
+    ],
+}  # fmt: skip
+"""What `published` holds beside the publications."""
+
+
+def tell(url: str, told: dict[str, list[Row]] | None = None) -> None:
+    """Write rows beside the publications as the model's role."""
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for name, rows in (TOLD if told is None else told).items():
+            connection.execute(sa.insert(published_tables.published_match.metadata.tables[f"published.{name}"]), rows)
+    engine.dispose()
+
+
 BOOK: Row = {
     "selections": [
         ["1x2", None, "home", 0.1234565],
@@ -155,6 +292,7 @@ def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
     urls = deploy_database.copy(postgres.url(), TEMPLATE, name, database_template)
     publish(urls.model, [prediction(0, p_home=0.4, p_draw=0.4)], published_at=NOW - timedelta(days=1))
     publish(urls.model, PREDICTIONS)
+    tell(urls.model)
     yield urls
     deploy_database.drop(postgres.url(), name)
 

@@ -38,10 +38,30 @@ MATRIX: dict[tuple[str, str], Roles] = {
     ("get", "/v1/predictions/{prediction_id}"): {"anonymous": 401, "reader": None, "operator": None},
     ("get", "/v1/publication"): {"anonymous": 401, "reader": None, "operator": None},
     ("get", "/v1/publication/manifest"): {"anonymous": 401, "reader": 403, "operator": None},
+    ("get", "/v1/teams"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/teams/{team_id}"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/matches"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/matches/{match_id}"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/matches/{match_id}/predictions"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/competitions/{competition_id}/season"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/record"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/record/predictions"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/record/verification"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/models"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/models/{model_name}/evidence"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/predictions/{prediction_id}/lineage"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/publications"): {"anonymous": 401, "reader": None, "operator": None},
+    ("get", "/v1/publications/{publication_id}"): {"anonymous": 401, "reader": None, "operator": None},
+    ("put", "/v1/publications/pin"): {"anonymous": 401, "reader": 403, "operator": None},
+    ("delete", "/v1/publications/pin"): {"anonymous": 401, "reader": 403, "operator": None},
     ("get", "/health/live"): {"anonymous": None, "reader": None, "operator": None},
     ("get", "/health/ready"): {"anonymous": None, "reader": None, "operator": None},
 }
 """Operation × role: the refusal, or None where the request is let through to the handler."""
+
+IDS = {"prediction_id": f"{1:064x}", "team_id": "england-a", "match_id": "m1", "competition_id": "E0",
+       "publication_id": "1", "model_name": "results"}  # fmt: skip
+"""Of what is there to be found."""
 
 CELLS = [(method, path, role, refusal) for (method, path), roles in MATRIX.items() for role, refusal in roles.items()]
 
@@ -78,8 +98,9 @@ def test_each_role_may_do_exactly_what_the_matrix_says(
 ) -> None:
     method, path, role, refusal = cell
     headers = {} if role == "anonymous" else bearer(role)
-    answer = client.request(method.upper(), path.replace("{prediction_id}", f"{1:064x}"), headers=headers)
-    expected = {refusal} if refusal else {400} if method == "post" else {200}  # the empty body of the login
+    answer = client.request(method.upper(), path.format_map(IDS), headers=headers)
+    # Past the guard: an empty body is no login and no pin, and no pin is there to be released.
+    expected = {refusal} if refusal else {{"post": 400, "put": 400, "delete": 404}.get(method, 200)}
     assert {answer.status_code} == expected
     if refusal:
         assert answer.headers["content-type"] == "application/problem+json"

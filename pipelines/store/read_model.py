@@ -1,0 +1,180 @@
+"""What `published` holds beside the publications, brought up to date inside the database.
+
+Belongs here: which rows of `gold` and `forecast` the service may read, copied there where they changed and by the server
+alone. Does not belong here: the publications themselves (`publication`), or making any of these rows.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from pipelines.store import published_tables as tables
+from pipelines.store.ledger import Verification
+from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import psycopg
+    import sqlalchemy as sa
+
+    from pipelines.store.registry import ModelVersion
+
+
+def refresh_matches(warehouse: Warehouse) -> int:
+    """Make `match` and `team` what gold says; returns how many matches were added, changed or taken away."""
+    with warehouse.connect() as connection:
+        n_changed = _mirror(connection, tables.published_match, sql.SQL("gold.fct_match"))
+        if n_changed:
+            _mirror(connection, tables.published_team, _LATEST_OF_TEAMS)
+    return n_changed
+
+
+_LATEST_OF_TEAMS = sql.SQL(
+    """(
+        select t.team_id, t.name, t.country, latest.competition_id, latest.season
+        from gold.dim_team as t
+        cross join lateral (
+            select competition_id, season, kickoff_at from (
+                (select * from published.match where home_team_id = t.team_id order by kickoff_at desc limit 1)
+                union all
+                (select * from published.match where away_team_id = t.team_id order by kickoff_at desc limit 1)
+            ) as sides
+            order by kickoff_at desc
+            limit 1
+        ) as latest
+    )"""
+)
+
+
+def refresh_issued(warehouse: Warehouse) -> int:
+    """Add what the ledger was told since it was last looked at; returns the number of predictions."""
+    with warehouse.connect() as connection:
+        n_new = connection.execute(
+            """
+            insert into published.issued_prediction
+            select
+                prediction_id, sequence, match_id, information_set, model_name, model_version, kickoff_at, as_of, issued_at,
+                p_home, p_draw, p_away, expected_home_goals, expected_away_goals, features_digest, link,
+                strength_deviation, firmness, contributions
+            from forecast.prediction
+            left join forecast.explanation using (prediction_id)
+            where sequence > (select coalesce(max(sequence), 0) from published.issued_prediction)
+            order by sequence
+            """
+        ).rowcount
+        connection.execute(
+            """
+            insert into published.issue
+            select * from forecast.issue
+            where first_sequence > (select coalesce(max(first_sequence), 0) from published.issue)
+            """
+        )
+    return n_new
+
+
+def refresh_record(warehouse: Warehouse) -> int:
+    """Bring the scores and their summaries up to date; returns how many rows changed."""
+    return _mirror_all(warehouse, (tables.published_score, tables.published_scoreboard, tables.published_calibration))
+
+
+def refresh_seasons(warehouse: Warehouse) -> int:
+    """Bring the outlook on the seasons under way up to date; returns how many rows changed."""
+    return _mirror_all(warehouse, (tables.published_season_outlook,))
+
+
+def refresh_models(warehouse: Warehouse, champions: "Iterable[ModelVersion]") -> None:
+    """Note who is champion now, and what was decided since this was last looked at."""
+    known = ("recipe", "git_revision", "data_sha256", "features_sha256")
+    with warehouse.connect() as connection:
+        connection.execute(
+            """
+            insert into published.model_evidence
+            select evidence_id, model_name, model_version, decided_at, decision, reasons, figures from forecast.model_evidence
+            where evidence_id > (select coalesce(max(evidence_id), 0) from published.model_evidence)
+            """
+        )
+        for model in champions:
+            connection.execute(
+                "update published.model set is_champion = false where model_name = %s and model_version <> %s and is_champion",
+                (model.name, model.version),
+            )
+            connection.execute(
+                """
+                insert into published.model (model_name, model_version, information_set, registry_run_id, is_champion,
+                    recipe, git_revision, data_sha256, features_sha256)
+                values (%s, %s, %s, %s, true, %s, %s, %s, %s)
+                on conflict (model_name, model_version) do update set is_champion = true where not model.is_champion
+                """,
+                (
+                    model.name,
+                    model.version,
+                    model.tags["information_set"],
+                    model.run_id,
+                    *(model.tags.get(name) for name in known),
+                ),
+            )
+
+
+def add_verification(warehouse: Warehouse, found: Verification, at: datetime) -> None:
+    """Say what came of verifying the ledger."""
+    head = found.head
+    with warehouse.connect() as connection:
+        connection.execute(
+            """
+            insert into published.ledger_verification
+                (verified_at, n_predictions, head_sequence, head_link, is_intact, faults)
+            values (%s, %s, %s, %s, %s, %s)
+            """,
+            (
+                at,
+                head.n_predictions if head else 0,
+                head.sequence if head else None,
+                head.link if head else None,
+                not found.faults,
+                Jsonb(list(found.faults)),
+            ),
+        )
+
+
+def _mirror_all(warehouse: Warehouse, mirrored: "Iterable[sa.Table]") -> int:
+    """Make each table what the one of its name in `forecast` is, all in one transaction."""
+    with warehouse.connect() as connection:
+        return sum(_mirror(connection, table, sql.Identifier("forecast", table.name)) for table in mirrored)
+
+
+def _mirror(connection: "psycopg.Connection", table: "sa.Table", source: sql.Composable) -> int:
+    """Make `table` what `source` is in the columns of `table`; rows that are so already are not written."""
+    (key,) = table.primary_key.columns
+    names = [column.name for column in table.columns]
+
+    def columns(of: str) -> sql.Composed:
+        return sql.SQL(", ").join(sql.Identifier(of, name) for name in names)
+
+    parts = {
+        "table": sql.Identifier("published", table.name),
+        "source": source,
+        "key": sql.Identifier(key.name),
+        "names": sql.SQL(", ").join(map(sql.Identifier, names)),
+        "wanted": columns("wanted"),
+        "there": columns("there"),
+    }
+    connection.execute("drop table if exists pg_temp.changed")
+    n_changed = connection.execute(
+        sql.SQL(
+            """
+            create temporary table changed on commit drop as
+            select coalesce(wanted.{key}, there.{key}) as old_key, wanted.{key} is not null as is_wanted, {wanted}
+            from {source} as wanted
+            full join {table} as there on wanted.{key} = there.{key}
+            where ({wanted}) is distinct from ({there})
+            """
+        ).format(**parts)
+    ).rowcount
+    if n_changed:
+        connection.execute(
+            sql.SQL("delete from {table} using pg_temp.changed where {table}.{key} = changed.old_key").format(**parts)
+        )
+        connection.execute(sql.SQL("insert into {table} select {names} from pg_temp.changed where is_wanted").format(**parts))
+    return n_changed

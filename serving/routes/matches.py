@@ -1,0 +1,192 @@
+"""Clubs and matches: what was played, what is to come, and what was said of a match over time."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter, QueryParameter
+from msgspec.structs import asdict
+
+from serving.answers import cacheable, to_json
+from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, moment_after, next_cursor, page
+from serving.routes.predictions import _moment as moment
+from serving.schemas.matches import History, Match, MatchAnswer, MatchPage, MatchRow, Team, TeamAnswer, TeamPage
+from serving.store.matches import Matches, MatchFilters
+
+Limit = Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")]
+CursorText = Annotated[
+    str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before, with the same filters.")
+]
+
+
+@get(
+    "/teams",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["matches"],
+    summary="List the clubs",
+    description="Every club that a match is known of, by id. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+)
+async def list_teams(
+    *,
+    request: Request[Any, Any, Any],
+    matches: NamedDependency[Matches],
+    current: NamedDependency[CurrentPublication],
+    competition: Annotated[
+        str | None, QueryParameter(max_length=100, pattern=TEXT, description="Where the club's latest match was, e.g. E0.")
+    ] = None,
+    search: Annotated[
+        str | None, QueryParameter(max_length=100, pattern=TEXT, description="A part of the name, in any case.")
+    ] = None,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> Response[TeamPage]:
+    """Answer with one page of clubs."""
+    filters = {"competition": competition, "search": search}
+    position = after(cursor, filters)
+    found = await matches.teams(competition, search, position.id if position else None, limit + 1)
+    shown = found[:limit]
+    answer = TeamPage(
+        is_simulated=await _is_simulated(current),
+        teams=shown,
+        next_cursor=next_cursor(filters, None, shown[-1].team_id) if len(found) > limit else None,
+    )
+    return page(request, answer, shown, Team, filters, limit)
+
+
+@get(
+    "/teams/{team_id:str}",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["matches"],
+    summary="Get one club",
+    description="A club and its form: the last ten matches it played.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_team(
+    request: Request[Any, Any, Any],
+    matches: NamedDependency[Matches],
+    current: NamedDependency[CurrentPublication],
+    team_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
+) -> Response[TeamAnswer]:
+    """Answer with one club."""
+    if (team := await matches.team(team_id)) is None:
+        raise NotFoundException("There is no club of this id.")
+    form = await matches.form(team_id)
+    return cacheable(request, to_json(TeamAnswer(**asdict(team), is_simulated=await _is_simulated(current), form=form)))
+
+
+@get(
+    "/matches",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["matches"],
+    summary="List matches",
+    description="Matches with their results and what was last said of them before kick-off, by kick-off. With `team` and "
+    "`opponent`: head to head. `Accept: text/csv` gives CSV; the header `Link` then leads to the next page.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+)
+async def list_matches(
+    *,
+    request: Request[Any, Any, Any],
+    matches: NamedDependency[Matches],
+    current: NamedDependency[CurrentPublication],
+    competition: Annotated[
+        str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
+    ] = None,
+    season: Annotated[int | None, QueryParameter(ge=1800, le=2999, description="The year in which the season begins.")] = None,
+    team: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="A club's id.")] = None,
+    opponent: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="The other club's id.")] = None,
+    status: Annotated[
+        str | None, QueryParameter(max_length=20, pattern=TEXT, description="played, scheduled, void or unknown.")
+    ] = None,
+    since: Annotated[
+        str | None, QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        QueryParameter(name="to", max_length=40, description="Last kick-off: a day (UTC), inclusive, or an instant, exclusive."),
+    ] = None,
+    limit: Limit = 50,
+    cursor: CursorText = None,
+) -> Response[MatchPage]:
+    """Answer with one page of matches."""
+    filters = {"competition": competition, "season": season, "team": team, "opponent": opponent}
+    filters |= {"status": status, "from": since, "to": until}
+    wanted = MatchFilters(
+        since=None if since is None else moment("from", since),
+        until=None if until is None else moment("to", until, whole_day=True),
+        competition=competition,
+        season=season,
+        team=team,
+        opponent=opponent,
+        status=status,
+    )
+    found = await matches.matches(wanted, moment_after(cursor, filters), limit + 1)
+    shown = found[:limit]
+    answer = MatchPage(
+        is_simulated=await _is_simulated(current),
+        matches=shown,
+        next_cursor=next_cursor(filters, shown[-1].kickoff_at, shown[-1].match_id) if len(found) > limit else None,
+    )
+    return page(request, answer, [MatchRow.of(each) for each in shown], MatchRow, filters, limit)
+
+
+@get(
+    "/matches/{match_id:str}",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["matches"],
+    summary="Get one match",
+    description="A match with its result and what was last said of it before kick-off.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_match(
+    request: Request[Any, Any, Any],
+    matches: NamedDependency[Matches],
+    current: NamedDependency[CurrentPublication],
+    match_id: Annotated[str, PathParameter(max_length=200, pattern=TEXT)],
+) -> Response[MatchAnswer]:
+    """Answer with one match."""
+    match = await _known(matches, match_id)
+    said = {name: getattr(match, name) for name in Match.__struct_fields__}
+    return cacheable(request, to_json(MatchAnswer(**said, is_simulated=await _is_simulated(current))))
+
+
+@get(
+    "/matches/{match_id:str}/predictions",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["matches"],
+    summary="Get the history of a match's predictions",
+    description="Everything that was ever issued of a match, in that order, each beside the one of its information set that it "
+    "took the place of.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_history(
+    request: Request[Any, Any, Any],
+    matches: NamedDependency[Matches],
+    current: NamedDependency[CurrentPublication],
+    match_id: Annotated[str, PathParameter(max_length=200, pattern=TEXT)],
+) -> Response[History]:
+    """Answer with the ledger's rows of a match."""
+    await _known(matches, match_id)
+    predictions = await matches.history(match_id)
+    answer = History(is_simulated=await _is_simulated(current), match_id=match_id, predictions=predictions)
+    return cacheable(request, to_json(answer))
+
+
+async def _known(matches: Matches, match_id: str) -> Match:
+    if (match := await matches.match(match_id)) is None:
+        raise NotFoundException("There is no match of this id.")
+    return match
+
+
+async def _is_simulated(current: CurrentPublication) -> bool:
+    await current.get()
+    return current.is_simulated

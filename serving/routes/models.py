@@ -1,0 +1,56 @@
+"""The models: which are served, and why."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter
+
+from serving.answers import cacheable, to_json
+from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, problems
+from serving.routes.paging import TEXT
+from serving.schemas.models import EvidenceAnswer, ModelsAnswer
+from serving.store.models import Models
+
+
+@get(
+    "/models",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["models"],
+    summary="List the models being served",
+    description="The champion of each information set, why it was promoted, and the last model that was not.",
+    responses=NOT_MODIFIED | problems(401, 403, 503),
+)
+async def list_models(
+    request: Request[Any, Any, Any], models: NamedDependency[Models], current: NamedDependency[CurrentPublication]
+) -> Response[ModelsAnswer]:
+    """Answer with the champions."""
+    await current.get()
+    return cacheable(request, to_json(ModelsAnswer(is_simulated=current.is_simulated, models=await models.served())))
+
+
+@get(
+    "/models/{model_name:str}/evidence",
+    opt=allow(BEHIND),
+    security=BEARER,
+    tags=["models"],
+    summary="Get the evidence on a model",
+    description="Each decision whether a version was promoted, with its reasons and figures, the latest first.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_evidence(
+    request: Request[Any, Any, Any],
+    models: NamedDependency[Models],
+    current: NamedDependency[CurrentPublication],
+    model_name: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
+) -> Response[EvidenceAnswer]:
+    """Answer with all decisions."""
+    if not (evidence := await models.evidence(model_name)):
+        raise NotFoundException("Nothing was decided of a model of this name.")
+    await current.get()
+    answer = EvidenceAnswer(is_simulated=current.is_simulated, model_name=model_name, evidence=evidence)
+    return cacheable(request, to_json(answer))

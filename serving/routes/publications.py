@@ -1,0 +1,107 @@
+"""Every publication, and pinning an earlier one."""
+
+import re
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, delete, get, put
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException, ValidationException
+from litestar.params import PathParameter, QueryParameter
+
+from serving.answers import cacheable, to_json
+from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.paging import MAXIMUM_LIMIT, after, next_cursor, page
+from serving.schemas import Publication
+from serving.schemas.publications import Pin, PinRequest, PublicationPage
+from serving.store.pins import Pins
+
+NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
+
+@get(
+    "/publications",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["publication"],
+    summary="List the publications",
+    description="The latest first, and which of them is served: the latest, unless an operator pinned an earlier one. "
+    "`Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+)
+async def list_publications(
+    *,
+    request: Request[Any, Any, Any],
+    pins: NamedDependency[Pins],
+    current: NamedDependency[CurrentPublication],
+    limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")] = 50,
+    cursor: Annotated[str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before.")] = None,
+) -> Response[PublicationPage]:
+    """Answer with one page of publications."""
+    position = after(cursor, {})
+    if position is not None and not NUMBER.fullmatch(position.id):
+        raise ValidationException("This cursor is not one that the service gave out.")
+    found = await pins.publications(int(position.id) if position else None, limit + 1)
+    shown = found[:limit]
+    served = await current.get()
+    answer = PublicationPage(
+        is_simulated=current.is_simulated,
+        served_publication_id=served.publication_id if served else None,
+        pin=await pins.pinned(),
+        publications=shown,
+        next_cursor=next_cursor({}, None, str(shown[-1].publication_id)) if len(found) > limit else None,
+    )
+    return page(request, answer, shown, Publication, {}, limit)
+
+
+@get(
+    "/publications/{publication_id:int}",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["publication"],
+    summary="Get one publication",
+    description="A publication by its number, without its manifest.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_numbered_publication(
+    request: Request[Any, Any, Any],
+    current: NamedDependency[CurrentPublication],
+    publication_id: Annotated[int, PathParameter(ge=1, le=2**63 - 1)],
+) -> Response[Publication]:
+    """Answer with one publication."""
+    if (publication := await current.numbered(publication_id)) is None:
+        raise NotFoundException("There is no publication of this number.")
+    return cacheable(request, to_json(publication))
+
+
+@put(
+    "/publications/pin",
+    opt=allow(Permission.OPERATE),
+    security=BEARER,
+    tags=["publication"],
+    summary="Pin a publication",
+    description="Serve this publication, whatever is published after it, until it is released: within a second on every worker. "
+    "Takes the place of a pin that stands.",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def pin_publication(request: Request[Any, Any, Any], pins: NamedDependency[Pins], data: PinRequest) -> Pin:
+    """Pin one."""
+    if (pin := await pins.pin(data.publication_id, data.reason, str(request.user.subject))) is None:
+        raise NotFoundException("There is no publication of this number.")
+    return pin
+
+
+@delete(
+    "/publications/pin",
+    opt=allow(Permission.OPERATE),
+    security=BEARER,
+    tags=["publication"],
+    summary="Release the pinned publication",
+    description="Serve the latest publication again.",
+    responses=problems(401, 403, 404, 503),
+)
+async def release_publication(pins: NamedDependency[Pins]) -> None:
+    """Release it."""
+    if not await pins.release():
+        raise NotFoundException("No publication is pinned.")

@@ -1,0 +1,53 @@
+"""A competition's season: its table, and how it may end."""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter, QueryParameter
+
+from serving.answers import cacheable, to_json
+from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.paging import TEXT
+from serving.schemas.seasons import SeasonAnswer
+from serving.store.seasons import Seasons
+
+
+@get(
+    "/competitions/{competition_id:str}/season",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["matches"],
+    summary="Get a season's table and outlook",
+    description="The table of the latest season, or of `season`, and for a season under way how it may end.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_season(
+    request: Request[Any, Any, Any],
+    seasons: NamedDependency[Seasons],
+    current: NamedDependency[CurrentPublication],
+    competition_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
+    season: Annotated[
+        int | None, QueryParameter(ge=1800, le=2999, description="The year in which it begins. Default: the latest.")
+    ] = None,
+) -> Response[SeasonAnswer]:
+    """Answer with one season."""
+    wanted = season if season is not None else await seasons.latest_season(competition_id)
+    table, latest = await seasons.table(competition_id, wanted) if wanted is not None else ([], None)
+    if wanted is None or not table:
+        raise NotFoundException("No match of such a season is known.")
+    outlook = await seasons.outlook(competition_id, wanted)
+    await current.get()
+    answer = SeasonAnswer(
+        is_simulated=current.is_simulated,
+        competition_id=competition_id,
+        season=wanted,
+        latest_result_at=latest,
+        table=table,
+        n_relegated=outlook[1] if outlook else None,
+        outlook=outlook[0] if outlook else None,
+    )
+    return cacheable(request, to_json(answer))

@@ -1,0 +1,56 @@
+"""Lineage: what stands behind a prediction.
+
+Belongs here: following one prediction from the ledger to its publication, its model and its basis, each by a key.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from serving.schemas.lineage import Basis, FirstPublished, LedgerEntry
+from serving.store.database import Database
+
+
+class Lineages:
+    """The queries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def entry(self, prediction_id: str) -> tuple[LedgerEntry, str, int] | None:
+        """Where a prediction stands in the ledger, with the name and version of its model; None if it does not."""
+        query = "select * from published.issued_prediction where prediction_id = :prediction_id"
+        rows = await self._rows(query, prediction_id=prediction_id)
+        if not rows:
+            return None
+        row = rows[0]
+        entry = LedgerEntry(**{name: row[name] for name in LedgerEntry.__struct_fields__})
+        return entry, row["model_name"], row["model_version"]
+
+    async def first_published(self, prediction_id: str, entry: LedgerEntry) -> FirstPublished | None:
+        """The first publication behind the issue, if it has the prediction: what is issued is published by the same run."""
+        query = """
+            select publication_id, published_at, git_revision, manifest as files
+            from published.publication
+            where publication_id = (
+                select min(publication_id) from published.publication where published_at >= :issued_at
+            )
+            and exists (
+                select from published.prediction as p
+                where p.publication_id = publication.publication_id and p.prediction_id = :prediction_id
+            )
+        """
+        rows = await self._rows(query, prediction_id=prediction_id, issued_at=entry.issued_at)
+        return FirstPublished(**rows[0]) if rows else None
+
+    async def basis(self, entry: LedgerEntry) -> Basis | None:
+        """What the issue rests on; None where that was not noted."""
+        query = """
+            select data_cutoff, through_file_id, files_sha256, git_revision, platform, lock_sha256
+            from published.issue where :sequence between first_sequence and last_sequence
+        """
+        rows = await self._rows(query, sequence=entry.sequence)
+        return Basis(**rows[0]) if rows else None
+
+    async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        return await self._database.rows(sa.text(query).bindparams(**values))

@@ -1,0 +1,59 @@
+"""Pinning: that a publication is served whatever is published after it.
+
+Belongs here: the one row of `app.pin`, and the list of publications to choose from. Which publication is served, the pin
+considered, is `publications.latest_publication`.
+"""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from serving.schemas import Publication
+from serving.schemas.publications import Pin
+from serving.store.database import Database
+
+_COLUMNS: Final = ", ".join(Publication.__struct_fields__)
+
+
+class Pins:
+    """The queries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def pinned(self) -> Pin | None:
+        """The pin that stands, None while the latest publication is served."""
+        rows = await self._rows("select publication_id, reason, pinned_at, pinned_by from app.pin")
+        return Pin(**rows[0]) if rows else None
+
+    async def pin(self, publication_id: int, reason: str, pinned_by: str) -> Pin | None:
+        """Pin a publication, in the place of one that was pinned before; None if there is no such publication."""
+        query = """
+            insert into app.pin (publication_id, reason, pinned_by)
+            select publication_id, :reason, :pinned_by from published.publication where publication_id = :publication_id
+            on conflict (is_only) do update
+            set
+                (publication_id, reason, pinned_by, pinned_at)
+                = (excluded.publication_id, excluded.reason, excluded.pinned_by, now())
+            returning publication_id, reason, pinned_at, pinned_by
+        """
+        rows = await self._rows(query, publication_id=publication_id, reason=reason, pinned_by=pinned_by)
+        return Pin(**rows[0]) if rows else None
+
+    async def release(self) -> bool:
+        """Serve the latest publication again; False if none was pinned."""
+        return bool(await self._rows("delete from app.pin returning publication_id"))
+
+    async def publications(self, before: int | None, limit: int) -> list[Publication]:
+        """At most `limit` publications, the latest first, those before the number `before` if given."""
+        query = """
+            select {columns} from published.publication
+            where cast(:before as bigint) is null or publication_id < :before
+            order by publication_id desc
+            limit :limit
+        """
+        rows = await self._rows(query.format(columns=_COLUMNS), before=before, limit=limit)
+        return [Publication(**row) for row in rows]
+
+    async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        return await self._database.rows(sa.text(query).bindparams(**values))

@@ -1,0 +1,106 @@
+"""The record: scores, their summaries, and the ledger's verification.
+
+Belongs here: the queries over `published.score`, `scoreboard`, `calibration` and `ledger_verification`.
+"""
+
+import math
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from serving.schemas import round_probabilities
+from serving.schemas.record import CalibrationBin, ScoreboardRow, SettledPrediction
+from serving.store.database import Database
+
+OUTCOMES: Final = ("home", "draw", "away")
+
+
+class RecordFilters(Struct, frozen=True, kw_only=True):
+    """Which settled predictions are wanted."""
+
+    competition: str | None = None
+    information_set: str | None = None
+    horizon_hours: int | None = None
+
+
+class Record:
+    """The queries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def scoreboard(self, information_set: str | None, group_by: str | None) -> list[ScoreboardRow]:
+        """The summaries, of one set or all, in one grouping or all."""
+        query = """
+            select * from published.scoreboard
+            where (cast(:information_set as text) is null or information_set = :information_set)
+                and (cast(:group_by as text) is null or group_by = :group_by)
+            order by information_set, horizon_hours, group_by, group_name
+        """
+        rows = await self._rows(query, information_set=information_set, group_by=group_by)
+        return [ScoreboardRow(**_rounded(row, ScoreboardRow)) for row in rows]
+
+    async def calibration(self, information_set: str | None) -> list[CalibrationBin]:
+        """How often what was said came true."""
+        query = """
+            select * from published.calibration
+            where cast(:information_set as text) is null or information_set = :information_set
+            order by information_set, outcome, bin
+        """
+        return [
+            CalibrationBin(**_rounded(row, CalibrationBin)) for row in await self._rows(query, information_set=information_set)
+        ]
+
+    async def settled(self, filters: RecordFilters, after: tuple[datetime, str] | None, limit: int) -> list[SettledPrediction]:
+        """At most `limit` settled predictions by (kick-off, id), those behind `after` if given."""
+        given = ["true"]
+        values: dict[str, Any] = {}
+        for column, value in (
+            ("competition_id", filters.competition),
+            ("information_set", filters.information_set),
+            ("horizon_hours", filters.horizon_hours),
+        ):
+            if value is not None:
+                given.append(f"score.{column} = :{column}")
+                values[column] = value
+        if after is not None:
+            given.append("(score.kickoff_at, score.score_id) > (:kickoff_at, :score_id)")
+            values["kickoff_at"], values["score_id"] = after
+        query = """
+            select score.*, said.issued_at, said.p_home, said.p_draw, said.p_away
+            from published.score as score
+            join published.issued_prediction as said using (prediction_id)
+            where {where}
+            order by score.kickoff_at, score.score_id
+            limit :limit
+        """
+        rows = await self._rows(query.format(where=" and ".join(given)), limit=limit, **values)
+        return [_settled(row) for row in rows]
+
+    async def verification(self) -> dict[str, Any] | None:
+        """What the last verification of the ledger found; None before the first."""
+        query = "select * from published.ledger_verification order by verified_at desc limit 1"
+        rows = await self._rows(query)
+        return rows[0] if rows else None
+
+    async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
+        return await self._database.rows(sa.text(query).bindparams(**values))
+
+
+def _rounded(row: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:
+    """The fields of `kind`, scores to six decimals; NaN, which the summary of nothing is, becomes null."""
+    return {name: _score(row[name]) for name in kind.__struct_fields__}
+
+
+def _score(value: Any) -> Any:
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else round(value, 6)
+
+
+def _settled(row: dict[str, Any]) -> SettledPrediction:
+    p_home, p_draw, p_away = round_probabilities(row["p_home"], row["p_draw"], row["p_away"])
+    said = {"p_home": p_home, "p_draw": p_draw, "p_away": p_away, "outcome": OUTCOMES[row["outcome"]]}
+    return SettledPrediction(**_rounded({**row, **said}, SettledPrediction))
