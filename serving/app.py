@@ -22,7 +22,12 @@ from serving.identity import limits
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
 from serving.identity.tokens import BearerAuthentication, Tokens
+from serving.pages import site
+from serving.pages.fixtures import fixtures_page
+from serving.pages.login import login_form
+from serving.pages.match import match_page
 from serving.pages.reference import ReferencePage, no_such_page
+from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
 from serving.routes.auth import create_token
 from serving.routes.competitions import list_competitions
@@ -120,7 +125,13 @@ def create_app(settings: Settings) -> Litestar:
             live,
             ready,
             expose,
+            site.static_files(),
+            fixtures_page,
+            match_page,
+            status_page,
+            login_form,
         ],
+        template_config=site.templates(),
         dependencies={name: _provide(part) for name, part in provided.items()},
         state=State({"current": current}),
         lifespan=[connections],

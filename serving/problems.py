@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457).
+"""Errors as problem details (RFC 9457), for people as a page.
 
 Belongs here: how each kind of failure is told to a client. Nothing of a failure's inside is told, only logged.
 """
@@ -13,6 +13,7 @@ from msgspec import UNSET, json
 
 from serving.current import CurrentPublication
 from serving.identity.passwords import Busy
+from serving.pages.errors import error_page, is_for_people
 from serving.schemas import Problem
 from serving.store.database import StoreUnavailable
 
@@ -28,7 +29,7 @@ class NoPublication(HTTPException):
     detail = "Nothing has been published yet. Run the pipeline."
 
 
-def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     """An error that a handler or Litestar raised on purpose."""
     if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return unexpected(request, error)
@@ -37,24 +38,24 @@ def http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respons
     return _problem(request, error.status_code, detail, dict(error.headers or {}), errors)
 
 
-def store_unavailable(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[bytes]:
+def store_unavailable(request: Request[Any, Any, Any], error: StoreUnavailable) -> Response[Any]:
     """The database is away: worth trying again."""
     cause = error.__cause__
     _log.warning("store_unavailable", reason=str(getattr(cause, "orig", cause)))
     return _problem(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), {"Retry-After": "5"})
 
 
-def busy(request: Request[Any, Any, Any], _: Busy) -> Response[bytes]:
+def busy(request: Request[Any, Any, Any], _: Busy) -> Response[Any]:
     """More logins at once than may be worked on."""
     return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many logins at once. Try again soon.", {"Retry-After": "1"})
 
 
-def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:
+def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:
     """JSON nested by the thousand, which the decoder gives up on."""
     return _problem(request, HTTPStatus.BAD_REQUEST, "The body is nested too deeply.", {})
 
 
-def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of ours."""
     _log.error("unexpected_error", exc_info=error)
     return _problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side; it has been logged.", {})
@@ -62,9 +63,9 @@ def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[by
 
 def _problem(
     request: Request[Any, Any, Any], status: int, detail: str, headers: dict[str, str], errors: list[Any] | None = None
-) -> Response[bytes]:
+) -> Response[Any]:
     current: CurrentPublication = request.app.state.current
-    body = Problem(
+    problem = Problem(
         type="about:blank",
         title=HTTPStatus(status).phrase,
         status=int(status),
@@ -73,7 +74,9 @@ def _problem(
         is_simulated=current.is_simulated,
         errors=UNSET if errors is None else errors,
     )
-    return Response(json.encode(body), status_code=int(status), headers=headers, media_type=MEDIA_TYPE)
+    if is_for_people(request):
+        return error_page(request, problem, headers)
+    return Response(json.encode(problem), status_code=int(status), headers=headers, media_type=MEDIA_TYPE)
 
 
 EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {

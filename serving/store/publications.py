@@ -112,6 +112,16 @@ class Publications:
         rows = await self._database.rows(query)
         return PredictionDetail.of(rows[0], publication.is_simulated) if rows else None
 
+    async def predictions_of_match(self, publication: Publication, match_id: str) -> list[PredictionDetail]:
+        """All that a publication says of one match, the best informed forecast first."""
+        at = _prediction.c
+        query = (
+            sa.select(_prediction, *_details)
+            .where(at.publication_id == publication.publication_id, at.match_id == match_id)
+            .order_by(at.is_best_informed.desc(), at.information_set)
+        )
+        return [PredictionDetail.of(row, publication.is_simulated) for row in await self._database.rows(query)]
+
     async def _first_publication(self, query: sa.Select[Any]) -> Publication | None:
         rows = await self._database.rows(query)
         return Publication(**rows[0]) if rows else None

@@ -1,0 +1,94 @@
+"""One match: all that is said of it, and why.
+
+Belongs here: the order and grouping of what the forecast says. Does not belong here: computing any of it.
+"""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter, QueryParameter
+from msgspec import Struct
+
+from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
+from serving.pages.site import page
+from serving.pages.wording import MARKETS
+from serving.problems import NoPublication
+from serving.routes.predictions import TEXT
+from serving.schemas import Change, Contribution, Selection
+from serving.store.publications import Publications
+
+PAIRED: Final = ("over_under", "asian_handicap")
+"""Markets of two selections a line: they are listed as one row."""
+
+OPEN: Final = 0.1
+"""Lines on which one side's probability is below this are left to the JSON answer."""
+
+WORTH_TELLING: Final = 0.005
+"""Changes of a group's contribution below this (in log-odds; an eighth of a percentage point at most) are not listed."""
+
+
+class Market(Struct, frozen=True):
+    """The selections of one market; in pairs where it has two a line."""
+
+    name: str
+    selections: list[Selection]
+    pairs: list[tuple[Selection, Selection]]
+
+
+@get("/matches/{match_id:str}", opt=allow(Permission.READ), include_in_schema=False)
+async def match_page(
+    *,
+    request: Request[Any, Any, Any],
+    publications: NamedDependency[Publications],
+    current: NamedDependency[CurrentPublication],
+    match_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
+    information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT)] = None,
+) -> Response[Any]:
+    """Show what the present publication says of a match."""
+    if (publication := await current.get()) is None:
+        raise NoPublication
+    forecasts = await publications.predictions_of_match(publication, match_id)
+    shown = next((each for each in forecasts if information_set in (None, each.information_set)), None)
+    if shown is None:
+        raise NotFoundException("The current publication says nothing of this match.")
+    return page(
+        request,
+        "match.html",
+        twin=f"/v1/predictions/{shown.prediction_id}",
+        match=shown,
+        forecasts=forecasts,
+        markets=markets(shown.selections or []),
+        reasons=by_weight(shown.explanation.contributions) if shown.explanation else [],
+        change=shown.explanation.change if shown.explanation else None,
+        shifts=shifts(shown.explanation.change if shown.explanation else None),
+        most_likely=max(max(row) for row in shown.scorelines) if shown.scorelines else 0.0,
+    )
+
+
+def markets(selections: list[Selection]) -> list[Market]:
+    """Selections by market, in the order of `wording.MARKETS`."""
+    of_market: dict[str, list[Selection]] = {name: [] for name in MARKETS}
+    for each in selections:
+        of_market.setdefault(each.market, []).append(each)
+    return [_market(name, listed) for name, listed in of_market.items() if listed]
+
+
+def _market(name: str, selections: list[Selection]) -> Market:
+    if name not in PAIRED:
+        return Market(name, selections, [])
+    pairs = zip(selections[::2], selections[1::2], strict=True)
+    return Market(name, [], [pair for pair in pairs if all(each.probability >= OPEN for each in pair)])
+
+
+def by_weight(contributions: list[Contribution]) -> list[Contribution]:
+    """Those that speak loudest for a side first."""
+    return sorted(contributions, key=lambda each: -abs(each.side))
+
+
+def shifts(change: Change | None) -> list[Contribution]:
+    """The groups whose contribution is worth telling to have changed."""
+    contributions = (change and change.contributions) or []
+    return [each for each in by_weight(contributions) if abs(each.side) >= WORTH_TELLING]

@@ -1,0 +1,44 @@
+"""The state of the service and of its data, for people.
+
+Belongs here: which facts are shown, and what to do about those that are not as they should be. Does not belong here: finding
+them out (`routes.health` answers the same to machines).
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from serving.current import CurrentPublication
+from serving.identity.limits import LoginLimit
+from serving.identity.roles import Permission, allow
+from serving.pages.site import page
+from serving.settings import Settings
+from serving.store.publications import Publications
+
+
+@get("/status", opt=allow(Permission.READ), include_in_schema=False)
+async def status_page(
+    *,
+    request: Request[Any, Any, Any],
+    settings: NamedDependency[Settings],
+    publications: NamedDependency[Publications],
+    current: NamedDependency[CurrentPublication],
+    logins: NamedDependency[LoginLimit],
+) -> Response[Any]:
+    """Show how old everything is."""
+    publication = await current.get()
+    manifest = await publications.manifest(publication.publication_id) if publication else {}
+    competitions = await publications.competitions(publication.publication_id) if publication else []
+    return page(
+        request,
+        "status.html",
+        twin="/v1/publication",
+        settings=settings,
+        now=datetime.now(UTC),
+        served=publication,
+        n_files=len(manifest),
+        competitions=competitions,
+        redis=await logins.redis_state(),
+    )
