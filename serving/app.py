@@ -24,8 +24,10 @@ from serving.identity.roles import Permission, allow, authorise, require_declara
 from serving.identity.tokens import BearerAuthentication, Tokens
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
+from serving.pages.league import league_page, leagues_page
 from serving.pages.login import login_form
 from serving.pages.match import match_page
+from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
 from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
@@ -51,6 +53,7 @@ from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.store.record import Record
 from serving.store.seasons import Seasons
+from serving.store.shown import Shown
 from serving.telemetry import Metrics, Telemetry, log_config
 
 MAXIMUM_BODY_BYTES = 16 * 1024
@@ -86,6 +89,7 @@ def create_app(settings: Settings) -> Litestar:
         "models": Models(database),
         "lineages": Lineages(database),
         "pins": Pins(database),
+        "shown": Shown(database),
         "accounts": Accounts(database),
         "current": current,
         "metrics": metrics,
@@ -128,6 +132,9 @@ def create_app(settings: Settings) -> Litestar:
             site.static_files(),
             fixtures_page,
             match_page,
+            record_page,
+            leagues_page,
+            league_page,
             status_page,
             login_form,
         ],

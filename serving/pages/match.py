@@ -3,6 +3,7 @@
 Belongs here: the order and grouping of what the forecast says. Does not belong here: computing any of it.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get
@@ -18,13 +19,18 @@ from serving.pages.wording import MARKETS
 from serving.problems import NoPublication
 from serving.routes.predictions import TEXT
 from serving.schemas import Change, Contribution, Selection
+from serving.settings import Settings
 from serving.store.publications import Publications
+from serving.store.shown import Issued, Shown
 
 PAIRED: Final = ("over_under", "asian_handicap")
 """Markets of two selections a line: they are listed as one row."""
 
 OPEN: Final = 0.1
 """Lines on which one side's probability is below this are left to the JSON answer."""
+
+FORM: Final = 6
+"""Results listed of each club, and of both against each other."""
 
 WORTH_TELLING: Final = 0.005
 """Changes of a group's contribution below this (in log-odds; an eighth of a percentage point at most) are not listed."""
@@ -43,6 +49,8 @@ async def match_page(
     *,
     request: Request[Any, Any, Any],
     publications: NamedDependency[Publications],
+    shown: NamedDependency[Shown],
+    settings: NamedDependency[Settings],
     current: NamedDependency[CurrentPublication],
     match_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT)] = None,
@@ -51,21 +59,38 @@ async def match_page(
     if (publication := await current.get()) is None:
         raise NoPublication
     forecasts = await publications.predictions_of_match(publication, match_id)
-    shown = next((each for each in forecasts if information_set in (None, each.information_set)), None)
-    if shown is None:
+    match = next((each for each in forecasts if information_set in (None, each.information_set)), None)
+    if match is None:
         raise NotFoundException("The current publication says nothing of this match.")
+    history = [each for each in await shown.history(match_id) if each.information_set == match.information_set]
+    now = min(settings.now(), match.kickoff_at)
     return page(
         request,
         "match.html",
-        twin=f"/v1/predictions/{shown.prediction_id}",
-        match=shown,
+        twin=f"/v1/predictions/{match.prediction_id}",
+        match=match,
         forecasts=forecasts,
-        markets=markets(shown.selections or []),
-        reasons=by_weight(shown.explanation.contributions) if shown.explanation else [],
-        change=shown.explanation.change if shown.explanation else None,
-        shifts=shifts(shown.explanation.change if shown.explanation else None),
-        most_likely=max(max(row) for row in shown.scorelines) if shown.scorelines else 0.0,
+        markets=markets(match.selections or []),
+        reasons=by_weight(match.explanation.contributions) if match.explanation else [],
+        change=match.explanation.change if match.explanation else None,
+        shifts=shifts(match.explanation.change if match.explanation else None),
+        most_likely=max(max(row) for row in match.scorelines) if match.scorelines else 0.0,
+        history=history,
+        curves=curves(history, match.home_team, match.away_team),
+        # To the day, not the second: a browser that has the page need not be sent it again.
+        shown_until=max([each.issued_at for each in history] + [now.replace(hour=0, minute=0, second=0, microsecond=0)]),
+        home_form=await shown.form(match.home_team_id, match.kickoff_at, FORM),
+        away_form=await shown.form(match.away_team_id, match.kickoff_at, FORM),
+        meetings=await shown.meetings(match.home_team_id, match.away_team_id, match.kickoff_at, FORM),
     )
+
+
+def curves(history: list[Issued], home: str, away: str) -> list[tuple[str, str, list[tuple[datetime, float]]]]:
+    """Home, draw and away over time: class, label and points."""
+    return [
+        (name, label, [(each.issued_at, getattr(each, f"p_{name}")) for each in history])
+        for name, label in (("home", home[:10]), ("draw", "Draw"), ("away", away[:10]))
+    ]
 
 
 def markets(selections: list[Selection]) -> list[Market]:

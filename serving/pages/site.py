@@ -19,7 +19,7 @@ from serving.answers import cacheable
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages import wording
-from serving.pages.drawing import bars
+from serving.pages.drawing import bars, lines
 
 HTML: Final = "text/html"
 POLICY: Final = (
@@ -41,7 +41,7 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
         undefined=StrictUndefined,
     )
     environment.filters |= wording.FILTERS
-    environment.globals |= {"asset": asset, "bars": bars, "wording": wording}
+    environment.globals |= {"asset": asset, "bars": bars, "lines": lines, "wording": wording}
     return TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment))
 
 

@@ -5,17 +5,22 @@ publishes it labels it as simulated.
 """
 
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from deploy.database import Urls
+from pipelines.forecast.backtest import CLOSING_ODDS
 from pipelines.forecast.book import RHO, books, grids
 from pipelines.forecast.firmness import firmness
 from pipelines.forecast.grid import outcome_probabilities, scoreline_grid
+from pipelines.forecast.record import calibration, score, scoreboard
+from pipelines.store import published_tables as tables
 from tests.serving.conftest import publish
 
 NOW = datetime(2026, 3, 6, 9, tzinfo=UTC)
@@ -179,9 +184,121 @@ def explanation(p: "np.ndarray[Any, Any]", seed: int) -> Row:
     }
 
 
+@cache
+def results() -> list[Row]:
+    """Two thirds of a double round robin in each league, on weekends up to the last one, with goals drawn from the strengths."""
+    generator = np.random.default_rng(7)
+    rows = []
+    coming = {match_id(*each[:3]) for each in fixtures()}
+    for competition_id, (_, _, clubs) in LEAGUES.items():
+        pairs = [
+            (home, away)
+            for home in clubs
+            for away in clubs
+            if home != away and match_id(competition_id, home, away) not in coming
+        ]
+        order = generator.permutation(len(pairs))[: 2 * len(pairs) // 3]
+        per_week = len(clubs) // 2
+        n_weeks = -(-len(order) // per_week)
+        for i, pair in enumerate(order):
+            home, away = pairs[pair]
+            goals = generator.poisson(expected_goals(competition_id, home, away))
+            rows.append({
+                "match_id": match_id(competition_id, home, away), "competition_id": competition_id, "season": 2025,
+                "kickoff_at": NOW.replace(hour=15) - timedelta(days=6 + 7 * (n_weeks - 1 - i // per_week)), "is_time_known": True,
+                "status": "played", "home_team_id": team_id(competition_id, home), "away_team_id": team_id(competition_id, away),
+                "home_goals": int(goals[0]), "away_goals": int(goals[1]), "home_half_time_goals": None, "away_half_time_goals": None,
+            })  # fmt: skip
+    return rows
+
+
+def outlooks() -> list[Row]:
+    """Five hundred simulated ends of each league."""
+    generator = np.random.default_rng(8)
+    played = {row["match_id"]: row for row in results()}
+    rows = []
+    for competition_id, (_, _, clubs) in LEAGUES.items():
+        points = dict.fromkeys(clubs, 0)
+        ends = {club: np.zeros(500) for club in clubs}
+        n_left = dict.fromkeys(clubs, 0)
+        for home in clubs:
+            for away in clubs:
+                if home == away:
+                    continue
+                row = played.get(match_id(competition_id, home, away))
+                if row is not None:
+                    points[home] += 3 * (row["home_goals"] > row["away_goals"]) + (row["home_goals"] == row["away_goals"])
+                    points[away] += 3 * (row["home_goals"] < row["away_goals"]) + (row["home_goals"] == row["away_goals"])
+                    continue
+                n_left[home] += 1
+                n_left[away] += 1
+                goals = generator.poisson(expected_goals(competition_id, home, away), (500, 2))
+                ends[home] += 3 * (goals[:, 0] > goals[:, 1]) + (goals[:, 0] == goals[:, 1])
+                ends[away] += 3 * (goals[:, 0] < goals[:, 1]) + (goals[:, 0] == goals[:, 1])
+        totals = np.array([ends[club] + points[club] for club in clubs]) + generator.random((len(clubs), 500)) / 2
+        places = (-totals).argsort(axis=0).argsort(axis=0)
+        for club, total, place in zip(clubs, totals, places, strict=True):
+            shares = [float(np.mean(place == k)) for k in range(len(clubs))]
+            rows.append({
+                "outlook_id": f"{competition_id}|2025|{team_id(competition_id, club)}", "competition_id": competition_id, "season": 2025,
+                "team_id": team_id(competition_id, club), "points": int(points[club]), "expected_points": float(np.floor(total).mean()),
+                "n_left": n_left[club], "p_title": shares[0], "p_top_four": sum(shares[:4]), "p_relegated": sum(shares[-3:]), "n_relegated": 3,
+                "places": json.dumps(shares),
+            })  # fmt: skip
+    return rows
+
+
+def ledger() -> list[Row]:
+    """What was said of every coming match in the days before: each drifts towards what is said now."""
+    generator = np.random.default_rng(9)
+    rows = []
+    for row in (each for each in predictions() if each["is_best_informed"]):
+        p = np.array([row["p_home"], row["p_draw"], row["p_away"]])
+        for k in range(5, -1, -1):
+            said = p * np.exp(generator.normal(0, 0.05 * k, 3))
+            said /= said.sum()
+            rows.append({
+                "prediction_id": row["prediction_id"] if k == 0 else _digest(row["match_id"], str(k)), "sequence": len(rows) + 1,
+                **{name: row[name] for name in ("match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of")},
+                "issued_at": row["issued_at"] - timedelta(days=k), "p_home": said[0], "p_draw": said[1], "p_away": said[2],
+                "expected_home_goals": row["expected_home_goals"], "expected_away_goals": row["expected_away_goals"],
+                "features_digest": "0" * 64, "link": _digest(str(len(rows))), "strength_deviation": None, "firmness": None, "contributions": None,
+            })  # fmt: skip
+    return rows
+
+
+def record() -> tuple[list[Row], list[Row], list[Row]]:
+    """Scores, scoreboard and calibration of forecasts of all results, by the platform's own arithmetic."""
+    frame = pd.DataFrame(results())
+    generator = np.random.default_rng(10)
+    goals = [expected_goals(*_clubs(row)) for row in results()]
+    p = outcome_probabilities(scoreline_grid(np.array([g[0] for g in goals]), np.array([g[1] for g in goals]), RHO))
+    market = p * np.exp(generator.normal(0, 0.08, p.shape))
+    market /= market.sum(axis=1, keepdims=True)
+    said = p * np.exp(generator.normal(0, 0.1, p.shape))
+    said /= said.sum(axis=1, keepdims=True)
+    told = pd.DataFrame({
+        "prediction_id": [f"told-{i}" for i in range(len(frame))], "sequence": range(len(frame)), "match_id": frame["match_id"],
+        "information_set": "market", "issued_at": frame["kickoff_at"] - pd.Timedelta(hours=5), "firmness": "usual",
+        "p_home": said[:, 0], "p_draw": said[:, 1], "p_away": said[:, 2],
+    })  # fmt: skip
+    known = frame[["match_id", "competition_id", "season", "kickoff_at", "home_goals", "away_goals"]].copy()
+    known[list(CLOSING_ODDS)] = 1 / (1.05 * market)
+    scores = score(told, known)
+    return tuple(
+        part.astype(object).where(part.notna(), None).to_dict("records")
+        for part in (scores, scoreboard(scores), calibration(told, scores))
+    )  # type: ignore[return-value]
+
+
+def _clubs(row: Row) -> tuple[str, str, str]:
+    names = {team_id(row["competition_id"], club): club for club in LEAGUES[row["competition_id"]][2]}
+    return row["competition_id"], names[row["home_team_id"]], names[row["away_team_id"]]
+
+
 def seed(urls: Urls) -> int:
     """Publish it; the publication's number."""
-    return publish(
+    number = publish(
         urls.model,
         predictions(),
         published_at=NOW - timedelta(minutes=35),
@@ -189,6 +306,34 @@ def seed(urls: Urls) -> int:
         data_cutoff=NOW - timedelta(minutes=50),
         is_simulated=True,
     )
+    teams = [
+        {"team_id": team_id(each, club), "name": club, "country": country, "competition_id": each, "season": 2025}
+        for each, (_, country, clubs) in LEAGUES.items()
+        for club in clubs
+    ]
+    scores, board, bins = record()
+    told = ledger()
+    verified = {
+        "verified_at": NOW - timedelta(minutes=20),
+        "n_predictions": len(told),
+        "head_sequence": len(told),
+        "head_link": told[-1]["link"],
+    }
+    engine = sa.create_engine(sa.make_url(urls.model).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for table, rows in (
+            (tables.published_team, teams),
+            (tables.published_match, results()),
+            (tables.issued_prediction, told),
+            (tables.published_season_outlook, outlooks()),
+            (tables.published_score, scores),
+            (tables.published_scoreboard, board),
+            (tables.published_calibration, bins),
+            (tables.ledger_verification, [verified | {"is_intact": True, "faults": []}]),
+        ):
+            connection.execute(sa.insert(table), rows)
+    engine.dispose()
+    return number
 
 
 def _digest(*parts: str) -> str:

@@ -1,0 +1,73 @@
+"""The track record: how good the forecasts were that were really issued.
+
+Belongs here: what is drawn of the record. Does not belong here: scoring, which the pipeline does.
+"""
+
+import math
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+
+from serving.current import CurrentPublication
+from serving.identity.roles import Permission, allow
+from serving.pages.site import page
+from serving.store.publications import Publications
+from serving.store.shown import Shown
+
+Z: Final = 1.96
+"""Of a two-sided 95 % interval."""
+
+
+@get("/record", opt=allow(Permission.READ), include_in_schema=False)
+async def record_page(
+    *,
+    request: Request[Any, Any, Any],
+    shown: NamedDependency[Shown],
+    publications: NamedDependency[Publications],
+    current: NamedDependency[CurrentPublication],
+    information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = None,
+) -> Response[Any]:
+    """Show the record of one information set."""
+    publication = await current.get()
+    rows = await shown.scoreboard()
+    totals = {each.information_set: each for each in rows if each.group_by == "all"}
+    largest = max(totals.values(), key=lambda each: each.n, default=None)
+    chosen = information_set if information_set in totals else largest and largest.information_set
+    bins = await shown.calibration(chosen) if chosen else []
+    of_set = [each for each in rows if each.information_set == chosen]
+    competitions = await publications.competitions(publication.publication_id) if publication else []
+    return page(
+        request,
+        "record.html",
+        chosen=chosen,
+        sets=list(totals),
+        total=totals.get(chosen) if chosen else None,
+        by_competition=[each for each in of_set if each.group_by == "competition"],
+        by_month=[each for each in of_set if each.group_by == "month"],
+        names={each.competition_id: each.name for each in competitions},
+        bins=bins,
+        points=[(each.outcome, each.p_mean, each.frequency, each.frequency_low, each.frequency_high) for each in bins],
+        distance=cumulative(await shown.distances(chosen)) if chosen else [],
+        verification=await shown.verification(),
+    )
+
+
+def cumulative(days: list[tuple[datetime, float, int]]) -> list[tuple[datetime, float, float, float]]:
+    """The running sum of the days' distances to the market with its 95 % interval, for each day from the second on.
+
+    Matches of a day are not independent, days nearly are: the sum of k days has k times the variance of a day's sum, as
+    estimated from these k.
+    """
+    result: list[tuple[datetime, float, float, float]] = []
+    total = squares = 0.0
+    for k, (day, distance, _) in enumerate(days, start=1):
+        total += distance
+        squares += distance**2
+        if k > 1:
+            variance = max(squares - total**2 / k, 0.0) / (k - 1)
+            half = Z * math.sqrt(k * variance)
+            result.append((day, total, total - half, total + half))
+    return result
