@@ -74,7 +74,9 @@ def axes(x: Scale, y: Scale, x_ticks: Iterable[tuple[float, str]], y_ticks: Iter
             text(x.start - 6, y(value) + 4, label, "end"),
         )
     ]
-    return lines + [text(x(value), y.start + 18, label, "middle") for value, label in x_ticks]
+    # The outermost labels stay within the picture.
+    anchors = {x.low: "start", x.high: "end"}
+    return lines + [text(x(value), y.start + 18, label, anchors.get(value, "middle")) for value, label in x_ticks]
 
 
 def _text(value: object) -> str:
