@@ -5,6 +5,7 @@ Belongs here: the table as it stands, and its rows beside the simulated ends. Do
 
 from collections.abc import Iterable
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -89,6 +90,7 @@ async def league_page(
     return page(
         request,
         "league.html",
+        twin=f"/v1/competitions/{quote(competition_id, safe='')}/season",
         league=league,
         season=season,
         outlook=outlook,

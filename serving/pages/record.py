@@ -42,6 +42,7 @@ async def record_page(
     return page(
         request,
         "record.html",
+        twin="/v1/record",
         chosen=chosen,
         sets=list(totals),
         total=totals.get(chosen) if chosen else None,

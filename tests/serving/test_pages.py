@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,14 +15,15 @@ from deploy.database import Urls
 from serving.app import create_app
 from serving.pages import wording
 from serving.pages.login import own_address
+from serving.pages.record import cumulative
 from serving.pages.site import POLICY
-from tests.serving.conftest import Client, prediction, publish
+from tests.serving.conftest import NOW, Client, prediction, publish
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 """What a browser accepts."""
 
 MATCH = "/matches/e0-2025-home5-away5-1"
-PAGES = ("/", MATCH, "/status")
+PAGES = ("/", MATCH, "/record", "/leagues", "/leagues/E0", "/status")
 
 Get = Callable[..., Any]
 
@@ -229,3 +231,17 @@ def test_whole_percents_of_a_whole_sum_to_100_and_none_is_off_by_one(weights: li
 )  # fmt: skip
 def test_numbers_read_as_people_write_them(said: object, expected: object) -> None:
     assert said == expected
+
+
+def test_the_band_of_the_distance_is_that_of_a_sum_of_days_that_vary_so_much() -> None:
+    """Day sums 1 and 3: their sum is 4, their sample variance 2, that of two such days 4."""
+    first, second = NOW, NOW + timedelta(days=1)
+    ((day, total, low, high),) = cumulative([(first, 1.0, 5), (second, 3.0, 5)])
+    assert (day, total) == (second, 4.0)
+    assert (low, high) == pytest.approx((4 - 1.96 * 2, 4 + 1.96 * 2))
+
+
+def test_before_anything_is_settled_the_record_and_the_league_say_what_is_missing(ask: Get) -> None:
+    assert "No forecast has been settled yet." in ask("/record", PAGE).text
+    assert "No result of this season is known yet." in ask("/leagues/E0", PAGE).text
+    assert ask("/leagues/unknown", PAGE).status_code == 404

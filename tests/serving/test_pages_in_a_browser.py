@@ -196,7 +196,7 @@ def test_simulated_matches_are_labelled_on_every_page(visit: Callable[..., Any],
     assert label.is_visible()
 
 
-@pytest.mark.parametrize("name", ["fixtures", "fixtures of one day and league", "match", "status"])
+@pytest.mark.parametrize("name", ["fixtures", "fixtures of one day and league", "match", "record", "leagues", "league", "status"])
 def test_a_page_leads_to_the_same_in_json(site: str, visit: Callable[..., Any], tab: Any, name: str) -> None:
     link = visit(PAGES[name]).get_by_role("link", name="This page as JSON")
     answer = tab.request.get(link.get_attribute("href"))
