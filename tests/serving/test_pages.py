@@ -241,7 +241,12 @@ def test_the_band_of_the_distance_is_that_of_a_sum_of_days_that_vary_so_much() -
     assert (low, high) == pytest.approx((4 - 1.96 * 2, 4 + 1.96 * 2))
 
 
-def test_before_anything_is_settled_the_record_and_the_league_say_what_is_missing(ask: Get) -> None:
-    assert "No forecast has been settled yet." in ask("/record", PAGE).text
-    assert "No result of this season is known yet." in ask("/leagues/E0", PAGE).text
-    assert ask("/leagues/unknown", PAGE).status_code == 404
+def test_before_anything_is_settled_the_record_and_the_league_say_what_is_missing(
+    database: Urls, settings_for: Any, bearer: Any
+) -> None:
+    publish(database.model, [prediction(1)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+        headers = bearer() | PAGE
+        assert "No forecast has been settled yet." in client.get("/record", headers=headers).text
+        assert "No result of this season is known yet." in client.get("/leagues/E0", headers=headers).text
+        assert client.get("/leagues/unknown", headers=headers).status_code == 404
