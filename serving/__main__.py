@@ -1,12 +1,16 @@
 """Runs the service on granian: `python -m serving`."""
 
+import atexit
+import os
+import shutil
 import sys
+import tempfile
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
 from serving.settings import Settings, SettingsError
-from serving.telemetry import log_config
+from serving.telemetry import SHARED_DIR, log_config
 
 
 def main() -> None:
@@ -15,6 +19,11 @@ def main() -> None:
         settings = Settings.read()
     except SettingsError as error:
         sys.exit(str(error))
+    if settings.workers > 1:
+        # Read by the workers when they import the library of metrics: they count in files that each can add up.
+        folder = tempfile.mkdtemp(prefix="football-metrics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ[SHARED_DIR] = folder
     Granian(
         "serving.app:from_environment",
         factory=True,
