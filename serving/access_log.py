@@ -5,6 +5,7 @@ writes what has gathered five times a second, and the rest at the end. What a pr
 lost, at most the last fifth of a second. Does not belong here: any other log, which `serving.telemetry` sets up.
 """
 
+import logging
 import sys
 import threading
 from collections import deque
@@ -46,10 +47,14 @@ class AccessLog:
         self._n_dropped = 0
         self._encoder = json.Encoder()
         self._closing = threading.Event()
+        self._is_open = False
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        """Begin to write."""
+        """Begin to write, where logging is set up to tell that much."""
+        self._is_open = logging.getLogger("serving").isEnabledFor(logging.INFO)
+        if not self._is_open:
+            return
         self._closing.clear()
         self._thread = threading.Thread(target=self._write_until_closed, name="access-log", daemon=True)
         self._thread.start()
@@ -63,6 +68,8 @@ class AccessLog:
 
     def add(self, line: Line) -> None:
         """Have a line written soon."""
+        if not self._is_open:
+            return
         if len(self._lines) < MAXIMUM_WAITING:
             self._lines.append(line)
         else:

@@ -92,20 +92,12 @@ class _Moment:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges."""
-        known = self._current.last_known
+        known, now = self._current.last_known, datetime.now(UTC)
         for name, moment, meaning in (
-            (
-                "serving_publication_age_seconds",
-                known.published_at if known else None,
-                "Since the publication being served was made.",
-            ),
-            (
-                "serving_publication_confirmed_age_seconds",
-                known.confirmed_at if known else None,
-                "Since a run last confirmed it.",
-            ),
+            ("serving_publication_age_seconds", "published_at", "Since the publication being served was made."),
+            ("serving_publication_confirmed_age_seconds", "confirmed_at", "Since a run last confirmed it."),
         ):
-            age = float("nan") if moment is None else (datetime.now(UTC) - moment).total_seconds()
+            age = (now - getattr(known, moment)).total_seconds() if known else float("nan")
             yield GaugeMetricFamily(name, meaning + " NaN: none is known.", value=age)
         n = known.n_predictions if known else 0
         yield GaugeMetricFamily("serving_publication_predictions", "Predictions in the publication being served.", value=n)
