@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -9,8 +10,7 @@ import tempfile
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
-from serving.settings import Settings, SettingsError
-from serving.telemetry import SHARED_DIR, log_config
+from serving.settings import SHARED_DIR, Settings, SettingsError
 
 
 def main() -> None:
@@ -20,10 +20,15 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     if settings.workers > 1:
-        # Read by the workers when they import the library of metrics: they count in files that each can add up.
+        # They count in files that each of them can add up.
         folder = tempfile.mkdtemp(prefix="football-metrics-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ[SHARED_DIR] = folder
+    from serving.telemetry import log_config  # only now: the workers inherit how the library of metrics counts
+
+    # A connection is a descriptor: the usual soft limit is for programs that open files.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     Granian(
         "serving.app:from_environment",
         factory=True,

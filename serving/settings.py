@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+
+SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where workers beside each other count together, so that each can tell of all: the library of metrics reads it when imported."""
 
 
 class SettingsError(ValueError):

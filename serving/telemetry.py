@@ -4,10 +4,11 @@ Belongs here: the layer around the whole app that names, counts, times and logs 
 answer, the metrics' names, and the form of the logs.
 """
 
+import itertools
 import os
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from serving.access_log import AccessLog, Line, masked
 from serving.answers import SECURITY_HEADERS
 from serving.current import CurrentPublication
+from serving.settings import SHARED_DIR
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
@@ -32,8 +34,17 @@ UNMATCHED: Final = "unmatched"
 ABANDONED: Final = 499
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 ANONYMOUS: Final = "anonymous"
-SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Where workers beside each other count together, so that each can tell of all; set by `serving.__main__`."""
+# A request's id need not be secret, only new: half says which process, half which of its requests.
+_numbers = itertools.count(1)
+_PROCESS = secrets.token_hex(8)
+
+
+def _begin_process() -> None:
+    global _PROCESS, _numbers
+    _PROCESS, _numbers = secrets.token_hex(8), itertools.count(1)
+
+
+os.register_at_fork(after_in_child=_begin_process)
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _COMMON_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -210,4 +221,4 @@ def log_config() -> dict[str, Any]:
 def _request_id(scope: Scope) -> str:
     """The caller's `X-Request-Id` where it is harmless, else a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):016x}"
