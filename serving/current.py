@@ -5,7 +5,6 @@ what a publication contains, how one is announced.
 """
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -42,7 +41,6 @@ class CurrentPublication:
         self._publications = publications
         self._edition_is_simulated = is_simulated
         self._prepare = prepare
-        self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
         self._earlier: OrderedDict[int, Publication | None] = OrderedDict()
         self._turns = asyncio.Semaphore(EARLIER_AT_ONCE)
@@ -74,7 +72,7 @@ class CurrentPublication:
         Raises:
             StoreUnavailable: nothing is held yet, and the database does not answer.
         """
-        if self.held is None and time.monotonic() - self._asked_at > MAXIMUM_AGE_SECONDS:
+        if self.held is None:
             await self.refresh()
         return self.held
 
@@ -132,7 +130,6 @@ class CurrentPublication:
             self.database_answers = False
             raise StoreUnavailable("The database cannot be reached.") from error
         self.database_answers = True
-        self._asked_at = time.monotonic()
 
     def _label(self, publication: Publication | None) -> Publication | None:
         return replace(publication, is_simulated=True) if publication and self._edition_is_simulated else publication

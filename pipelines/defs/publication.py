@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import dagster as dg
 import pandas as pd
 
+from pipelines.announcement import announce
 from pipelines.defs.champions import served_sets
 from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
@@ -82,6 +83,8 @@ def publication(
         git_revision=git_revision(),
     )
     done = publish(warehouse, content, now=now, data_cutoff=now)
+    if done.is_new:
+        announce(settings.redis_url, settings.edition, done.publication_id)
     if content.note:
         context.log.warning(content.note)
     for name, n in (("publication", 1), ("prediction", len(predictions)), ("competition", len(competitions))):

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from pipelines.store import tables
-from serving import schemas, store
+from serving import schemas
+from serving.store import tables as service_tables
+from serving.store.accounts import Account
 
 PYTHON_TYPES: dict[type[sa.types.TypeEngine[Any]], type] = {
     sa.Text: str,
@@ -30,7 +32,7 @@ PAIRS = [
     (tables.publication, schemas.Publication, {"manifest"}, set()),
     (tables.published_competition, schemas.Competition, {"publication_id"}, set()),
     (tables.published_prediction, schemas.Prediction, {"book", "explanation"}, {"is_simulated"}),
-    (store.account, store.Account, set(), set()),
+    (service_tables.account, Account, set(), set()),
 ]
 """Table, struct, columns that the struct leaves out on purpose, fields that come from elsewhere."""
 
@@ -70,5 +72,5 @@ def test_what_the_service_orders_and_filters_by_is_indexed() -> None:
 
 def test_both_halves_name_keys_and_constraints_alike() -> None:
     """One history of migrations covers both."""
-    assert dict(store.metadata.naming_convention) == dict(tables.metadata.naming_convention)
-    assert {table.schema for table in store.metadata.tables.values()} == {"app"}
+    assert dict(service_tables.metadata.naming_convention) == dict(tables.metadata.naming_convention)
+    assert {table.schema for table in service_tables.metadata.tables.values()} == {"app"}
