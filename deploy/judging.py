@@ -1,4 +1,4 @@
-"""The commands that judge: how fast the pipelines and the service are, how good forecasts were, and whether one can be made again.
+"""The commands that judge: how fast pipelines and service are, how good forecasts were, and whether one can be made again.
 
 Belongs here: bringing up what such a command needs, and starting it. What is measured is in `pipelines` and `serving.bench`.
 """

@@ -25,7 +25,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from serving.access_log import AccessLog, Line, masked
 from serving.answers import SECURITY_HEADERS
 from serving.current import CurrentPublication
-from serving.settings import SHARED_DIR
+from serving.settings import shared_dir
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
@@ -89,7 +89,7 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' format: counts of all workers, ages as this one knows them."""
         registry = self.registry
-        if os.environ.get(SHARED_DIR):
+        if shared_dir():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry) + generate_latest(_Moment(self._current))
@@ -118,7 +118,7 @@ class _Moment:
 
 def forget_dead_workers() -> None:
     """Workers that died leave what they were doing in the shared folder: take it out."""
-    if not (folder := os.environ.get(SHARED_DIR)):
+    if not (folder := shared_dir()):
         return
     for number in {path.stem.rpartition("_")[2] for path in Path(folder).glob("gauge_live*_*.db")}:
         with suppress(PermissionError):

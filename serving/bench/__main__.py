@@ -24,10 +24,9 @@ import click
 import httpx
 import psutil
 
-from serving.bench.bare import BODY_FILE
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
-from serving.settings import Settings
+from serving.settings import BODY_FILE, Settings
 
 POINTS: Final = ((1_000, 500), (5_000, 2_000), (10_000, 5_000))
 """Requests a second, and connections."""

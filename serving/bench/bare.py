@@ -1,12 +1,10 @@
 """The ceiling: an application that does nothing but send bytes which it was given, by the same server as ours."""
 
-import os
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-BODY_FILE: Final = "BARE_BODY_FILE"
+from serving.settings import bare_body
 
-_body = Path(os.environ[BODY_FILE]).read_bytes() if BODY_FILE in os.environ else b""
+_body = bare_body()
 _headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_body)).encode())]
 
 
