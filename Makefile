@@ -67,6 +67,14 @@ backtest: install ## Forecast past seasons by models that saw only earlier ones,
 bench-pipeline: install ## Time and peak memory of each stage on the full corpus, and the ratio to the floor
 	@$(BIN)/football bench-pipeline
 
+.PHONY: bench-serving
+bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)
+	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)
+
+.PHONY: soak-serving
+soak-serving: install ## The same with a soak of SOAK minutes, ten unless it is said
+	@$(MAKE) --no-print-directory bench-serving SOAK=$(or $(SOAK),10)
+
 .PHONY: docs
 docs: install ## Build the data documentation of the edition in service
 	@$(BIN)/football docs

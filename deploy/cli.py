@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.judging import backtest, bench_pipeline, reproduce
+from deploy.judging import backtest, bench_pipeline, bench_serving, reproduce
 from deploy.settings import PROJECT_DIR, Settings, hand_on
 from deploy.terminal import built_mark, installation, step
 
@@ -285,7 +285,10 @@ def doctor() -> None:
         raise click.exceptions.Exit(1)
 
 
-commands: list[click.Command] = [backtest, bench_pipeline, reproduce, up, demo, run, stop, status, env, migrate_command, doctor]
+commands: list[click.Command] = [
+    backtest, bench_pipeline, bench_serving, reproduce, up, demo, run, stop,
+    status, env, migrate_command, doctor,
+]  # fmt: skip
 
 main = Football(
     "football",

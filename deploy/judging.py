@@ -1,10 +1,11 @@
-"""The commands that judge: how fast the pipelines are, how good forecasts were, and whether one can be made again.
+"""The commands that judge: how fast pipelines and service are, how good forecasts were, and whether one can be made again.
 
-Belongs here: bringing up what such a command needs, and starting it. What is measured is in `pipelines`.
+Belongs here: bringing up what such a command needs, and starting it. What is measured is in `pipelines` and `serving.bench`.
 """
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -91,6 +92,28 @@ def _to_backtest(here: "Installation") -> "Edition":
     if in_service is None or here.is_asked_for_data or not built_mark(here, in_service).exists():
         return LIVE
     return in_service
+
+
+@click.command(name="bench-serving")
+@click.option("--seconds", type=float, default=30.0, show_default=True, help="How long each figure is measured.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Workers of the service measured, and of the ceiling.")
+@click.option("--soak", type=float, default=0.0, show_default=True, help="Minutes of a soak afterwards.")
+def bench_serving(seconds: float, workers: int, soak: float) -> None:
+    """Measure the service beside a bare application, on what the edition in service has published.
+
+    Starts a service of its own beside the running one: PostgreSQL and Valkey must run (`football up` or `make demo`).
+    """
+    from deploy.programs import base_environment
+
+    here = installation()
+    edition = here.edition()
+    everything = here.environment(edition)
+    names = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE")
+    variables = base_environment(here) | here.identity(edition) | {name: everything[name] for name in names}
+    evidence = str(Path(everything["EVIDENCE_DIR"]) / "bench-serving.json")
+    options = ["--seconds", str(seconds), "--workers", str(workers), "--soak", str(soak), "--evidence", evidence]
+    result = subprocess.run([sys.executable, "-m", "serving.bench", *options], env=variables, cwd=PROJECT_DIR, check=False)
+    raise click.exceptions.Exit(result.returncode)
 
 
 @click.command()

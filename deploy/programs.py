@@ -15,7 +15,7 @@ from deploy.local.server import Server
 from deploy.local.supervision import Program
 from deploy.settings import PROJECT_DIR
 
-SERVICE_ONLY = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "DEMO_LOGIN_FILE")
+SERVICE_ONLY = ("API_DATABASE_URL", "JWT_SECRET_FILE", "DEMO_LOGIN_FILE")
 """What the pipelines have no business with."""
 
 BEING_BUILT = """\

@@ -49,6 +49,7 @@ class Settings:
     reproduced_url: str
     mlflow_tracking_uri: str
     alert_webhook_url: str
+    redis_url: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -87,6 +88,7 @@ class Settings:
             reproduced_url=env.get("REPRODUCED_DATABASE_URL", ""),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             alert_webhook_url=env.get("ALERT_WEBHOOK_URL", ""),
+            redis_url=env.get("REDIS_URL", ""),
         )
 
     @property

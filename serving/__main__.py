@@ -1,12 +1,16 @@
 """Runs the service on granian: `python -m serving`."""
 
+import atexit
+import os
+import resource
+import shutil
 import sys
+import tempfile
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
-from serving.settings import Settings, SettingsError
-from serving.telemetry import log_config
+from serving.settings import SHARED_DIR, Settings, SettingsError
 
 
 def main() -> None:
@@ -15,6 +19,16 @@ def main() -> None:
         settings = Settings.read()
     except SettingsError as error:
         sys.exit(str(error))
+    if settings.workers > 1:
+        # They count in files that each of them can add up.
+        folder = tempfile.mkdtemp(prefix="football-metrics-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ[SHARED_DIR] = folder
+    from serving.telemetry import log_config  # only now: the workers inherit how the library of metrics counts
+
+    # A connection is a descriptor: the usual soft limit is for programs that open files.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     Granian(
         "serving.app:from_environment",
         factory=True,

@@ -1,21 +1,21 @@
-"""Answers as HTTP wants them: encoded, tagged, and not sent again to a client that has them.
+"""Answers as HTTP wants them: encoded, compressed, tagged, and not sent again to a client that has them.
 
-Belongs here: entity tags, caching and security headers, CSV. Does not belong here: what an answer says.
+Belongs here: entity tags, content negotiation, caching and security headers, CSV. Does not belong here: what an answer says.
 """
 
 import csv
+import gzip
 import hashlib
 import io
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
+import brotli
 from litestar import Request, Response
-from litestar.datastructures import MutableScopeHeaders
-from litestar.types import Message, Scope
-from msgspec import Struct, json, structs
-
-from serving.current import CurrentPublication
+from litestar.datastructures.headers import Accept
+from msgspec import Raw, Struct, json, structs
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -31,41 +31,122 @@ SECURITY_HEADERS: Final = {
 }
 """What every response carries unless its handler says otherwise."""
 
+COMPRESSORS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "br": lambda body: bytes(brotli.compress(body, quality=5)),
+    "gzip": lambda body: gzip.compress(body, 6, mtime=0),
+}
+"""By preference, where a client takes several."""
 
-def stamp(current: CurrentPublication) -> Callable[[Message, Scope], Awaitable[None]]:
-    """A hook that puts the common headers on every response, errors included."""
+SMALLEST_COMPRESSED: Final = 1024
+"""Bytes under which a packet is a packet."""
 
-    async def before_send(message: Message, scope: Scope) -> None:
-        if message["type"] != "http.response.start":
-            return
-        headers = MutableScopeHeaders.from_message(message)
-        for name, value in SECURITY_HEADERS.items():
-            headers.setdefault(name, value)
-        headers["X-Request-Id"] = scope["state"]["request_id"]
-        if current.is_simulated:
-            headers["Is-Simulated"] = "true"
+Headers = list[tuple[bytes, bytes]]
 
-    return before_send
+
+class Sent(NamedTuple):
+    """What goes to one client."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Answer:
+    """A body with its entity tag and headers, made once for all who ask for it; compressed when first asked for so.
+
+    Only the client may keep it (private), and it must ask again before it uses it (no-cache).
+    """
+
+    __slots__ = ("_headers", "_media_type", "_sent", "_tag", "body")
+
+    def __init__(self, body: bytes, media_type: str = JSON, headers: dict[str, str] | None = None) -> None:
+        self.body = body
+        self._media_type = media_type
+        self._tag = hashlib.sha256(media_type.encode() + body).hexdigest()[:32]
+        content_type = media_type if media_type == JSON else f"{media_type}; charset=utf-8"
+        self._headers = {
+            **{name.lower(): value for name, value in SECURITY_HEADERS.items()},
+            "content-type": content_type,
+            "cache-control": "private, no-cache",
+            "vary": "Accept, Accept-Encoding, Authorization",
+            **{name.lower(): value for name, value in (headers or {}).items()},
+        }
+        self._sent: dict[str, Sent] = {}
+
+    def sent(self, headers: Iterable[tuple[bytes, bytes]]) -> Sent:
+        """What a client with these headers gets: the body in an encoding it takes, or 304 without it where it has it."""
+        accepted = known = b""
+        for name, value in headers:
+            if name == b"accept-encoding":
+                accepted = value
+            elif name == b"if-none-match":
+                known = value
+        encoding = best_encoding(accepted) if accepted and len(self.body) >= SMALLEST_COMPRESSED else ""
+        sent = self._sent.get(encoding)
+        if sent is None:
+            sent = self._sent[encoding] = self._encoded(encoding)
+        if known and self._is_known(known):
+            return Sent(304, [each for each in sent.headers if each[0] not in _OF_CONTENT], b"")
+        return sent
+
+    def response(self, request: Request[Any, Any, Any]) -> Response[Any]:
+        """The same as a response of Litestar."""
+        sent = self.sent(request.scope["headers"])
+        headers = {name.decode(): value.decode() for name, value in sent.headers if name not in _OF_CONTENT[1:]}
+        return Response(sent.body or None, status_code=sent.status, headers=headers, media_type=self._media_type)
+
+    def _encoded(self, encoding: str) -> Sent:
+        body = COMPRESSORS[encoding](self.body) if encoding else self.body
+        headers = {**self._headers, "etag": self._tagged(encoding), "content-length": str(len(body))}
+        if encoding:
+            headers["content-encoding"] = encoding
+        return Sent(200, [(name.encode(), value.encode()) for name, value in headers.items()], body)
+
+    def _tagged(self, encoding: str) -> str:
+        """Strong tags tell bytes apart, so each encoding has its own."""
+        return f'"{self._tag}-{encoding}"' if encoding else f'"{self._tag}"'
+
+    def _is_known(self, known: bytes) -> bool:
+        """Whether `If-None-Match` names the answer, in whichever encoding: the comparison is the weak one (RFC 9110, 13.1.2)."""
+        tags = {each.strip().removeprefix("W/") for each in known.decode("latin-1").split(",")}
+        return bool(tags & {"*", *(self._tagged(encoding) for encoding in ("", *COMPRESSORS))})
+
+
+_OF_CONTENT: Final = (b"content-encoding", b"content-length", b"content-type")
 
 
 def cacheable(
     request: Request[Any, Any, Any], body: bytes, media_type: str = JSON, headers: dict[str, str] | None = None
 ) -> Response[Any]:
-    """The body with its entity tag, or 304 without it where `If-None-Match` shows that the client has it.
-
-    Only the client may keep it (private), and it must ask again before it uses it (no-cache).
-    """
-    tag = f'"{hashlib.sha256(media_type.encode() + body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept, Authorization", **(headers or {})}
-    known = {each.strip().removeprefix("W/") for each in request.headers.get("If-None-Match", "").split(",")}
-    if known & {tag, "*"}:
-        return Response(content=None, status_code=304, headers=headers, media_type=media_type)
-    return Response(content=body, status_code=200, headers=headers, media_type=media_type)
+    """The body with its entity tag, compressed if the client likes, or 304 where `If-None-Match` shows that the client has it."""
+    return Answer(body, media_type, headers).response(request)
 
 
 def wants_csv(request: Request[Any, Any, Any]) -> bool:
     """Whether `Accept` prefers CSV to JSON."""
-    return request.accept.best_match(["application/json", "text/csv"]) == "text/csv"
+    return prefers_csv(request.headers.get("Accept", "*/*").encode("latin-1"))
+
+
+@lru_cache(256)
+def prefers_csv(accept: bytes) -> bool:
+    """Whether this value of `Accept` prefers CSV to JSON."""
+    return Accept(accept.decode("latin-1")).best_match([JSON, CSV]) == CSV
+
+
+@lru_cache(256)
+def best_encoding(accepted: bytes) -> str:
+    """Of our encodings the one that this value of `Accept-Encoding` likes best, ours first among equals; "" for none."""
+    weights: dict[str, float] = {}
+    for part in accepted.decode("latin-1").lower().split(","):
+        name, _, parameters = part.partition(";")
+        weight = parameters.replace(" ", "").removeprefix("q=") or "1"
+        try:
+            weights[name.strip()] = float(weight)
+        except ValueError:
+            return ""
+    found = [(-weights.get(name, weights.get("*", 0.0)), name) for name in COMPRESSORS]
+    least, best = min(found, key=lambda each: each[0])
+    return best if least < 0 else ""
 
 
 def to_json(answer: Struct) -> bytes:
@@ -73,12 +154,19 @@ def to_json(answer: Struct) -> bytes:
     return json.encode(answer)
 
 
-def to_csv(kind: type[Struct], rows: Sequence[Struct]) -> bytes:
-    """A header with the struct's field names, then the rows; moments as in JSON, booleans as true and false."""
+def only(encoded: bytes, fields: Sequence[str]) -> bytes:
+    """Of an encoded object these fields, their values byte for byte."""
+    content = json.decode(encoded, type=dict[str, Raw])
+    return json.encode({name: content[name] for name in fields})
+
+
+def to_csv(kind: type[Struct], rows: Iterable[Struct], fields: Sequence[str] | None = None) -> bytes:
+    """A header with the struct's field names (or these), then the rows; moments as in JSON, booleans as true and false."""
+    names = fields or [field.encode_name for field in structs.fields(kind)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(field.encode_name for field in structs.fields(kind))
-    writer.writerows([_cell(value) for value in structs.astuple(row)] for row in rows)
+    writer.writerow(names)
+    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
     return text.getvalue().encode()
 
 

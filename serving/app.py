@@ -3,6 +3,7 @@
 Belongs here: which parts there are and how they are joined. Does not belong here: what any of them does.
 """
 
+import asyncio
 import logging.config
 import os
 from collections.abc import AsyncIterator
@@ -16,7 +17,8 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, ExternalDocumentation, SecurityScheme
 
-from serving.answers import stamp
+from serving.access_log import AccessLog
+from serving.announcements import Announcements
 from serving.current import CurrentPublication
 from serving.identity import limits
 from serving.identity.passwords import PasswordChecker
@@ -31,6 +33,7 @@ from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
 from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
+from serving.ready import ReadyAnswers
 from serving.routes.auth import create_token
 from serving.routes.competitions import list_competitions
 from serving.routes.health import live, ready
@@ -38,7 +41,7 @@ from serving.routes.lineage import get_lineage
 from serving.routes.matches import get_history, get_match, get_team, list_matches, list_teams
 from serving.routes.metrics import expose
 from serving.routes.models import get_evidence, list_models
-from serving.routes.predictions import get_prediction, list_predictions
+from serving.routes.predictions import get_prediction, list_predictions, prepare
 from serving.routes.publication import get_manifest, get_publication
 from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
 from serving.routes.record import get_record, get_verification, list_settled
@@ -54,9 +57,10 @@ from serving.store.publications import Publications
 from serving.store.record import Record
 from serving.store.seasons import Seasons
 from serving.store.shown import Shown
-from serving.telemetry import Metrics, Telemetry, log_config
+from serving.telemetry import Metrics, Telemetry, forget_dead_workers, log_config
 
 MAXIMUM_BODY_BYTES = 16 * 1024
+PREDICTIONS_PATH = "/v1/predictions"
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -67,18 +71,31 @@ def create_app(settings: Settings) -> Litestar:
     """
     database = Database(settings.database_url)
     publications = Publications(database)
-    current = CurrentPublication(publications, settings.is_simulated)
+    current = CurrentPublication(
+        publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
+    )
     metrics = Metrics(current)
+    access_log = AccessLog()
     logins = limits.LoginLimit(limits.connect(settings.redis_url))
+    listener = limits.connect(settings.redis_url)
+    announcements = Announcements(listener, settings.edition)
     tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
     # One core is left to readers however many guess passwords.
     passwords = PasswordChecker(concurrency=max(1, (os.cpu_count() or 1) - 1))
 
     @asynccontextmanager
     async def connections(_: Litestar) -> AsyncIterator[None]:
+        access_log.open()
+        following = [asyncio.create_task(each) for each in (announcements.listen(), current.follow(announcements.wait))]
         yield
+        for task in following:
+            task.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
         await database.close()
         await logins.close()
+        if listener is not None:
+            await listener.aclose()
+        access_log.close()
 
     provided = {
         "settings": settings,
@@ -142,23 +159,27 @@ def create_app(settings: Settings) -> Litestar:
         dependencies={name: _provide(part) for name, part in provided.items()},
         state=State({"current": current}),
         lifespan=[connections],
-        middleware=[DefineMiddleware(BearerAuthentication, tokens=tokens)],
+        middleware=[
+            DefineMiddleware(BearerAuthentication, tokens=tokens),
+            # The innermost: whatever is put before a handler is before its ready answers too.
+            DefineMiddleware(ReadyAnswers, current=current, settings=settings, metrics=metrics),
+        ],
         guards=[authorise],
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[stamp(current)],
         request_max_body_size=MAXIMUM_BODY_BYTES,
         openapi_config=_openapi(settings),
         logging_config=None,
     )
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics)
+    app.asgi_handler = Telemetry(app.asgi_handler, metrics, current, access_log)
     return app
 
 
 def from_environment() -> Litestar:
     """The service as the environment describes it: what granian's workers call."""
     logging.config.dictConfig(log_config())
+    forget_dead_workers()
     return create_app(Settings.read())
 
 

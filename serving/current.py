@@ -1,59 +1,135 @@
 """Which publication is being served.
 
-Belongs here: how long the answer to that question may be old. Does not belong here: what a publication contains.
+Belongs here: noticing a new one and changing over, the earlier ones that readers are in the middle of. Does not belong here:
+what a publication contains, how one is announced.
 """
 
 import asyncio
-import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
 from msgspec.structs import replace
 
+from serving.held import HeldPublication
 from serving.schemas import Publication
+from serving.store.database import StoreUnavailable
 from serving.store.publications import Publications
 
 MAXIMUM_AGE_SECONDS: Final = 1.0
+ANSWER_SECONDS: Final = 3.0
+"""How long the database may take to say which publication is the newest: a frozen one closes no connection."""
+
+EARLIER_KEPT: Final = 256
+EARLIER_AT_ONCE: Final = 4
+"""Readers of earlier publications at a time: the other connections are for those who log in."""
+
+Prepare = Callable[[HeldPublication], None]
+
+_log = structlog.get_logger("serving")
 
 
 class CurrentPublication:
-    """The newest publication, asked of the database at most once in `MAXIMUM_AGE_SECONDS`.
+    """The publication in force, held in memory: asked of the database every second, and at once when one is announced.
 
-    `last_known` is what was found last, without asking: for labels and gauges, which must not wait for a database.
-    In a simulated edition everything is labelled as simulated, whatever a publication says of itself.
+    While the database is away, what was held last is served on. In a simulated edition everything is labelled as simulated,
+    whatever a publication says of itself.
     """
 
-    def __init__(self, publications: Publications, is_simulated: bool) -> None:
+    def __init__(self, publications: Publications, is_simulated: bool, prepare: Prepare | None = None) -> None:
         self._publications = publications
         self._edition_is_simulated = is_simulated
-        self._asked_at = float("-inf")
+        self._prepare = prepare
         self._asking: asyncio.Task[None] | None = None
-        self.last_known: Publication | None = None
+        self._earlier: OrderedDict[int, Publication | None] = OrderedDict()
+        self._turns = asyncio.Semaphore(EARLIER_AT_ONCE)
+        self.held: HeldPublication | None = None
+        self.database_answers = False
 
-    async def get(self) -> Publication | None:
-        """The newest publication, or None before the first.
-
-        Raises:
-            StoreUnavailable: it is time to ask again and the database does not answer.
-        """
-        if time.monotonic() - self._asked_at > MAXIMUM_AGE_SECONDS:
-            # All requests of the moment wait for one question, and share its failure too.
-            if self._asking is None or self._asking.done():
-                self._asking = asyncio.create_task(self._ask())
-            await asyncio.shield(self._asking)
-        return self.last_known
-
-    async def numbered(self, publication_id: int) -> Publication | None:
-        """An earlier publication, for a reader who is in the middle of it."""
-        return self._label(await self._publications.publication(publication_id))
+    @property
+    def last_known(self) -> Publication | None:
+        """The head of what is held, without asking: for labels and gauges, which must not wait for a database."""
+        return self.held.publication if self.held else None
 
     @property
     def is_simulated(self) -> bool:
         """Whether what is being served must be labelled as simulated."""
-        return self._edition_is_simulated or (self.last_known is not None and self.last_known.is_simulated)
+        return self._edition_is_simulated or (self.held is not None and self.held.publication.is_simulated)
+
+    async def get(self) -> Publication | None:
+        """The publication being served, or None before the first.
+
+        Raises:
+            StoreUnavailable: nothing is held yet, and the database does not answer.
+        """
+        held = await self.hold()
+        return held.publication if held else None
+
+    async def hold(self) -> HeldPublication | None:
+        """The same with all that it says. Only as long as nothing is held does a reader wait for the database.
+
+        Raises:
+            StoreUnavailable: nothing is held yet, and the database does not answer.
+        """
+        if self.held is None:
+            await self.refresh()
+        return self.held
+
+    async def refresh(self) -> None:
+        """Ask the database which publication is the newest, and change over to it.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        # All who ask at a moment wait for one question, and share its failure too.
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        await asyncio.shield(self._asking)
+
+    async def follow(self, announced: Callable[[float], Awaitable[None]]) -> None:
+        """Keep up for ever: `announced` waits at most so many seconds, less if a publication is announced meanwhile."""
+        while True:
+            try:
+                await self.refresh()
+            except StoreUnavailable:
+                pass  # told by readiness, and by the gauge of the publication's age
+            except Exception as error:  # a publication that cannot be read must not end the search for the next
+                _log.error("publication_not_loaded", exc_info=error)
+            await announced(MAXIMUM_AGE_SECONDS)
+
+    async def numbered(self, publication_id: int) -> Publication | None:
+        """Another publication than the one being served, for a reader who is in the middle of it.
+
+        Raises:
+            StoreUnavailable: it is not known yet, and the database does not answer.
+        """
+        if publication_id not in self._earlier:
+            async with self._turns:
+                self._earlier[publication_id] = self._label(await self._publications.publication(publication_id))
+            if len(self._earlier) > EARLIER_KEPT:
+                self._earlier.popitem(last=False)
+        return self._earlier[publication_id]
 
     async def _ask(self) -> None:
-        self.last_known = self._label(await self._publications.latest_publication())
-        self._asked_at = time.monotonic()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                newest = self._label(await self._publications.latest_publication())
+            if newest is None:
+                self.held = None
+            elif self.held is not None and self.held.publication.publication_id == newest.publication_id:
+                self.held.publication = newest  # confirmed since, perhaps
+            else:
+                held = await HeldPublication.load(self._publications, newest)
+                if self._prepare is not None:
+                    self._prepare(held)
+                self.held = held
+                # A number that was not there when it was asked for may be this one's, or one published in between.
+                self._earlier = OrderedDict((number, each) for number, each in self._earlier.items() if each is not None)
+        except (StoreUnavailable, TimeoutError) as error:
+            self.database_answers = False
+            raise StoreUnavailable("The database cannot be reached.") from error
+        self.database_answers = True
 
     def _label(self, publication: Publication | None) -> Publication | None:
         return replace(publication, is_simulated=True) if publication and self._edition_is_simulated else publication

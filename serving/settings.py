@@ -9,6 +9,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
+
+SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""Where workers beside each other count together, so that each can tell of all: the library of metrics reads it when imported."""
+
+BODY_FILE: Final = "BARE_BODY_FILE"
+"""What the bare application of the benchmark sends."""
+
+
+def shared_dir(environ: Mapping[str, str] | None = None) -> str:
+    """The folder of `SHARED_DIR`; empty for a worker that counts alone."""
+    return (os.environ if environ is None else environ).get(SHARED_DIR, "")
+
+
+def bare_body(environ: Mapping[str, str] | None = None) -> bytes:
+    """The bytes that `BODY_FILE` names; none if it is not set."""
+    name = (os.environ if environ is None else environ).get(BODY_FILE)
+    return Path(name).read_bytes() if name else b""
 
 
 class SettingsError(ValueError):

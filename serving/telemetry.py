@@ -1,22 +1,31 @@
 """What the service tells about itself: metrics and logs.
 
-Belongs here: the layer around the whole app that counts, times and logs each request, the metrics' names, and the form
-of the logs. Logged are method, route, path, status, time and request id; never a body, a query, a header or an address.
+Belongs here: the layer around the whole app that names, counts, times and logs each request and puts the common headers on its
+answer, the metrics' names, and the form of the logs.
 """
 
+import itertools
+import os
 import re
+import secrets
 import time
-import uuid
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from serving.access_log import AccessLog, Line, masked
+from serving.answers import SECURITY_HEADERS
 from serving.current import CurrentPublication
+from serving.settings import shared_dir
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
@@ -24,41 +33,109 @@ UNMATCHED: Final = "unmatched"
 
 ABANDONED: Final = 499
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+ANONYMOUS: Final = "anonymous"
+# A request's id need not be secret, only new: half says which process, half which of its requests.
+_numbers = itertools.count(1)
+_PROCESS = secrets.token_hex(8)
 
-_log = structlog.get_logger("serving")
+
+def _begin_process() -> None:
+    global _PROCESS, _numbers
+    _PROCESS, _numbers = secrets.token_hex(8), itertools.count(1)
+
+
+os.register_at_fork(after_in_child=_begin_process)
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_COMMON_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
 class Metrics:
-    """The metrics of one app, in a registry of its own."""
+    """The metrics of one app, in a registry of its own; of all workers where they share a folder."""
 
     def __init__(self, current: CurrentPublication) -> None:
+        self._current = current
         self.registry = CollectorRegistry()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nothing reads
-        self.requests = Counter("serving_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry)
-        self.seconds = Histogram(
+        labels = ["method", "route", "status", "role"]
+        self._requests = Counter("serving_requests", "Requests answered.", labels, registry=self.registry)
+        self._seconds = Histogram(
             "serving_request_seconds", "Time to answer.", ["method", "route"], buckets=BUCKETS, registry=self.registry
         )
-        self.in_flight = Gauge("serving_requests_in_flight", "Requests being answered.", registry=self.registry)
+        self._lookups = Counter(
+            "serving_cache_lookups", "Looks into a cache, by layer and outcome.", ["layer", "outcome"], registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "serving_requests_in_flight", "Requests being answered.", registry=self.registry, multiprocess_mode="livesum"
+        )
         self.logins = Counter("serving_logins", "Logins by outcome.", ["outcome"], registry=self.registry)
+        self.limited = Counter("serving_limited", "Requests refused by a limit.", ["limit"], registry=self.registry)
+        # Looking children up by their labels costs more than counting: those of a kind of request are found at once.
+        self._of_kind: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+
+    def looked_up(self, layer: str) -> tuple[Counter, Counter]:
+        """The counters of what a layer of cache had and had not."""
+        return self._lookups.labels(layer, "hit"), self._lookups.labels(layer, "miss")
+
+    def answered(self, method: str, route: str, status: int, role: str, seconds: float) -> None:
+        """Count and time one answer. The arguments are of bounded number: see `UNMATCHED`."""
+        kind = (method, route, status, role)
+        found = self._of_kind.get(kind)
+        if found is None:
+            found = self._of_kind[kind] = (self._requests.labels(*kind), self._seconds.labels(method, route))
+        found[0].inc()
+        found[1].observe(seconds)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' format: counts of all workers, ages as this one knows them."""
+        registry = self.registry
+        if shared_dir():
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry) + generate_latest(_Moment(self._current))
+
+
+class _Moment:
+    """Gauges of what is being served, reckoned when they are asked for."""
+
+    def __init__(self, current: CurrentPublication) -> None:
+        self._current = current
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges."""
+        known, now = self._current.last_known, datetime.now(UTC)
         for name, moment, meaning in (
             ("serving_publication_age_seconds", "published_at", "Since the publication being served was made."),
-            ("serving_publication_confirmed_age_seconds", "confirmed_at", "Since a run last confirmed the publication."),
+            ("serving_publication_confirmed_age_seconds", "confirmed_at", "Since a run last confirmed it."),
         ):
-            age = Gauge(name, meaning + " NaN: none is known.", registry=self.registry)
-            age.set_function(partial(_age, current, moment))
-        predictions = Gauge(
-            "serving_publication_predictions", "Predictions in the publication being served.", registry=self.registry
-        )
-        predictions.set_function(lambda: current.last_known.n_predictions if current.last_known else 0)
+            age = (now - getattr(known, moment)).total_seconds() if known else float("nan")
+            yield GaugeMetricFamily(name, meaning + " NaN: none is known.", value=age)
+        n = known.n_predictions if known else 0
+        yield GaugeMetricFamily("serving_publication_predictions", "Predictions in the publication being served.", value=n)
+        up = float(self._current.database_answers)
+        yield GaugeMetricFamily("serving_database_up", "Whether the database answered when last asked.", value=up)
+
+
+def forget_dead_workers() -> None:
+    """Workers that died leave what they were doing in the shared folder: take it out."""
+    if not (folder := shared_dir()):
+        return
+    for number in {path.stem.rpartition("_")[2] for path in Path(folder).glob("gauge_live*_*.db")}:
+        with suppress(PermissionError):
+            try:
+                os.kill(int(number), 0)
+            except ProcessLookupError:
+                mark_process_dead(int(number), folder)  # type: ignore[no-untyped-call]
 
 
 class Telemetry:
     """The outermost layer: gives each request an id, then counts, times and logs its answer, routed or not."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, current: CurrentPublication, log: AccessLog) -> None:
         self._app = app
         self._metrics = metrics
+        self._current = current
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,22 +148,39 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = self._stamped(message.get("headers", ()), request_id)
             await send(message)
 
         # Taken here: Litestar changes the path in the scope while it routes.
         method, path = scope["method"], scope["path"]
         request_id = scope["state"]["request_id"] = _request_id(scope)
+        begun = structlog.contextvars.bind_contextvars(request_id=request_id)
+        self._metrics.in_flight.inc()
         started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id), self._metrics.in_flight.track_inprogress():
-            try:
-                await self._app(scope, receive, watch)
-            finally:
-                seconds = time.perf_counter() - started
-                route = scope.get("path_template") or UNMATCHED
-                verb = method if method in METHODS else UNMATCHED
-                self._metrics.requests.labels(verb, route, status).inc()
-                self._metrics.seconds.labels(verb, route).observe(seconds)
-                _log.info("request", method=verb, route=route, path=path, status=status, milliseconds=round(seconds * 1000, 2))
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.in_flight.dec()
+            structlog.contextvars.reset_contextvars(**begun)
+            route = scope.get("path_template") or UNMATCHED
+            verb = method if method in METHODS else UNMATCHED
+            user = scope.get("user")
+            role = str(user.role) if user is not None else ANONYMOUS
+            self._metrics.answered(verb, route, status, role, seconds)
+            client = scope.get("client")
+            address = masked(client[0]) if client else ""
+            milliseconds = round(seconds * 1000, 2)
+            self._log.add(Line(datetime.now(UTC), verb, route, path, status, milliseconds, role, address, request_id))
+
+    def _stamped(self, headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
+        """The headers with the common ones that are not among them."""
+        given = {name for name, _ in headers}
+        stamped = [*headers, *(each for each in _COMMON_HEADERS if each[0] not in given)]
+        stamped.append((b"x-request-id", request_id.encode()))
+        if self._current.is_simulated:
+            stamped.append((b"is-simulated", b"true"))
+        return stamped
 
 
 def log_config() -> dict[str, Any]:
@@ -124,14 +218,7 @@ def log_config() -> dict[str, Any]:
     }
 
 
-def _age(current: CurrentPublication, moment: str) -> float:
-    if current.last_known is None:
-        return float("nan")
-    since: datetime = getattr(current.last_known, moment)
-    return (datetime.now(UTC) - since).total_seconds()
-
-
 def _request_id(scope: Scope) -> str:
     """The caller's `X-Request-Id` where it is harmless, else a new one."""
     given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-    return given.decode() if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else f"{_PROCESS}{next(_numbers):016x}"

@@ -10,6 +10,7 @@ from datetime import datetime
 import dagster as dg
 import pandas as pd
 
+from pipelines.announcement import announce
 from pipelines.defs.champions import served_champions
 from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
@@ -69,6 +70,8 @@ def publication(
     n_issued = read_model.refresh_issued(warehouse)
     read_model.refresh_models(warehouse, champions.values())
     done = publish(warehouse, content, now=now, data_cutoff=now)
+    if done.is_new:
+        announce(settings.redis_url, settings.edition, done.publication_id)
     if content.note:
         context.log.warning(content.note)
     for name, n in (

@@ -11,7 +11,6 @@ from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas import CompetitionList
-from serving.store.publications import Publications
 
 
 @get(
@@ -24,14 +23,14 @@ from serving.store.publications import Publications
     responses=NOT_MODIFIED | problems(401, 403, 404, 503),
 )
 async def list_competitions(
-    request: Request[Any, Any, Any], publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
+    request: Request[Any, Any, Any], current: NamedDependency[CurrentPublication]
 ) -> Response[CompetitionList]:
     """Answer with all competitions."""
-    if (publication := await current.get()) is None:
+    if (held := await current.hold()) is None:
         raise NoPublication
     answer = CompetitionList(
-        is_simulated=publication.is_simulated,
-        publication_id=publication.publication_id,
-        competitions=await publications.competitions(publication.publication_id),
+        is_simulated=held.publication.is_simulated,
+        publication_id=held.publication.publication_id,
+        competitions=held.competitions,
     )
     return cacheable(request, to_json(answer))

@@ -1,33 +1,46 @@
 """The predictions: a list in pages, and one by its id.
 
 A cursor stays in the publication it began in, and a page begins behind the row at which the page before ended, so that
-walking the pages shows every row once, whatever is published or kicks off meanwhile.
+walking the pages shows every row once, whatever is published or kicks off meanwhile. The publication being served is answered
+from memory, an earlier one that somebody is still walking from the database.
 """
 
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.params import PathParameter, QueryParameter
-from msgspec import DecodeError, Meta, Struct, json
+from msgspec import DecodeError, Meta, Raw, Struct, json
 
-from serving.answers import CSV, JSON, cacheable, to_csv, to_json, wants_csv
+from serving.answers import CSV, Answer, only, to_csv, to_json, wants_csv
 from serving.current import CurrentPublication
+from serving.held import HeldPublication, Key, Row
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
+from serving.ready import FROM_MEMORY, key_of, seconds
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
-from serving.schemas import Prediction, PredictionDetail, PredictionPage
+from serving.schemas import Prediction, PredictionDetail, PredictionPage, Publication
 from serving.settings import Settings
 from serving.store.publications import Filters, Publications
 
 MAXIMUM_LIMIT: Final = 200
+DEFAULT_LIMIT: Final = 50
 TEXT: Final = r"^[^\x00-\x1f]+$"  # PostgreSQL's text knows no NUL
 
+Fields = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=1000,
+        pattern=r"^[a-z_]+(,[a-z_]+)*$",
+        description="Only these fields of each prediction, by their names with commas between. Default: all.",
+    ),
+]
 Identifier = Annotated[str, Meta(max_length=100, pattern=TEXT)]
 Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -57,9 +70,41 @@ class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
             raise ValidationException("This cursor is not one that the service gave out.") from None
 
 
+class Query(Struct, frozen=True, kw_only=True):
+    """What a reader asks of the list, as written."""
+
+    competition: str | None = None
+    since: str | None = None
+    until: str | None = None
+    team: str | None = None
+    information_set: str | None = None
+    fields: str | None = None
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+
+    def digest(self) -> str:
+        """Recognises the filters a cursor was given for, as the client wrote them."""
+        filters = (self.competition, self.since, self.until, self.team, self.information_set)
+        return hashlib.sha256(json.encode(filters)).hexdigest()[:16]
+
+    def following(self, path: str, cursor: str) -> str:
+        """The address of the next page."""
+        given = {
+            "competition": self.competition,
+            "from": self.since,
+            "to": self.until,
+            "team": self.team,
+            "information_set": self.information_set,
+            "fields": self.fields,
+            "limit": self.limit,
+            "cursor": cursor,
+        }
+        return f"{path}?" + urlencode({name: value for name, value in given.items() if value is not None})
+
+
 @get(
     "/predictions",
-    opt=allow(Permission.READ),
+    opt=allow(Permission.READ) | FROM_MEMORY,
     security=BEARER,
     tags=["predictions"],
     summary="List predictions",
@@ -96,58 +141,53 @@ async def list_predictions(
             "best informed forecast.",
         ),
     ] = None,
-    limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many predictions.")] = 50,
+    limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many predictions.")] = DEFAULT_LIMIT,
+    fields: Fields = None,
     cursor: Annotated[
         str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before, with the same filters.")
     ] = None,
 ) -> Response[PredictionPage]:
     """Answer with one page of predictions."""
-    query = _digest(competition, since, until, team, information_set)
-    if cursor is None:
-        publication, after = await current.get(), None
-        if publication is None:
-            raise NoPublication
-        first = settings.now() if since is None else _moment("from", since)
-    else:
-        position = Cursor.decode(cursor)
-        if position.query != query:
-            raise ValidationException("This cursor belongs to another query: send the filters it was given for.")
-        publication, after = await current.numbered(position.publication_id), (position.kickoff_at, position.prediction_id)
-        if publication is None:
-            raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
-        first = position.kickoff_at
-    last = None if until is None else _moment("to", until, whole_day=True)
-    if cursor is None and since is not None and last is not None and last <= first:
-        raise HTTPException("`to` has to be later than `from`.", status_code=422)
-
-    filters = Filters(since=first, until=last, competition=competition, team=team, information_set=information_set)
-    found = await publications.predictions(publication, filters, after, limit + 1)
-    shown = found[:limit]
-    headers: dict[str, str] = {}
-    next_cursor = None
-    if len(found) > limit:
-        end = shown[-1]
-        next_cursor = Cursor(publication.publication_id, query, end.kickoff_at, end.prediction_id).encode()
-        filtered = {"competition": competition, "from": since, "to": until, "team": team, "information_set": information_set}
-        given = {**filtered, "limit": limit, "cursor": next_cursor}
-        address = urlencode({name: value for name, value in given.items() if value is not None})
-        headers["Link"] = f'<{request.url.path}?{address}>; rel="next"'
-    if wants_csv(request):
-        return cacheable(request, to_csv(Prediction, shown), CSV, headers)
-    page = PredictionPage(
-        is_simulated=publication.is_simulated,
-        publication_id=publication.publication_id,
-        published_at=publication.published_at,
-        note=publication.note,
-        predictions=shown,
-        next_cursor=next_cursor,
+    query = Query(
+        competition=competition,
+        since=since,
+        until=until,
+        team=team,
+        information_set=information_set,
+        fields=fields,
+        limit=limit,
+        cursor=cursor,
     )
-    return cacheable(request, to_json(page), JSON, headers)
+    is_csv, path, now = wants_csv(request), request.url.path, settings.now()
+    held = await current.hold()
+    if cursor is None:
+        if held is None:
+            raise NoPublication
+        filters = _filters(query, now)
+        answer = page(held.publication, query, held.rows(filters, None, limit + 1), path, is_csv)
+        # By default the list begins now: it stays what it is until the next match kicks off.
+        until_when = seconds(held.next_kickoff(now) if since is None else None)
+        held.answers.keep(key_of(request.scope), answer, until_when)
+        return answer.response(request)
+
+    position = Cursor.decode(cursor)
+    if position.query != query.digest():
+        raise ValidationException("This cursor belongs to another query: send the filters it was given for.")
+    filters, after = _filters(query, position.kickoff_at), (position.kickoff_at, position.prediction_id)
+    if held is not None and held.publication.publication_id == position.publication_id:
+        answer = page(held.publication, query, held.rows(filters, after, limit + 1), path, is_csv)
+        held.answers.keep(key_of(request.scope), answer)
+        return answer.response(request)
+    publication = await current.numbered(position.publication_id)
+    if publication is None:
+        raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
+    found = await publications.predictions(publication, filters, after, limit + 1)
+    return page(publication, query, [Row(each, to_json(each)) for each in found], path, is_csv).response(request)
 
 
 @get(
     "/predictions/{prediction_id:str}",
-    opt=allow(Permission.READ),
+    opt=allow(Permission.READ) | FROM_MEMORY,
     security=BEARER,
     tags=["predictions"],
     summary="Get one prediction",
@@ -157,17 +197,73 @@ async def list_predictions(
 )
 async def get_prediction(
     request: Request[Any, Any, Any],
-    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
+    fields: Fields = None,
 ) -> Response[PredictionDetail]:
     """Answer with one prediction."""
-    if (publication := await current.get()) is None:
+    if (held := await current.hold()) is None:
         raise NoPublication
-    prediction = await publications.prediction(publication, prediction_id)
-    if prediction is None:
+    encoded = held.detail(prediction_id)
+    if encoded is None:
         raise NotFoundException("The current publication has no prediction of this id.")
-    return cacheable(request, to_json(prediction))
+    chosen = _fields(fields, PredictionDetail)
+    answer = Answer(encoded if chosen is None else only(encoded, chosen))
+    held.answers.keep(key_of(request.scope), answer)
+    return answer.response(request)
+
+
+def prepare(held: HeldPublication, path: str, now: datetime) -> None:
+    """Make the lists that most will ask for: all that is to come, and each competition's."""
+    until_when = seconds(held.next_kickoff(now))
+    for competition in (None, *(each.competition_id for each in held.competitions)):
+        query = Query(competition=competition)
+        written = b"" if competition is None else urlencode({"competition": competition}).encode()
+        answer = page(held.publication, query, held.rows(_filters(query, now), None, query.limit + 1), path, is_csv=False)
+        held.answers.keep(Key(path, written, is_csv=False), answer, until_when)
+
+
+def page(publication: Publication, query: Query, found: Sequence[Row], path: str, is_csv: bool) -> Answer:
+    """The answer that shows the rows found, but for the one beyond the limit, which only tells that there is a next page."""
+    shown, fields = found[: query.limit], _fields(query.fields, Prediction)
+    headers: dict[str, str] = {}
+    next_cursor = None
+    if len(found) > query.limit:
+        end = shown[-1].prediction
+        next_cursor = Cursor(publication.publication_id, query.digest(), end.kickoff_at, end.prediction_id).encode()
+        headers["Link"] = f'<{query.following(path, next_cursor)}>; rel="next"'
+    if is_csv:
+        return Answer(to_csv(Prediction, (row.prediction for row in shown), fields), CSV, headers)
+    encoded = [Raw(row.encoded if fields is None else only(row.encoded, fields)) for row in shown]
+    answer = PredictionPage(
+        is_simulated=publication.is_simulated,
+        publication_id=publication.publication_id,
+        published_at=publication.published_at,
+        note=publication.note,
+        predictions=cast(list[Prediction], encoded),  # they are JSON already
+        next_cursor=next_cursor,
+    )
+    return Answer(to_json(answer), headers=headers)
+
+
+def _filters(query: Query, first: datetime) -> Filters:
+    """What the query means for a list that begins at `first` unless the query says otherwise (and no cursor does)."""
+    if query.cursor is None and query.since is not None:
+        first = _moment("from", query.since)
+    last = None if query.until is None else _moment("to", query.until, whole_day=True)
+    if query.cursor is None and query.since is not None and last is not None and last <= first:
+        raise HTTPException("`to` has to be later than `from`.", status_code=422)
+    return Filters(since=first, until=last, competition=query.competition, team=query.team, information_set=query.information_set)
+
+
+def _fields(text: str | None, kind: type[Struct]) -> list[str] | None:
+    """The fields that a reader wants, each once and in the reader's order; None for all."""
+    if text is None:
+        return None
+    wanted = list(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in wanted if name not in kind.__struct_fields__]:
+        raise ValidationException(f"`fields` names what a prediction has not: {', '.join(unknown)}.")
+    return wanted
 
 
 def _moment(name: str, text: str, whole_day: bool = False) -> datetime:
@@ -181,8 +277,3 @@ def _moment(name: str, text: str, whole_day: bool = False) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValidationException(f"`{name}` should be a day (2026-01-31) or an instant (2026-01-31T15:00Z).") from None
-
-
-def _digest(*filters: str | None) -> str:
-    """Recognises the filters a cursor was given for, as the client wrote them."""
-    return hashlib.sha256(json.encode(filters)).hexdigest()[:16]

@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from msgspec.structs import asdict
 
 from serving.current import CurrentPublication
+from serving.held import HeldPublication
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.routes.documented import BEARER, problems
-from serving.schemas import ManifestAnswer, ManifestSummary, Publication, PublicationAnswer
+from serving.schemas import ManifestAnswer, ManifestSummary, PublicationAnswer
 from serving.settings import Settings
-from serving.store.publications import Publications
 
 
 @get(
@@ -24,18 +24,17 @@ from serving.store.publications import Publications
     description="Which publication is being served, how old it is, and what it rests on.",
     responses=problems(401, 403, 404, 503),
 )
-async def get_publication(
-    settings: NamedDependency[Settings], publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
-) -> PublicationAnswer:
+async def get_publication(settings: NamedDependency[Settings], current: NamedDependency[CurrentPublication]) -> PublicationAnswer:
     """Answer with the publication being served."""
-    publication = await _served(current)
+    held = await _served(current)
+    publication = held.publication
     now = datetime.now(UTC)
     return PublicationAnswer(
         **asdict(publication),
         edition=settings.edition,
         age_seconds=round((now - publication.published_at).total_seconds(), 3),
         confirmed_age_seconds=round((now - publication.confirmed_at).total_seconds(), 3),
-        manifest=ManifestSummary(n_files=len(await publications.manifest(publication.publication_id))),
+        manifest=ManifestSummary(n_files=len(held.manifest)),
     )
 
 
@@ -48,19 +47,17 @@ async def get_publication(
     description="Every raw file the publication rests on, with the SHA-256 of its bytes. For operators.",
     responses=problems(401, 403, 404, 503),
 )
-async def get_manifest(
-    publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
-) -> ManifestAnswer:
+async def get_manifest(current: NamedDependency[CurrentPublication]) -> ManifestAnswer:
     """Answer with the raw files behind the publication."""
-    publication = await _served(current)
+    held = await _served(current)
     return ManifestAnswer(
-        is_simulated=publication.is_simulated,
-        publication_id=publication.publication_id,
-        manifest=await publications.manifest(publication.publication_id),
+        is_simulated=held.publication.is_simulated,
+        publication_id=held.publication.publication_id,
+        manifest=held.manifest,
     )
 
 
-async def _served(current: CurrentPublication) -> Publication:
-    if (publication := await current.get()) is None:
+async def _served(current: CurrentPublication) -> HeldPublication:
+    if (held := await current.hold()) is None:
         raise NoPublication
-    return publication
+    return held

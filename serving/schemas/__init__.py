@@ -307,7 +307,7 @@ class Readiness(Struct, frozen=True, kw_only=True):
     """Whether the service can do its work: `ready`, or `degraded` (it answers, but something is missing)."""
 
     status: str
-    database: str
+    database: Annotated[str, Meta(description="`up` or `down` (reads go on from what is held in memory).")]
     redis: Annotated[str, Meta(description="`up`, `down` (reads go on, logins are limited per process) or `off`.")]
     is_simulated: bool
     publication_id: Annotated[int | None, Meta(description="null: nothing has been published yet.")]

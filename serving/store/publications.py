@@ -3,6 +3,7 @@
 Belongs here: the queries over the schema `published`. Does not belong here: which publication is being served.
 """
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any, Final
 
@@ -103,14 +104,22 @@ class Publications:
         rows = await self._database.rows(query.order_by(at.kickoff_at, at.prediction_id).limit(limit))
         return [Prediction.of(row, publication.is_simulated) for row in rows]
 
-    async def prediction(self, publication: Publication, prediction_id: str) -> PredictionDetail | None:
-        """One prediction of a publication, with all it says."""
+    async def details(self, publication: Publication, batch: int = 100) -> AsyncIterator[list[PredictionDetail]]:
+        """All predictions of a publication with all they say, by their id, at most `batch` at a time."""
         at = _prediction.c
-        query = sa.select(_prediction, *_details).where(
-            at.publication_id == publication.publication_id, at.prediction_id == prediction_id
-        )
-        rows = await self._database.rows(query)
-        return PredictionDetail.of(rows[0], publication.is_simulated) if rows else None
+        after = ""
+        while True:
+            query = (
+                sa.select(_prediction, *_details)
+                .where(at.publication_id == publication.publication_id, at.prediction_id > after)
+                .order_by(at.prediction_id)
+                .limit(batch)
+            )
+            rows = await self._database.rows(query)
+            yield [PredictionDetail.of(row, publication.is_simulated) for row in rows]
+            if len(rows) < batch:
+                return
+            after = rows[-1]["prediction_id"]
 
     async def predictions_of_match(self, publication: Publication, match_id: str) -> list[PredictionDetail]:
         """All that a publication says of one match, the best informed forecast first."""

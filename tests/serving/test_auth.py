@@ -16,6 +16,7 @@ from litestar.exceptions import ImproperlyConfiguredException
 from litestar.testing import TestClient, create_test_client
 
 from deploy.database import Urls
+from serving.access_log import Line
 from serving.app import create_app
 from serving.identity.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
 from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash_password
@@ -366,14 +367,16 @@ def test_a_token_of_another_edition_is_refused_though_the_secret_is_the_same(
     assert client.get("/v1/competitions", headers=bearer(edition="demo")).status_code == 401
 
 
-def test_neither_passwords_nor_tokens_nor_addresses_are_logged(service: Any) -> None:
+def test_neither_passwords_nor_tokens_nor_addresses_are_logged(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     client, login = service
+    requests: list[Line] = []
+    monkeypatch.setattr("serving.access_log.AccessLog.add", lambda log, line: requests.append(line))
     with structlog.testing.capture_logs() as lines:
         token = login("reader", PASSWORD).json()["access_token"]
         login("reader", "a wrong password")
         client.get("/v1/predictions?team=canary", headers={"Authorization": f"Bearer {token}"})
-    assert [line["event"] for line in lines] == ["request"] * 3
-    text = repr(lines)
+    assert [line.event for line in requests] == ["request"] * 3
+    text = repr(lines) + repr(requests)
     for canary in (PASSWORD, "a wrong password", token, "canary", "testclient"):
         assert canary not in text
 

@@ -181,3 +181,21 @@ def test_importing_the_commands_loads_nothing_heavy() -> None:
         "import sys, serving.cli; print([m for m in ('litestar', 'sqlalchemy', 'httpx', 'argon2', 'redis') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.fixture
+def workers(environment: dict[str, str]) -> None:
+    """Two of them, where the fixture `server` is asked for after this one."""
+    environment["API_WORKERS"] = "2"
+
+
+@pytest.mark.usefixtures("workers")
+def test_whichever_worker_is_asked_tells_the_counts_of_all(
+    server: tuple[subprocess.Popen[bytes], Path], environment: dict[str, str]
+) -> None:
+    for _ in range(40):
+        # A connection each: the kernel hands them to either worker.
+        assert httpx.get(f"{environment['API_URL']}/v1/predictions").status_code == 401
+    counted = 'serving_requests_total{method="GET",role="anonymous",route="/v1/predictions",status="401"} 40.0'
+    for _ in range(10):
+        assert counted in httpx.get(f"{environment['API_URL']}/metrics").text

@@ -1,0 +1,64 @@
+"""Answers that are ready: given where they lie, behind everything that every request passes.
+
+Belongs here: the layer that finds an answer made before, and making those that most will ask for. Does not belong here: who may
+ask (the layers before and the handler's own guards), making any other answer (the handlers).
+"""
+
+import time
+from datetime import datetime
+from typing import Any, Final
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from serving.answers import prefers_csv
+from serving.current import CurrentPublication
+from serving.held import Key
+from serving.settings import Settings
+from serving.telemetry import Metrics
+
+FROM_MEMORY: Final = {"is_ready_perhaps": True}
+"""Option of a handler whose answers depend on address, query, `Accept` and the publication alone: never on who asks."""
+
+
+def key_of(scope: Scope) -> Key:
+    """What the answer to this request depends on."""
+    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"*/*")
+    return Key(scope["path"], scope["query_string"], prefers_csv(accept))
+
+
+class ReadyAnswers:
+    """Gives the answer that was made before to a bearer whom the handler's guards let pass; else the handler answers."""
+
+    def __init__(self, app: ASGIApp, current: CurrentPublication, settings: Settings, metrics: Metrics) -> None:
+        self._app = app
+        self._current = current
+        self._fixed_moment = settings.data_cutoff
+        self._hit, self._miss = metrics.looked_up("answer")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        handler: Any = scope["route_handler"]
+        if scope["type"] != ScopeType.HTTP or "is_ready_perhaps" not in handler.opt:
+            await self._app(scope, receive, send)
+            return
+        held = self._current.held
+        now = time.time() if self._fixed_moment is None else self._fixed_moment.timestamp()
+        answer = held.answers.get(key_of(scope), now) if held is not None else None
+        if answer is None:
+            self._miss.inc()
+            await self._app(scope, receive, send)
+            return
+        connection: ASGIConnection[Any, Any, Any, Any] = ASGIConnection(scope)
+        for guard in handler.resolve_guards():
+            await guard(connection, handler)
+        self._hit.inc()
+        status, headers, body = answer.sent(scope["headers"])
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def seconds(moment: datetime | None) -> float:
+    """A moment as the seconds until which an answer is right; None: for as long as the publication is served."""
+    return float("inf") if moment is None else moment.timestamp()

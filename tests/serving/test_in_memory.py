@@ -1,0 +1,248 @@
+"""The publication in memory: it answers what the database would, whoever is away, and each answer is made once."""
+
+import gzip
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import brotli
+import psycopg
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from litestar.testing import TestClient
+
+from deploy.database import Urls
+from pipelines.announcement import announce
+from pipelines.announcement import channel as channel_of_the_pipelines
+from serving.announcements import channel
+from serving.answers import SMALLEST_COMPRESSED, Answer, best_encoding
+from serving.app import create_app
+from serving.held import Answers, HeldPublication, Key
+from serving.schemas import Prediction, PredictionDetail, Publication
+from serving.settings import Settings
+from serving.store.publications import Filters
+from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
+from tests.serving.test_service import samples, wait_for
+
+Ask = Callable[..., Any]
+SettingsFor = Callable[..., Settings]
+Bearer = Callable[..., dict[str, str]]
+
+PUBLICATION = Publication(
+    publication_id=2, published_at=NOW, confirmed_at=NOW, data_cutoff=NOW, is_simulated=False, digest="0" * 64,
+    n_predictions=len(PREDICTIONS), note=None, git_revision=None,
+)  # fmt: skip
+DETAILS = [PredictionDetail.of({"publication_id": 2, **row}, is_simulated=False) for row in PREDICTIONS]
+HELD = HeldPublication(PUBLICATION, [], {}, DETAILS)
+MOMENTS = st.integers(-300, 3000).map(lambda minutes: NOW + timedelta(minutes=minutes))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    since=MOMENTS,
+    until=st.none() | MOMENTS,
+    competition=st.sampled_from([None, "E0", "D1", "X"]),
+    team=st.sampled_from([None, "Home 3", "england-home3", "ARSENAL", "england-away95", "nobody"]),
+    information_set=st.sampled_from([None, "results", "history", "hearsay"]),
+    after=st.none() | st.sampled_from(PREDICTIONS).map(lambda row: (row["kickoff_at"], row["prediction_id"])),
+    limit=st.integers(1, 60),
+)
+def test_memory_finds_what_a_look_at_every_row_finds(
+    since: Any, until: Any, competition: Any, team: Any, information_set: Any, after: Any, limit: int
+) -> None:
+    def wanted(row: dict[str, Any]) -> bool:
+        names = {row["home_team_id"], row["away_team_id"]}
+        lowered = {row["home_team"].lower(), row["away_team"].lower()}
+        return (
+            row["kickoff_at"] >= since
+            and (until is None or row["kickoff_at"] < until)
+            and competition in (None, row["competition_id"])
+            and (team is None or team in names or team.lower() in lowered)
+            and (row["is_best_informed"] if information_set is None else row["information_set"] == information_set)
+            and (after is None or (row["kickoff_at"], row["prediction_id"]) > after)
+        )
+
+    rows = sorted(PREDICTIONS, key=lambda row: (row["kickoff_at"], row["prediction_id"]))
+    filters = Filters(since=since, until=until, competition=competition, team=team, information_set=information_set)
+    found = HELD.rows(filters, after, limit)
+    assert [row.prediction.prediction_id for row in found] == [row["prediction_id"] for row in rows if wanted(row)][:limit]
+    assert all(json.loads(row.encoded)["prediction_id"] == row.prediction.prediction_id for row in found)
+
+
+def test_only_the_fields_asked_for_are_answered_in_the_order_asked_for(ask: Ask) -> None:
+    whole = ask("/v1/predictions", limit=3).json()["predictions"]
+    some = ask("/v1/predictions", limit=3, fields="p_home,match_id,p_home").json()["predictions"]
+    assert [list(each.items()) for each in some] == [
+        [("p_home", each["p_home"]), ("match_id", each["match_id"])] for each in whole
+    ]
+    lines = ask("/v1/predictions", {"Accept": "text/csv"}, limit=1, fields="match_id,p_draw").text.splitlines()
+    assert lines == ["match_id,p_draw", f"{whole[0]['match_id']},{whole[0]['p_draw']}"]
+    one = ask(f"/v1/predictions/{90:064x}", fields="selections").json()
+    assert one == {"selections": ask(f"/v1/predictions/{90:064x}").json()["selections"]}
+    assert "fields=p_home" in ask("/v1/predictions", limit=3, fields="p_home").headers["Link"]
+
+
+@pytest.mark.parametrize("fields", ["", ",", "p_home,", "p_home;p_away", "password", "selections"])
+def test_a_field_that_a_list_has_not_is_refused(ask: Ask, fields: str) -> None:
+    assert ask("/v1/predictions", fields=fields).status_code == 400
+
+
+@pytest.mark.parametrize(("encoding", "decode"), [("gzip", gzip.decompress), ("br", brotli.decompress)])
+def test_an_answer_is_compressed_as_the_client_likes_and_tagged_apart(encoding: str, decode: Callable[[bytes], bytes]) -> None:
+    answer = Answer(b"football " * 1000)
+    plain, packed = answer.sent([]), answer.sent([(b"accept-encoding", encoding.encode())])
+    headers = dict(packed.headers)
+    assert decode(packed.body) == plain.body
+    assert (headers[b"content-encoding"], headers[b"content-length"]) == (encoding.encode(), str(len(packed.body)).encode())
+    assert headers[b"etag"] != dict(plain.headers)[b"etag"]
+    assert answer.sent([(b"accept-encoding", encoding.encode())]).body is packed.body  # made once
+    for tag in (headers[b"etag"], dict(plain.headers)[b"etag"]):
+        assert answer.sent([(b"if-none-match", tag)])[::2] == (304, b"")
+
+
+def test_a_small_answer_is_not_compressed() -> None:
+    assert answer_to(Answer(b"x" * (SMALLEST_COMPRESSED - 1))) is None
+    assert answer_to(Answer(b"x" * SMALLEST_COMPRESSED)) == b"br"
+
+
+def answer_to(answer: Answer) -> bytes | None:
+    return dict(answer.sent([(b"accept-encoding", b"br, gzip")]).headers).get(b"content-encoding")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "best"),
+    [
+        (b"gzip, deflate, br", "br"),
+        (b"gzip", "gzip"),
+        (b"br;q=0.5, gzip;q=1.0", "gzip"),
+        (b"br;q=0, gzip", "gzip"),
+        (b"*", "br"),
+        (b"*;q=0", ""),
+        (b"identity", ""),
+        (b"gzip;q=many", ""),
+    ],
+)
+def test_the_encoding_is_the_clients_choice(accepted: bytes, best: str) -> None:
+    assert best_encoding(accepted) == best
+
+
+def test_answers_leave_memory_when_they_weigh_too_much_and_when_their_time_is_over() -> None:
+    answers = Answers(maximum_bytes=3 * (2 * 1000 + 2048 + 5))
+    keys = [Key("/path"[:4], str(n).encode(), is_csv=False) for n in range(4)]
+    for key in keys[:3]:
+        answers.keep(key, Answer(b"x" * 1000), until=10.0)
+    assert answers.get(keys[0], 10.0) is not None  # now the most recently used
+    answers.keep(keys[3], Answer(b"x" * 1000))
+    assert [answers.get(key, 10.0) is None for key in keys] == [False, True, False, False]
+    assert answers.get(keys[0], 10.1) is None
+
+
+def test_a_list_that_begins_now_changes_when_its_first_match_kicks_off(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer kept too long would show a match that is being played."""
+    publish(database.model, [prediction(0), prediction(4)])  # an hour after `NOW`, and two
+    app = create_app(settings_for(database.api))
+    with TestClient(app) as client:
+        assert len(client.get("/v1/predictions", headers=bearer()).json()["predictions"]) == 2
+        kept = app.state.current.held.answers
+        key = Key("/v1/predictions", b"", is_csv=False)
+        assert kept.get(key, (NOW + timedelta(hours=1)).timestamp()) is not None
+        assert kept.get(key, (NOW + timedelta(hours=1, seconds=1)).timestamp()) is None
+
+
+def test_a_ready_answer_asks_the_same_rights_as_any_other(urls: Urls, settings_for: SettingsFor, bearer: Bearer) -> None:
+    """It passes authentication and guards, and is counted and labelled like the first."""
+    with TestClient(create_app(settings_for(urls.api))) as client:
+        first, second = (client.get("/v1/predictions?competition=D1", headers=bearer()) for _ in range(2))
+        assert first.content == second.content
+        ours = ("date", "x-request-id")
+        headers = [sorted(each for each in answer.headers.items() if each[0] not in ours) for answer in (first, second)]
+        assert headers[0] == headers[1]
+        for headers in ({}, {"Authorization": "Bearer x"}, bearer(edition="other")):
+            assert client.get("/v1/predictions?competition=D1", headers=headers).status_code == 401
+        found = samples(client)
+    labels = (("method", "GET"), ("role", "reader"), ("route", "/v1/predictions"), ("status", "200"))
+    assert found["serving_requests_total", labels] == 2
+    assert found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "hit"))] == 1
+    assert found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "miss"))] == 1  # nothing was held yet
+
+
+def test_without_the_database_reads_go_on_and_readiness_says_degraded(
+    database: Urls, postgres: Any, settings_for: SettingsFor, bearer: Bearer
+) -> None:
+    publish(database.model, [prediction(n) for n in range(60)])
+    name = database.api.rpartition("/")[2]
+    paths = ("/v1/predictions", "/v1/predictions?team=Home+7&fields=p_home", f"/v1/predictions/{3:064x}", "/v1/competitions")
+    with TestClient(create_app(settings_for(database.api))) as client, psycopg.connect(postgres.url(), autocommit=True) as admin:
+        wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+        admin.execute(f'alter database "{name}" allow_connections false')
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        wait_for(lambda: client.get("/health/ready").json()["database"] == "down")
+        ready = client.get("/health/ready")
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        for path in (*paths, "/v1/publication"):
+            assert client.get(path, headers=bearer()).status_code == 200, path
+        # Nothing that is unknown needs the database either.
+        assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 404
+        first = client.get("/v1/predictions", headers=bearer()).json()
+        rest = client.get("/v1/predictions", params={"cursor": first["next_cursor"]}, headers=bearer()).json()
+        assert (len(first["predictions"]), len(rest["predictions"])) == (50, 10)
+        assert samples(client)["serving_database_up", ()] == 0
+        admin.execute(f'alter database "{name}" allow_connections true')
+        wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+
+
+def test_a_frozen_redis_costs_reads_nothing(urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str) -> None:
+    with redis.Redis.from_url(redis_url) as admin:
+        process = int(admin.info("server")["process_id"])
+    with TestClient(create_app(settings_for(urls.api, redis_url=redis_url))) as client:
+        client.get("/v1/predictions", headers=bearer())
+        os.kill(process, signal.SIGSTOP)
+        try:
+            seconds = []
+            for number in range(100):
+                begun = time.perf_counter()
+                path = f"/v1/predictions?limit={number % 50 + 1}"
+                assert client.get(path, headers=bearer()).status_code == 200
+                seconds.append(time.perf_counter() - begun)
+            assert sorted(seconds)[94] < 0.2
+            assert client.get("/health/ready").json()["redis"] == "down"
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+
+def test_both_halves_speak_of_a_new_publication_on_one_channel() -> None:
+    assert channel("live") == channel_of_the_pipelines("live")
+
+
+def test_an_announced_publication_is_served_before_its_second_is_over(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.current.MAXIMUM_AGE_SECONDS", 60.0)
+    publish(database.model, [prediction(1)])
+    with (
+        TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client,
+        redis.Redis.from_url(redis_url) as admin,
+    ):
+        assert client.get("/v1/predictions", headers=bearer()).json()["publication_id"] == 1
+        wait_for(lambda: admin.pubsub_numsub(channel("live"))[0][1] == 1)
+        number = publish(database.model, [prediction(1, p_home=0.4, p_draw=0.4)])
+        assert announce(redis_url, "live", number)
+        wait_for(lambda: client.get("/v1/predictions", headers=bearer()).json()["publication_id"] == number, seconds=5)
+
+
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:9/0", "nonsense"])
+def test_a_publication_stands_whether_or_not_anybody_can_be_told(url: str) -> None:
+    assert announce(url, "live", 1) is False
+
+
+def test_a_prediction_in_the_list_is_the_detail_without_its_details() -> None:
+    assert {row.prediction.prediction_id for row in HELD._rows} == {row["prediction_id"] for row in PREDICTIONS}
+    assert set(Prediction.__struct_fields__) < set(PredictionDetail.__struct_fields__)
