@@ -85,10 +85,16 @@ async def get_numbered_publication(
     "Takes the place of a pin that stands.",
     responses=problems(400, 401, 403, 404, 503),
 )
-async def pin_publication(request: Request[Any, Any, Any], pins: NamedDependency[Pins], data: PinRequest) -> Pin:
+async def pin_publication(
+    request: Request[Any, Any, Any],
+    pins: NamedDependency[Pins],
+    current: NamedDependency[CurrentPublication],
+    data: PinRequest,
+) -> Pin:
     """Pin one."""
     if (pin := await pins.pin(data.publication_id, data.reason, str(request.user.subject))) is None:
         raise NotFoundException("There is no publication of this number.")
+    await current.refresh()  # whoever pinned it sees it at once; the other workers ask within a second
     return pin
 
 
@@ -101,7 +107,8 @@ async def pin_publication(request: Request[Any, Any, Any], pins: NamedDependency
     description="Serve the latest publication again.",
     responses=problems(401, 403, 404, 503),
 )
-async def release_publication(pins: NamedDependency[Pins]) -> None:
+async def release_publication(pins: NamedDependency[Pins], current: NamedDependency[CurrentPublication]) -> None:
     """Release it."""
     if not await pins.release():
         raise NotFoundException("No publication is pinned.")
+    await current.refresh()
