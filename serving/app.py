@@ -21,13 +21,14 @@ from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.current import CurrentPublication
 from serving.identity import limits
+from serving.identity.login import PasswordLogin
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
 from serving.identity.tokens import BearerAuthentication, Tokens
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
 from serving.pages.league import league_page, leagues_page
-from serving.pages.login import login_form
+from serving.pages.login import login_form, sign_in, sign_out
 from serving.pages.match import match_page
 from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
@@ -70,7 +71,7 @@ def create_app(settings: Settings) -> Litestar:
         ImproperlyConfiguredException: the token secret is too short, or a handler declares no permission.
     """
     database = Database(settings.database_url)
-    publications = Publications(database)
+    publications, accounts = Publications(database), Accounts(database)
     current = CurrentPublication(
         publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
     )
@@ -107,12 +108,11 @@ def create_app(settings: Settings) -> Litestar:
         "lineages": Lineages(database),
         "pins": Pins(database),
         "shown": Shown(database),
-        "accounts": Accounts(database),
         "current": current,
         "metrics": metrics,
         "logins": logins,
+        "password_login": PasswordLogin(accounts, passwords, logins, metrics),
         "tokens": tokens,
-        "passwords": passwords,
     }
     app = Litestar(
         route_handlers=[
@@ -154,6 +154,8 @@ def create_app(settings: Settings) -> Litestar:
             league_page,
             status_page,
             login_form,
+            sign_in,
+            sign_out,
         ],
         template_config=site.templates(),
         dependencies={name: _provide(part) for name, part in provided.items()},

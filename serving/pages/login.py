@@ -1,15 +1,37 @@
-"""The login form.
+"""Signing in and out with a browser.
 
-Belongs here: what is asked for and what is said when it was wrong. Does not belong here: passwords, sessions, cookies.
+Belongs here: the form, what is said when it was wrong, the cookie that a browser is given. Does not belong here: passwords,
+what a cookie is good for.
+
+A form of another site can make a browser send one to here, but not under our address: `from_here` refuses it.
 """
 
+from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from litestar import Request, Response, get
-from litestar.params import QueryParameter
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.params import Body, QueryParameter
+from litestar.response import Redirect
+from msgspec import Meta, Struct, field
 
-from serving.identity.roles import Permission, allow
+from serving.identity.login import PasswordLogin
+from serving.identity.passwords import Busy
+from serving.identity.roles import Permission, Role, allow
+from serving.identity.tokens import COOKIE, COOKIE_LIFETIME, Tokens
 from serving.pages.site import HTML, POLICY, render
+
+
+class Form(Struct, frozen=True):
+    """What the form sends."""
+
+    username: Annotated[str, Meta(max_length=100)] = ""
+    password: Annotated[str, Meta(max_length=1024)] = ""
+    wanted: str = field(name="next", default="/")
 
 
 @get("/login", opt=allow(Permission.PUBLIC), include_in_schema=False)
@@ -18,6 +40,56 @@ async def login_form(
 ) -> Response[Any]:
     """Show the form."""
     return login_page(request, wanted)
+
+
+@post("/login", opt=allow(Permission.PUBLIC), include_in_schema=False, status_code=HTTPStatus.SEE_OTHER)
+async def sign_in(
+    request: Request[Any, Any, Any],
+    data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
+    password_login: NamedDependency[PasswordLogin],
+    tokens: NamedDependency[Tokens],
+) -> Response[Any]:
+    """Give the browser its cookie and lead on; or show the form again with what was wrong."""
+    from_here(request)
+    try:
+        account = await password_login.account(data.username, data.password, request.client.host if request.client else "")
+    except HTTPException as error:
+        return login_page(request, data.wanted, error.detail, error.status_code, data.username)
+    except Busy:
+        busy = "Too many logins at once. Try again soon."
+        return login_page(request, data.wanted, busy, HTTPStatus.TOO_MANY_REQUESTS, data.username)
+    value = tokens.issue_cookie(str(account.account_id), Role(account.role))
+    return _led_on(request, own_address(data.wanted), value, int(COOKIE_LIFETIME.total_seconds()))
+
+
+@post("/logout", opt=allow(Permission.PUBLIC), include_in_schema=False, status_code=HTTPStatus.SEE_OTHER)
+async def sign_out(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Take the cookie back."""
+    from_here(request)
+    return _led_on(request, "/login", "", 0)
+
+
+def from_here(request: Request[Any, Any, Any]) -> None:
+    """Refuse a form that is not of this site. Browsers say with each post where it comes from.
+
+    Raises:
+        PermissionDeniedException: it comes from elsewhere, or nothing says where from.
+    """
+    is_own = urlsplit(request.headers.get("Origin", "")).netloc == request.headers.get("Host")
+    if not is_own and request.headers.get("Sec-Fetch-Site") != "same-origin":
+        raise PermissionDeniedException("This form was not sent from a page of this service.")
+
+
+def _led_on(request: Request[Any, Any, Any], address: str, cookie: str, lifetime: int) -> Response[Any]:
+    given = Cookie(
+        key=COOKIE,
+        value=cookie,
+        max_age=lifetime,
+        httponly=True,
+        samesite="lax",  # so that a link from elsewhere opens its page; nothing but a read is ever done for a cookie
+        secure=request.url.scheme == "https",
+    )
+    return Redirect(address, status_code=303, cookies=[given])
 
 
 def login_page(

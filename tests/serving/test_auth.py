@@ -12,7 +12,7 @@ import jwt
 import pytest
 import structlog
 from litestar import get
-from litestar.exceptions import ImproperlyConfiguredException
+from litestar.exceptions import ImproperlyConfiguredException, NotAuthorizedException
 from litestar.testing import TestClient, create_test_client
 
 from deploy.database import Urls
@@ -385,3 +385,23 @@ def test_tokens_name_their_bearer() -> None:
     tokens = Tokens(SECRET, "live")
     principal = tokens.verify(tokens.issue("42", Role.OPERATOR))
     assert (principal.subject, principal.role) == ("42", Role.OPERATOR)
+
+
+def test_a_remembered_token_ends_when_it_expires(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens.from_file(secret_file, "live")
+    monkeypatch.setattr("serving.identity.tokens.TOKEN_LIFETIME", timedelta(seconds=1))
+    token = tokens.issue("1", Role.READER)
+    assert tokens.verify(token) is tokens.verify(token)
+    time.sleep(1.1)
+    with pytest.raises(NotAuthorizedException):
+        tokens.verify(token)
+
+
+def test_no_more_tokens_are_remembered_than_fit(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens.from_file(secret_file, "live")
+    monkeypatch.setattr("serving.identity.tokens.MAXIMUM_REMEMBERED", 2)
+    first = tokens.issue("1", Role.READER)
+    remembered = tokens.verify(first)
+    for _ in range(2):
+        tokens.verify(tokens.issue("1", Role.READER))
+    assert tokens.verify(first) is not remembered

@@ -138,7 +138,7 @@ def test_every_answer_carries_the_security_headers_and_a_request_id(client: Clie
     ]:
         headers = answer.headers
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Referrer-Policy"] == "same-origin"
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]

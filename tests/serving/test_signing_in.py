@@ -1,0 +1,108 @@
+"""Signing in with a browser's form: the cookie, what it is good for, and who may send the form."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+from litestar.testing import TestClient
+
+from deploy.database import Urls
+from serving.app import create_app
+from serving.identity.passwords import hash_password
+from serving.identity.roles import Role
+from serving.identity.tokens import COOKIE, Tokens
+from serving.settings import Settings
+from serving.store.accounts import Accounts
+from serving.store.database import Database
+from tests.serving.conftest import Client
+
+PASSWORD = "correct horse battery"
+HERE = {"Origin": "http://testserver.local"}
+
+
+@pytest.fixture(scope="module")
+def browser_urls(urls: Urls) -> Urls:
+    async def make() -> None:
+        database = Database(urls.api)
+        assert await Accounts(database).create_account("browser", hash_password(PASSWORD), "reader")
+        await database.close()
+
+    asyncio.run(make())
+    return urls
+
+
+@pytest.fixture
+def browser(browser_urls: Urls, settings_for: Callable[..., Settings]) -> Iterator[Client]:
+    with TestClient(create_app(settings_for(browser_urls.api))) as client:
+        client.headers["Accept"] = "text/html"
+        yield client
+
+
+def sign_in(browser: Client, password: str = PASSWORD, following: str = "/", **headers: str) -> tuple[int, str, str]:
+    """Status, where it leads, and the text."""
+    form = {"username": "browser", "password": password, "next": following}
+    answer = browser.post("/login", data=form, headers=headers or HERE, follow_redirects=False)
+    return answer.status_code, answer.headers.get("location", ""), answer.text
+
+
+def test_a_page_leads_to_the_login_the_login_back_to_the_page_and_signing_out_away_from_it(browser: Client) -> None:
+    sent = browser.get("/record?x=1", follow_redirects=False)
+    assert (sent.status_code, sent.headers["location"]) == (303, "/login?next=%2Frecord%3Fx%3D1")
+    assert sign_in(browser, following="/record?x=1")[:2] == (303, "/record?x=1")
+    assert browser.get("/record", follow_redirects=False).status_code == 200
+    out = browser.post("/logout", headers=HERE, follow_redirects=False)
+    assert (out.status_code, out.headers["location"]) == (303, "/login")
+    assert browser.get("/record", follow_redirects=False).status_code == 303
+
+
+def test_the_cookie_is_kept_from_scripts_and_from_what_other_sites_post(browser: Client) -> None:
+    answer = browser.post("/login", data={"username": "browser", "password": PASSWORD}, headers=HERE, follow_redirects=False)
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "path=/" in cookie
+
+
+@pytest.mark.parametrize("address", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example"])
+def test_a_login_leads_nowhere_outside(browser: Client, address: str) -> None:
+    assert sign_in(browser, following=address)[:2] == (303, "/")
+
+
+def test_a_wrong_password_shows_the_form_again_with_what_was_wrong(browser: Client) -> None:
+    status, _, page = sign_in(browser, "wrong password")
+    assert status == 401
+    assert "Wrong user name or password." in page
+    assert COOKIE not in browser.cookies
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_form_of_another_site_is_refused(browser: Client, headers: dict[str, str]) -> None:
+    assert sign_in(browser, **headers)[0] == 403
+    assert browser.post("/logout", headers=headers, follow_redirects=False).status_code == 403
+
+
+def test_a_browser_that_hides_the_origin_says_that_the_form_is_from_here(browser: Client) -> None:
+    assert sign_in(browser, **{"Origin": "null", "Sec-Fetch-Site": "same-origin"})[:2] == (303, "/")
+
+
+def test_a_cookie_reads_and_never_writes(browser: Client) -> None:
+    sign_in(browser)
+    assert browser.get("/v1/predictions").status_code == 200
+    assert browser.delete("/v1/publications/pin", headers=HERE).status_code == 401
+
+
+def test_a_cookie_is_no_access_token_and_an_access_token_no_cookie(
+    browser: Client, settings_for: Callable[..., Settings]
+) -> None:
+    sign_in(browser)
+    value = browser.cookies[COOKIE]
+    browser.cookies.clear()
+    json = {"Accept": "application/json"}
+    assert browser.get("/v1/predictions", headers=json | {"Authorization": f"Bearer {value}"}).status_code == 401
+    settings = settings_for("postgresql://nowhere")
+    access = Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", Role.READER)
+    assert browser.get("/v1/predictions", headers=json | {"Authorization": f"Bearer {access}"}).status_code == 200
+    browser.cookies.set(COOKIE, access)
+    assert browser.get("/v1/predictions", headers=json).status_code == 401
