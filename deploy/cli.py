@@ -179,6 +179,7 @@ def _ensure_demo_account(here: "Installation", edition: "Edition", waiting: cont
 def _show_addresses(here: "Installation") -> None:
     addresses = here.addresses()
     for what, url in (
+        ("pages", addresses["API_URL"]),
         ("API", f"{addresses['API_URL']}/schema"),
         ("Dagster", addresses["DAGSTER_URL"]),
         ("MLflow", addresses["MLFLOW_TRACKING_URI"]),
