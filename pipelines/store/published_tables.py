@@ -38,10 +38,11 @@ published_match = sa.Table(
     sa.Column("away_goals", sa.Integer),
     sa.Column("home_half_time_goals", sa.Integer, comment="null where no source says"),
     sa.Column("away_half_time_goals", sa.Integer),
-    sa.Index("match_kickoff_at_match_id_idx", "kickoff_at", "match_id"),
-    sa.Index("match_competition_id_season_kickoff_at_idx", "competition_id", "season", "kickoff_at"),
-    sa.Index("match_home_team_id_kickoff_at_idx", "home_team_id", "kickoff_at"),
-    sa.Index("match_away_team_id_kickoff_at_idx", "away_team_id", "kickoff_at"),
+    # One column where one will do: built in half the time, for a quarter of a million matches at once.
+    sa.Index(None, "kickoff_at"),
+    sa.Index(None, "competition_id", "season"),
+    sa.Index(None, "home_team_id"),
+    sa.Index(None, "away_team_id"),
     schema="published",
     comment="Every match, played or not.",
 )

@@ -31,16 +31,17 @@ def refresh_matches(warehouse: Warehouse) -> int:
     return n_changed
 
 
+# `offset 0`: not to be read along kick-off, which for a club long gone means almost the whole table.
 _LATEST_OF_TEAMS = sql.SQL(
     """(
         select t.team_id, t.name, t.country, latest.competition_id, latest.season
         from gold.dim_team as t
         cross join lateral (
-            select competition_id, season, kickoff_at from (
-                (select * from published.match where home_team_id = t.team_id order by kickoff_at desc limit 1)
-                union all
-                (select * from published.match where away_team_id = t.team_id order by kickoff_at desc limit 1)
-            ) as sides
+            select * from (
+                select competition_id, season, kickoff_at from published.match
+                where home_team_id = t.team_id or away_team_id = t.team_id
+                offset 0
+            ) as own
             order by kickoff_at desc
             limit 1
         ) as latest
@@ -160,6 +161,9 @@ def _mirror(connection: "psycopg.Connection", table: "sa.Table", source: sql.Com
         "wanted": columns("wanted"),
         "there": columns("there"),
     }
+    is_filled = connection.execute(sql.SQL("select exists (select from {table})").format(**parts)).fetchone()
+    if is_filled == (False,):
+        return connection.execute(sql.SQL("insert into {table} select {wanted} from {source} as wanted").format(**parts)).rowcount
     connection.execute("drop table if exists pg_temp.changed")
     n_changed = connection.execute(
         sql.SQL(

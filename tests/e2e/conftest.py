@@ -32,7 +32,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 MOMENTS = {"fetched_at", "ingested_at", "quarantined_at", "accepted_at", "published_at", "confirmed_at", "issued_at", "decided_at",
            "data_cutoff", "quotes_known_at", "as_of"}  # fmt: skip
 SURROGATES = {"row_id", "sighting_id", "lines_digest", "facts_digest", "sequence", "first_sequence", "last_sequence", "file_id", "through_file_id", "quarantine_id", "unusable_cell_id", "publication_id", "prediction_id", "evidence_id",
-              "model_name", "model_version", "link", "etag", "last_modified", "digest", "git_revision"}  # fmt: skip
+              "model_name", "model_version", "link", "registry_run_id", "etag", "last_modified", "digest", "git_revision"}  # fmt: skip
 ALSO_MOMENTS = {"fct_odds": {"known_at"}}  # of a coming match's quote: when it was first seen here
 """Columns in which two runs may differ though they did the same."""
 

@@ -39,6 +39,14 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
     assert n_played > 5_000
     assert n_rows - n_played >= n_predictions
     assert built.query("select decision from forecast.model_evidence") == [("promoted",)]
+    # Beside the publication stands what does not depend on it.
+    ((n_matches, n_results, n_teams, n_champions),) = built.query(
+        "select (select count(*) from published.match), (select count(home_goals) from published.match),"
+        " (select count(*) from published.team), (select count(*) from published.model where is_champion)"
+    )
+    assert (n_matches, n_results, n_champions) == (n_rows, n_played, 1)
+    assert built.query("select count(distinct home_team_id) from gold.fct_match") == [(n_teams,)]
+    assert built.query("select count(*) from published.issued_prediction") == [(n_predictions,)]
 
 
 def test_every_published_forecast_is_explained_and_the_contributions_add_up_to_it(built: Platform) -> None:

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast.record import HORIZONS, SCORE_COLUMNS, SCOREBOARD_COLUMNS, score, scoreboard
+from pipelines.forecast.record import (
+    CALIBRATION_COLUMNS,
+    HORIZONS,
+    SCORE_COLUMNS,
+    SCOREBOARD_COLUMNS,
+    calibration,
+    score,
+    scoreboard,
+)
 
 KICKOFF = datetime(2026, 3, 7, 15, tzinfo=UTC)
 
@@ -114,3 +122,22 @@ def test_nothing_issued_is_an_empty_record() -> None:
     nothing = predictions(("m1", 1, 0.5)).iloc[:0]
     assert score(nothing, results().iloc[:0]).empty
     assert scoreboard(score(nothing, results().iloc[:0])).empty
+
+
+def test_the_calibration_says_how_often_the_last_forecasts_came_true_with_wilsons_interval() -> None:
+    told = predictions(("m1", 30, 0.1), ("m1", 1, 0.4), ("m2", 1, 0.5))
+    table = calibration(told, score(told, results()))
+    assert tuple(table.columns) == CALIBRATION_COLUMNS
+    assert table["calibration_id"].is_unique
+    home = table[table["outcome"] == "home"]
+    # The one superseded does not count; of two forecasts each is a bin: m1 was won at home, m2 was not.
+    assert home[["n", "p_mean", "frequency"]].to_numpy().tolist() == [[1, 0.4, 1.0], [1, 0.5, 0.0]]
+    # One of one: from 1/(1 + z²) up, none of one: down to its mirror image.
+    assert home["frequency_low"].to_numpy() == pytest.approx([0.2065493143772375, 0.0], abs=1e-12)
+    assert home["frequency_high"].to_numpy() == pytest.approx([1.0, 0.7934506856227625], abs=1e-12)
+
+
+def test_there_is_no_calibration_before_the_first_result() -> None:
+    none = score(predictions(("m1", 1, 0.4)), results().iloc[:0])
+    table = calibration(predictions(("m1", 1, 0.4)), none)
+    assert (len(table), tuple(table.columns)) == (0, CALIBRATION_COLUMNS)
