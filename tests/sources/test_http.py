@@ -60,7 +60,6 @@ class Server:
         self.answers: dict[str, list[Answer]] = {}
         self.seen: Counter[str] = Counter()
         self.headers: dict[str, dict[str, str]] = {}
-        self.n_now = self.n_most = 0
         server, lock = self, threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
@@ -68,8 +67,6 @@ class Server:
 
             def do_GET(self) -> None:
                 with lock:
-                    server.n_now += 1
-                    server.n_most = max(server.n_most, server.n_now)
                     turn = server.seen[self.path]
                     server.seen[self.path] += 1
                     server.headers[self.path] = dict(self.headers)
@@ -79,9 +76,6 @@ class Server:
                     answers[min(turn, len(answers) - 1)](self)
                 except (BrokenPipeError, ConnectionResetError):
                     pass
-                finally:
-                    with lock:
-                        server.n_now -= 1
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -225,8 +219,18 @@ def test_many_threads_share_one_small_pool(server: Server) -> None:
     # Patient: a request that is given up on a busy machine is still being answered while its place goes to another.
     web = Web(Patience(read_seconds=30, download_seconds=30))
 
+    n_now = n_most = 0
+    lock = threading.Lock()
+
     def slow(request: BaseHTTPRequestHandler) -> None:
+        nonlocal n_now, n_most
+        with lock:
+            n_now += 1
+            n_most = max(n_most, n_now)
         time.sleep(0.05)
+        # Before it replies: with the last byte the client is free to ask again, whenever this thread goes on.
+        with lock:
+            n_now -= 1
         reply(200, b"content")(request)
 
     server.answers["/E0.csv"] = [slow]
@@ -234,7 +238,7 @@ def test_many_threads_share_one_small_pool(server: Server) -> None:
         answers = list(pool.map(lambda _: get(web, f"{server.url}/E0.csv"), range(24)))
     assert all(isinstance(answer, Delivery) for answer in answers)
     web.close()
-    assert server.n_most <= CONNECTIONS
+    assert n_most <= CONNECTIONS
 
 
 def test_a_folder_answers_as_a_server_would(tmp_path: Path, web: Web) -> None:
