@@ -57,7 +57,6 @@ from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.store.record import Record
 from serving.store.seasons import Seasons
-from serving.store.shown import Shown
 from serving.telemetry import Metrics, Telemetry, forget_dead_workers, log_config
 
 MAXIMUM_BODY_BYTES = 16 * 1024
@@ -107,7 +106,6 @@ def create_app(settings: Settings) -> Litestar:
         "models": Models(database),
         "lineages": Lineages(database),
         "pins": Pins(database),
-        "shown": Shown(database),
         "current": current,
         "metrics": metrics,
         "logins": logins,

@@ -19,9 +19,10 @@ from serving.pages.wording import MARKETS
 from serving.problems import NoPublication
 from serving.routes.predictions import TEXT
 from serving.schemas import Change, Contribution, Selection
+from serving.schemas.matches import IssuedPrediction
 from serving.settings import Settings
+from serving.store.matches import Matches
 from serving.store.publications import Publications
-from serving.store.shown import Issued, Shown
 
 PAIRED: Final = ("over_under", "asian_handicap")
 """Markets of two selections a line: they are listed as one row."""
@@ -49,7 +50,7 @@ async def match_page(
     *,
     request: Request[Any, Any, Any],
     publications: NamedDependency[Publications],
-    shown: NamedDependency[Shown],
+    matches: NamedDependency[Matches],
     settings: NamedDependency[Settings],
     current: NamedDependency[CurrentPublication],
     match_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
@@ -62,7 +63,7 @@ async def match_page(
     match = next((each for each in forecasts if information_set in (None, each.information_set)), None)
     if match is None:
         raise NotFoundException("The current publication says nothing of this match.")
-    history = [each for each in await shown.history(match_id) if each.information_set == match.information_set]
+    history = [each for each in await matches.history(match_id) if each.information_set == match.information_set]
     now = min(settings.now(), match.kickoff_at)
     return page(
         request,
@@ -79,13 +80,13 @@ async def match_page(
         curves=curves(history, match.home_team, match.away_team),
         # To the day, not the second: a browser that has the page need not be sent it again.
         shown_until=max([each.issued_at for each in history] + [now.replace(hour=0, minute=0, second=0, microsecond=0)]),
-        home_form=await shown.form(match.home_team_id, match.kickoff_at, FORM),
-        away_form=await shown.form(match.away_team_id, match.kickoff_at, FORM),
-        meetings=await shown.meetings(match.home_team_id, match.away_team_id, match.kickoff_at, FORM),
+        home_form=await matches.form(match.home_team_id, FORM, match.kickoff_at),
+        away_form=await matches.form(match.away_team_id, FORM, match.kickoff_at),
+        meetings=await matches.form(match.home_team_id, FORM, match.kickoff_at, match.away_team_id),
     )
 
 
-def curves(history: list[Issued], home: str, away: str) -> list[tuple[str, str, list[tuple[datetime, float]]]]:
+def curves(history: list[IssuedPrediction], home: str, away: str) -> list[tuple[str, str, list[tuple[datetime, float]]]]:
     """Home, draw and away over time: class, label and points."""
     return [
         (name, label, [(each.issued_at, getattr(each, f"p_{name}")) for each in history])

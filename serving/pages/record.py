@@ -15,7 +15,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.store.publications import Publications
-from serving.store.shown import Shown
+from serving.store.record import Record
 
 Z: Final = 1.96
 """Of a two-sided 95 % interval."""
@@ -25,18 +25,18 @@ Z: Final = 1.96
 async def record_page(
     *,
     request: Request[Any, Any, Any],
-    shown: NamedDependency[Shown],
+    record: NamedDependency[Record],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = None,
 ) -> Response[Any]:
     """Show the record of one information set."""
     publication = await current.get()
-    rows = await shown.scoreboard()
+    rows = [each for each in await record.scoreboard(None, None) if each.horizon_hours == 0]
     totals = {each.information_set: each for each in rows if each.group_by == "all"}
     largest = max(totals.values(), key=lambda each: each.n, default=None)
     chosen = information_set if information_set in totals else largest and largest.information_set
-    bins = await shown.calibration(chosen) if chosen else []
+    bins = await record.calibration(chosen) if chosen else []
     of_set = [each for each in rows if each.information_set == chosen]
     competitions = await publications.competitions(publication.publication_id) if publication else []
     return page(
@@ -51,12 +51,12 @@ async def record_page(
         names={each.competition_id: each.name for each in competitions},
         bins=bins,
         points=[(each.outcome, each.p_mean, each.frequency, each.frequency_low, each.frequency_high) for each in bins],
-        distance=cumulative(await shown.distances(chosen)) if chosen else [],
-        verification=await shown.verification(),
+        distance=cumulative(await record.distances(chosen)) if chosen else [],
+        verification=await record.verification(),
     )
 
 
-def cumulative(days: list[tuple[datetime, float, int]]) -> list[tuple[datetime, float, float, float]]:
+def cumulative(days: list[tuple[datetime, float]]) -> list[tuple[datetime, float, float, float]]:
     """The running sum of the days' distances to the market with its 95 % interval, for each day from the second on.
 
     Matches of a day are not independent, days nearly are: the sum of k days has k times the variance of a day's sum, as
@@ -64,7 +64,7 @@ def cumulative(days: list[tuple[datetime, float, int]]) -> list[tuple[datetime, 
     """
     result: list[tuple[datetime, float, float, float]] = []
     total = squares = 0.0
-    for k, (day, distance, _) in enumerate(days, start=1):
+    for k, (day, distance) in enumerate(days, start=1):
         total += distance
         squares += distance**2
         if k > 1:

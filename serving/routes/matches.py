@@ -13,7 +13,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, moment_after, next_cursor, page
-from serving.routes.predictions import _moment as moment
+from serving.routes.predictions import moment
 from serving.schemas.matches import History, Match, MatchAnswer, MatchPage, MatchRow, Team, TeamAnswer, TeamPage
 from serving.store.matches import Matches, MatchFilters
 

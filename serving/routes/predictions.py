@@ -249,8 +249,8 @@ def page(publication: Publication, query: Query, found: Sequence[Row], path: str
 def _filters(query: Query, first: datetime) -> Filters:
     """What the query means for a list that begins at `first` unless the query says otherwise (and no cursor does)."""
     if query.cursor is None and query.since is not None:
-        first = _moment("from", query.since)
-    last = None if query.until is None else _moment("to", query.until, whole_day=True)
+        first = moment("from", query.since)
+    last = None if query.until is None else moment("to", query.until, whole_day=True)
     if query.cursor is None and query.since is not None and last is not None and last <= first:
         raise HTTPException("`to` has to be later than `from`.", status_code=422)
     return Filters(since=first, until=last, competition=query.competition, team=query.team, information_set=query.information_set)
@@ -266,7 +266,7 @@ def _fields(text: str | None, kind: type[Struct]) -> list[str] | None:
     return wanted
 
 
-def _moment(name: str, text: str, whole_day: bool = False) -> datetime:
+def moment(name: str, text: str, whole_day: bool = False) -> datetime:
     """The instant that a day (its start, or with `whole_day` the start of the next) or an instant stands for, in UTC."""
     try:
         if len(text) == len("2026-01-31"):

@@ -71,11 +71,17 @@ class Matches:
         rows = await self._rows(query, team_id=team_id)
         return Team(**rows[0]) if rows else None
 
-    async def form(self, team_id: str) -> list[Match]:
-        """The club's last played matches, the latest first."""
-        where = "(home_team_id = :team or away_team_id = :team) and status = 'played'"
+    async def form(
+        self, team_id: str, limit: int = FORM, before: datetime | None = None, opponent: str | None = None
+    ) -> list[Match]:
+        """The club's last played matches, the latest first: of all, or of those before a moment, or against one opponent."""
+        where = """
+            (home_team_id = :team or away_team_id = :team) and status = 'played'
+            and (cast(:before as timestamptz) is null or kickoff_at < :before)
+            and (cast(:opponent as text) is null or :opponent in (home_team_id, away_team_id))
+        """
         query = _MATCHES.format(where=where, order="kickoff_at desc, match_id desc")
-        return [Match.of(row) for row in await self._rows(query, team=team_id, limit=FORM)]
+        return [Match.of(row) for row in await self._rows(query, team=team_id, limit=limit, before=before, opponent=opponent)]
 
     async def matches(self, filters: MatchFilters, after: tuple[datetime, str] | None, limit: int) -> list[Match]:
         """At most `limit` matches by (kick-off, id), those behind `after` if given."""

@@ -53,6 +53,16 @@ class Record:
             CalibrationBin(**_rounded(row, CalibrationBin)) for row in await self._rows(query, information_set=information_set)
         ]
 
+    async def distances(self, information_set: str) -> list[tuple[datetime, float]]:
+        """By day of kick-off: the sum of the log losses above the closing odds', of the last forecasts before kick-off."""
+        query = """
+            select date_trunc('day', kickoff_at) as day, sum(log_loss - market_log_loss) as distance from published.score
+            where information_set = :information_set and horizon_hours = 0 and market_log_loss is not null
+            group by day
+            order by day
+        """
+        return [(row["day"], row["distance"]) for row in await self._rows(query, information_set=information_set)]
+
     async def settled(self, filters: RecordFilters, after: tuple[datetime, str] | None, limit: int) -> list[SettledPrediction]:
         """At most `limit` settled predictions by (kick-off, id), those behind `after` if given."""
         given = ["true"]

@@ -236,7 +236,7 @@ def test_numbers_read_as_people_write_them(said: object, expected: object) -> No
 def test_the_band_of_the_distance_is_that_of_a_sum_of_days_that_vary_so_much() -> None:
     """Day sums 1 and 3: their sum is 4, their sample variance 2, that of two such days 4."""
     first, second = NOW, NOW + timedelta(days=1)
-    ((day, total, low, high),) = cumulative([(first, 1.0, 5), (second, 3.0, 5)])
+    ((day, total, low, high),) = cumulative([(first, 1.0), (second, 3.0)])
     assert (day, total) == (second, 4.0)
     assert (low, high) == pytest.approx((4 - 1.96 * 2, 4 + 1.96 * 2))
 
