@@ -15,6 +15,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.problems import NoPublication
+from serving.routes.paging import TEXT
 from serving.store.publications import Publications
 from serving.store.seasons import Seasons
 
@@ -38,7 +39,7 @@ async def league_page(
     publications: NamedDependency[Publications],
     seasons: NamedDependency[Seasons],
     current: NamedDependency[CurrentPublication],
-    competition_id: Annotated[str, PathParameter(max_length=100, pattern=r"^[^\x00-\x1f]+$")],
+    competition_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
 ) -> Response[Any]:
     """Show a league."""
     if (publication := await current.get()) is None:

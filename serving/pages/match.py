@@ -17,7 +17,7 @@ from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.pages.wording import MARKETS
 from serving.problems import NoPublication
-from serving.routes.predictions import TEXT
+from serving.routes.paging import TEXT
 from serving.schemas import Change, Contribution, Selection
 from serving.schemas.matches import IssuedPrediction
 from serving.settings import Settings

@@ -14,6 +14,7 @@ from litestar.params import QueryParameter
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
+from serving.routes.paging import TEXT
 from serving.store.publications import Publications
 from serving.store.record import Record
 
@@ -28,7 +29,7 @@ async def record_page(
     record: NamedDependency[Record],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
-    information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = None,
+    information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT)] = None,
 ) -> Response[Any]:
     """Show the record of one information set."""
     publication = await current.get()

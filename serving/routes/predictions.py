@@ -25,13 +25,12 @@ from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.ready import FROM_MEMORY, key_of, seconds
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.paging import MAXIMUM_LIMIT, TEXT
 from serving.schemas import Prediction, PredictionDetail, PredictionPage, Publication
 from serving.settings import Settings
 from serving.store.publications import Filters, Publications
 
-MAXIMUM_LIMIT: Final = 200
 DEFAULT_LIMIT: Final = 50
-TEXT: Final = r"^[^\x00-\x1f]+$"  # PostgreSQL's text knows no NUL
 
 Fields = Annotated[
     str | None,
@@ -273,7 +272,7 @@ def moment(name: str, text: str, whole_day: bool = False) -> datetime:
             day = date.fromisoformat(text)
             return datetime.combine(day + timedelta(days=int(whole_day)), time(), UTC)
         # A plus sign that was not percent-encoded arrives as a space.
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        instant = datetime.fromisoformat(text.replace(" ", "+"))
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValidationException(f"`{name}` should be a day (2026-01-31) or an instant (2026-01-31T15:00Z).") from None
