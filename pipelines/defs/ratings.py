@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 
 from pipelines.defs.resources import FRESHNESS
+from pipelines.machine_code import Compilation
 from pipelines.store import gold
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
@@ -22,7 +23,9 @@ from pipelines.store.warehouse import Warehouse
     freshness_policy=FRESHNESS,
     description="What ratings, league tables and the memory of play said before each match; none of them has seen any odds.",
 )
-def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]) -> dg.MaterializeResult[None]:
+def match_rating(
+    warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None], machine_code: dg.ResourceParam[Compilation]
+) -> dg.MaterializeResult[None]:
     """Replay every rating over all matches: a full recompute, no hidden state."""
     from pipelines.forecast.features import rate
 
@@ -30,6 +33,8 @@ def match_rating(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[
 
     with ThreadPoolExecutor(1) as beside:  # PostgreSQL sends what is there while this process computes what should be
         there = beside.submit(warehouse.table, "forecast.match_rating")
-        ratings = rate(gold.matches(warehouse))
+        matches = gold.matches(warehouse)
+        machine_code.wait()
+        ratings = rate(matches)
     n_changed = warehouse.update("forecast.match_rating", "match_id", ratings.reset_index(), there.result())
     return dg.MaterializeResult(metadata={"dagster/row_count": len(ratings), "n_changed": n_changed})

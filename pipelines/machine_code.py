@@ -1,0 +1,81 @@
+"""The machine code of ratings, tables and the memory of play, made while a run still fetches files.
+
+numba compiles each loop when it is first called, which takes a third of a minute for all of them, and keeps the code beside its
+source. Where it is missing or older than its source, after an installation or a change, a process of its own makes it, so that
+nobody waits: compiling holds the interpreter's lock, and a thread would stop what else the run does.
+
+Belongs here: whether that is needed, doing it, waiting for it. Does not belong here: the loops (`pipelines.forecast`).
+"""
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_PROJECT: Final = Path(__file__).parents[1]
+_FORECAST: Final = Path(__file__).parent / "forecast"
+
+PATIENCE_SECONDS: Final = 120.0
+
+
+class Compilation:
+    """What makes the code of all loops beside this process, unless it is there."""
+
+    def __init__(self, folder: Path = _FORECAST) -> None:
+        self._process = None if is_made(folder) else subprocess.Popen([sys.executable, "-m", __name__], cwd=_PROJECT)
+
+    def wait(self) -> None:
+        """Return when the code is there. Where it takes too long or fails, whoever needs a loop compiles it."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(PATIENCE_SECONDS)
+
+    def close(self) -> None:
+        """End what nobody waits for any more; numba writes a whole file or none."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+def is_made(folder: Path = _FORECAST) -> bool:
+    """Whether every module with loops, all ratings among them, has code that is no older than itself."""
+    ratings = [each for each in (folder / "ratings").glob("*.py") if each.stem != "__init__"]
+    return all(
+        _is_newer(source) for source in (folder / "replay.py", folder / "standings.py", folder / "statespace.py", *ratings)
+    )
+
+
+def _is_newer(source: Path) -> bool:
+    indexes = list((source.parent / "__pycache__").glob(f"{source.stem}.*.nbi"))
+    return bool(indexes) and max(index.stat().st_mtime for index in indexes) >= source.stat().st_mtime
+
+
+def make() -> None:
+    """Have every loop called once, on a few matches that say nothing."""
+    import pandas as pd
+
+    from pipelines.forecast import features, national
+    from pipelines.forecast.contract import MATCH_COLUMNS
+
+    noons = pd.Series(pd.date_range("2000-01-01T12:00Z", periods=3, freq="D"))
+    hour = pd.Timedelta(hours=1)
+    said = {
+        "match_id": ["1", "2", "3"],
+        "competition_id": "E0",
+        "country": "England",
+        "status": "played",
+        "home_team_id": ["a", "b", "a"],
+        "away_team_id": ["b", "a", "b"],
+        "kickoff_at": noons,
+        "as_of": noons - hour,
+        "known_at": noons + 3 * hour,
+        "season": 1999,
+    }
+    matches = pd.DataFrame(dict.fromkeys(MATCH_COLUMNS, 1.0) | said)
+    features.rate(matches)
+    national.rate(matches.assign(is_neutral=0.0))
+
+
+if __name__ == "__main__":
+    make()

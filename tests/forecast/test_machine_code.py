@@ -1,0 +1,65 @@
+"""The compiled loops are made ahead of the run that needs them."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import pipelines
+from pipelines import machine_code
+from pipelines.forecast import features, national, replay, standings, statespace
+
+
+def test_making_it_calls_every_loop_that_a_day_needs() -> None:
+    machine_code.make()
+
+    for rating in [*features.RATINGS.values(), *national.RATINGS]:
+        run, *_ = replay._compiled(rating)
+        assert len(run.signatures) == 1
+    assert len(standings._compiled().signatures) == 1
+    assert len(statespace._compiled().signatures) == 1
+    assert machine_code.is_made()
+
+
+def test_code_older_than_its_source_is_made_anew(tmp_path: Path) -> None:
+    machine_code.make()
+    folder = tmp_path / "forecast"
+    shutil.copytree(Path(pipelines.__file__).parent / "forecast", folder)
+    assert machine_code.is_made(folder)
+
+    code = max(index.stat().st_mtime for index in folder.glob("**/elo.*.nbi"))
+    os.utime(folder / "ratings" / "elo.py", (code + 1, code + 1))
+
+    assert not machine_code.is_made(folder)
+
+
+def test_nothing_is_started_where_the_code_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine_code.make()
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
+
+    compilation = machine_code.Compilation()
+    compilation.wait()
+    compilation.close()
+
+
+def test_waiting_ends_with_the_process_that_makes_it(tmp_path: Path) -> None:
+    (tmp_path / "ratings").mkdir()
+    compilation = machine_code.Compilation(tmp_path)  # a folder without any code: the real one is made, or found
+
+    compilation.wait()
+
+    assert compilation._process is not None
+    assert compilation._process.returncode == 0
+    compilation.close()
+
+
+def test_a_run_that_ends_early_leaves_no_process_behind(tmp_path: Path) -> None:
+    (tmp_path / "ratings").mkdir()
+    compilation = machine_code.Compilation(tmp_path)
+
+    compilation.close()
+
+    assert compilation._process is not None
+    assert compilation._process.returncode == -9
