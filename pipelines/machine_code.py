@@ -4,9 +4,12 @@ numba compiles each loop when it is first called, which takes a third of a minut
 source. Where it is missing or older than its source, after an installation or a change, a process of its own makes it, so that
 nobody waits: compiling holds the interpreter's lock, and a thread would stop what else the run does.
 
+A second process waits for the first, and finds nothing left to do.
+
 Belongs here: whether that is needed, doing it, waiting for it. Does not belong here: the loops (`pipelines.forecast`).
 """
 
+import fcntl
 import subprocess
 import sys
 from contextlib import suppress
@@ -23,7 +26,7 @@ class Compilation:
     """What makes the code of all loops beside this process, unless it is there."""
 
     def __init__(self, folder: Path = _FORECAST) -> None:
-        self._process = None if is_made(folder) else subprocess.Popen([sys.executable, "-m", __name__], cwd=_PROJECT)
+        self._process = None if is_made(folder) else _begin()
 
     def wait(self) -> None:
         """Return when the code is there. Where it takes too long or fails, whoever needs a loop compiles it."""
@@ -40,10 +43,9 @@ class Compilation:
 
 def is_made(folder: Path = _FORECAST) -> bool:
     """Whether every module with loops, all ratings among them, has code that is no older than itself."""
+    loops = [folder / f"{name}.py" for name in ("replay", "standings", "statespace")]
     ratings = [each for each in (folder / "ratings").glob("*.py") if each.stem != "__init__"]
-    return all(
-        _is_newer(source) for source in (folder / "replay.py", folder / "standings.py", folder / "statespace.py", *ratings)
-    )
+    return all(_is_newer(source) for source in loops + ratings)
 
 
 def _is_newer(source: Path) -> bool:
@@ -51,8 +53,24 @@ def _is_newer(source: Path) -> bool:
     return bool(indexes) and max(index.stat().st_mtime for index in indexes) >= source.stat().st_mtime
 
 
+def _begin() -> "subprocess.Popen[bytes]":
+    # Not to this process's output, whose reader would wait for both. What fails here fails again, aloud, in the run.
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-m", __name__], cwd=_PROJECT, stdin=nothing, stdout=nothing, stderr=nothing)
+
+
 def make() -> None:
-    """Have every loop called once, on a few matches that say nothing."""
+    """Have the code of every loop there, one process at a time."""
+    cache = _FORECAST / "__pycache__"
+    cache.mkdir(exist_ok=True)
+    with (cache / "machine_code.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_made():
+            call_every_loop()
+
+
+def call_every_loop() -> None:
+    """Call each once, on a few matches that say nothing."""
     import pandas as pd
 
     from pipelines.forecast import features, national

@@ -46,7 +46,9 @@ def docs() -> None:
 
 @click.command()
 def prepare() -> None:
-    """Parse the dbt project if it changed, so that the code location can load."""
+    """Parse the dbt project if it changed, so that the code location can load; have loops compiled, for the first run."""
     from pipelines.defs.manifest import ensure_manifest
+    from pipelines.machine_code import Compilation
 
+    Compilation()  # it goes on when this command has ended; a run that needs it earlier waits for it
     ensure_manifest()

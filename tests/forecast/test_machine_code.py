@@ -12,8 +12,8 @@ from pipelines import machine_code
 from pipelines.forecast import features, national, replay, standings, statespace
 
 
-def test_making_it_calls_every_loop_that_a_day_needs() -> None:
-    machine_code.make()
+def test_every_loop_that_a_day_needs_is_called() -> None:
+    machine_code.call_every_loop()
 
     for rating in [*features.RATINGS.values(), *national.RATINGS]:
         run, *_ = replay._compiled(rating)
