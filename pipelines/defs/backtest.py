@@ -21,6 +21,7 @@ import dagster as dg
 import pandas as pd
 from dagster import DynamicOut, DynamicOutput, Nothing, UPathIOManager
 
+from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.forecast.contract import OUTCOMES
 from pipelines.settings import Settings
 from pipelines.store.silver import Silver
@@ -121,6 +122,7 @@ def forget_ended(instance: dg.DagsterInstance, folder: Path) -> None:
 
 
 @dg.op(ins={"matches": dg.In(Nothing), "ratings": dg.In(Nothing)}, out=DynamicOut(Nothing))
+@under_policy
 def seasons(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> Iterator[DynamicOutput[None]]:
     """Name the seasons that can be forecast: each becomes a step."""
     from pipelines.forecast.splits import is_played
@@ -131,9 +133,9 @@ def seasons(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> Ite
     wanted = [year for year in there[1:] if walk.first <= year <= walk.last]
     if not wanted:
         held = f"those from {there[0]} to {there[-1]}" if there else "none"
-        raise dg.Failure(
+        raise failure(
+            FailureClass.DATA,
             f"No season from {walk.first} to {walk.last} has played matches and earlier ones to learn from; the data hold {held}",
-            allow_retries=False,
         )
     if lacking := sorted(set(range(walk.first, walk.last + 1)).difference(wanted)):
         context.log.warning(f"left out, for there are no matches or none before: {', '.join(map(str, lacking))}")
@@ -142,6 +144,7 @@ def seasons(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> Ite
 
 
 @dg.op(ins={"start": dg.In(Nothing)}, out=dg.Out(io_manager_key="frames"))
+@under_policy
 def season(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> pd.DataFrame:
     """Forecast the season that the step is named after by a model that has seen only earlier ones."""
     from pipelines.forecast.backtest import backtest
@@ -153,6 +156,7 @@ def season(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> pd.D
 
 
 @dg.op(out=dg.Out(Nothing))
+@under_policy
 def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forecasts: list[pd.DataFrame]) -> None:
     """Judge the seasons together, keep the figures, write the file if one is asked for."""
     from pipelines.benchmark import write_evidence

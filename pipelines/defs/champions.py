@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from pipelines.defs.failures import FailureClass, failure
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import gold
@@ -46,7 +47,7 @@ def served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dic
             continue
         found[name] = champion, read(settings, registry, champion)
     if not found:
-        raise dg.Failure(_why_none(settings, warehouse, unread), allow_retries=False)
+        raise failure(FailureClass.DATA, _why_none(settings, warehouse, unread))
     for sentence in unread:
         dg.get_dagster_logger().warning(f"{sentence}: nothing new is said by it until `football train` was run")
     return found

@@ -10,6 +10,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.defs.dbt import Dbt
+from pipelines.defs.failures import under_policy
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.prose import page, write_page
 from pipelines.settings import PROJECT_DIR, Settings
@@ -29,6 +30,7 @@ TEXTS: Final = {
     owners=["team:data"],
     description="Static pages: the warehouse's documentation, Data Docs, the model's page and a start page.",
 )
+@under_policy
 def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
     """Generate the pages anew."""
     from expectations.docs import build_data_docs

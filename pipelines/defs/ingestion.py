@@ -13,6 +13,7 @@ from functools import partial
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.sources.protocol import (
@@ -25,7 +26,6 @@ from pipelines.sources.protocol import (
     ParsedFile,
     Scope,
     Source,
-    SourceUnreachable,
 )
 from pipelines.sources.registry import open_sources
 from pipelines.store import bronze as store
@@ -64,8 +64,8 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
     name="ingestion",
     group_name="bronze",
     pool="bronze",
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
 )
+@under_policy
 def ingestion(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -77,14 +77,8 @@ def ingestion(
     outcome = Ingestion(settings, bronze, landing)
     try:
         outcome.run()
-    except SourceUnreachable as error:
-        raise dg.Failure(
-            f"{error} What was loaded before stays, and so does the last publication. "
-            "Is FOOTBALL_DATA_URL right, and the network up?",
-            allow_retries=False,
-        ) from error
     except ValueError as error:  # what COMPETITIONS, SEASONS or SOURCES say makes no sense, and will not later
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise failure(FailureClass.CODE, str(error)) from error
     for note in outcome.notes:
         context.log.warning(note)
     metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}

@@ -6,6 +6,7 @@ Belongs here: the asset. It is made behind the day's work, by a job of its own: 
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
@@ -23,6 +24,7 @@ from pipelines.store.warehouse import Warehouse
     freshness_policy=FRESHNESS,
     description="Title, top four, relegation and expected points of each club, from ten thousand simulated ends of its season.",
 )
+@under_policy
 def season_outlook(
     settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]
 ) -> dg.MaterializeResult[None]:

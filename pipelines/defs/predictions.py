@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.champions import served, served_sets
+from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.quality import verdict
 from pipelines.defs.resources import FRESHNESS
 from pipelines.defs.training import MODELS_OF
@@ -33,6 +34,7 @@ LEDGER = dg.AssetKey(["forecast", "prediction"])
     freshness_policy=FRESHNESS,
     description="The append-only ledger: each coming match's probabilities and expected goals, with model, as_of and issued_at.",
 )
+@under_policy
 def prediction(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
@@ -59,11 +61,11 @@ def prediction(
     ]
     kept = ledger.Head.read(settings.ledger_head)
     if kept is not None and not ledger.goes_on(warehouse, kept):
-        raise dg.Failure(
+        raise failure(
+            FailureClass.DATA,
             f"The ledger is not the one whose end is noted in {settings.ledger_head}: rows were taken from it or changed. "
             "`football ledger verify` says what. If an earlier state of the database was restored on purpose, move that note "
             "away.",
-            allow_retries=False,
         )
     in_force = ledger.issue(warehouse, pd.concat(said, ignore_index=True), basis.present(warehouse))
     if head := ledger.head(warehouse):

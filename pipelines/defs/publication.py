@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipelines.announcement import announce
 from pipelines.defs.champions import served_champions
+from pipelines.defs.failures import under_policy
 from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
@@ -51,6 +52,7 @@ _NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_
     name="publication",
     group_name="published",
 )
+@under_policy
 def publication(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 
+from pipelines.defs.failures import under_policy
 from pipelines.defs.resources import FRESHNESS
 from pipelines.machine_code import Compilation
 from pipelines.store import gold
@@ -23,6 +24,7 @@ from pipelines.store.warehouse import Warehouse
     freshness_policy=FRESHNESS,
     description="What ratings, league tables and the memory of play said before each match; none of them has seen any odds.",
 )
+@under_policy
 def match_rating(
     warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None], machine_code: dg.ResourceParam[Compilation]
 ) -> dg.MaterializeResult[None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
 from pipelines.store import gold, ledger, read_model
@@ -37,6 +38,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
     name="record",
     group_name="forecast",
 )
+@under_policy
 def record(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]) -> Iterator[dg.MaterializeResult[None]]:
     """Score what was issued; a corrected result corrects its scores."""
     from pipelines.forecast.record import calibration, score, scoreboard

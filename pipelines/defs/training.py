@@ -17,6 +17,7 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.champions import is_readable, legible, read
+from pipelines.defs.failures import under_policy
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import gold
@@ -74,6 +75,7 @@ class TrainingConfig(dg.Config):
     group_name="forecast",
     can_subset=True,
 )
+@under_policy
 def training(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,

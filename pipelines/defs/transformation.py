@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
 from pipelines.defs.dbt import Dbt
+from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.manifest import DBT_DIR, project_digest, target_dir
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
@@ -46,6 +47,7 @@ _LEAVES_A_CORE = dg.AssetKey(["silver", "int_price"]).to_python_identifier()
 
 
 @dbt_assets(manifest=MANIFEST, project=PROJECT, dagster_dbt_translator=Translator(), name="transformation")
+@under_policy
 def transformation(
     context: dg.AssetExecutionContext, dbt: Dbt, settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[None]
 ) -> Iterator[Any]:
@@ -57,7 +59,7 @@ def transformation(
     silver, digest = Silver(settings.transform_url), project_digest()
     is_as_made = silver.made_by() == digest
     if not is_as_made and context.is_subset:
-        raise dg.Failure("The dbt project changed: run the whole day first, which makes every table anew.", allow_retries=False)
+        raise failure(FailureClass.CODE, "The dbt project changed: run the whole day first, which makes every table anew.")
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     if not is_as_made:
         arguments.append("--full-refresh")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
@@ -24,6 +25,7 @@ from pipelines.store.warehouse import Warehouse
     freshness_policy=FRESHNESS,
     description="Whether every link of the ledger still follows from the one before it, and up to which prediction.",
 )
+@under_policy
 def ledger_verification(
     context: dg.AssetExecutionContext,
     settings: dg.ResourceParam[Settings],
