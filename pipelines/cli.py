@@ -13,6 +13,7 @@ from pipelines.commands.fixtures import explain, outlook, predictions
 from pipelines.commands.ledger import ledger_group
 from pipelines.commands.models import models
 from pipelines.commands.national import national
+from pipelines.commands.quarantine import quarantine_group
 from pipelines.commands.reproduce import reproduce
 from pipelines.commands.runs import build, docs, prepare, refresh, train
 
@@ -24,6 +25,7 @@ commands: list[click.Command] = [
     refresh,
     models,
     ledger_group,
+    quarantine_group,
     compare,
     challenge,
     national,

@@ -78,12 +78,12 @@ POLICIES: Final[Mapping[FailureClass, Policy]] = MappingProxyType(
         FailureClass.SOURCE_CHANGED: Policy(
             *(0, 0, Response.QUARANTINE),
             meaning="The API goes on with the last publication; the file concerned adds nothing until it is understood.",
-            advice="Look at the file and at what was set aside of it; mend the parser.",
+            advice="Look at the file and at what was set aside of it; mend the parser, then `football quarantine replay`.",
         ),
         FailureClass.DATA: Policy(
             *(0, 0, Response.QUARANTINE),
             meaning="The API goes on with the last publication; nothing that failed a check reaches it.",
-            advice="Read the failed check's table in Dagster.",
+            advice="Read the failed check's table in Dagster, and `football quarantine list`.",
         ),
         FailureClass.RESOURCE: Policy(
             *(0, 0, Response.STOP),

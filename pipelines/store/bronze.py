@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine
+from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, UnusableCell
 from pipelines.store.encoding import ROW_TABLES, Encoded, encode, table_of
 from pipelines.store.warehouse import Warehouse
 
@@ -26,12 +26,20 @@ KEPT_SHARE: Final = 0.95
 
 _GROWING: Final = frozenset({"main", "new", "json", "international"})
 
+WRITING: Final = "select pg_advisory_xact_lock(hashtext('bronze.source_file'))"
+"""One writer at a time, to the end of its transaction: the next version number is read before it is written."""
+
+HOME_COLUMNS: Final = ("HomeTeam", "HT", "Home", "team1", "home_team")
+AWAY_COLUMNS: Final = ("AwayTeam", "AT", "Away", "team2", "away_team")
+"""What a match's teams may be called, in all layouts."""
+
 _ROW_COLUMNS: Final = (
     "file_id",
     "source",
     "key",
     "layout",
     "since_version",
+    "until_version",
     "ingested_at",
     "line_number",
     "row_digest",
@@ -131,8 +139,7 @@ class _Version:
 
 
 def _write(cursor: psycopg.Cursor[Any], batch: Sequence[Encoded], now: datetime) -> list[LoadResult]:
-    # One writer at a time: the next version number is read before it is written.
-    cursor.execute("select pg_advisory_xact_lock(hashtext('bronze.source_file'))")
+    cursor.execute(WRITING)
     known = _known(cursor, [(each.delivery.source, each.delivery.key) for each in batch])
     results: list[LoadResult] = []
     versions: list[_Version] = []
@@ -142,15 +149,17 @@ def _write(cursor: psycopg.Cursor[Any], batch: Sequence[Encoded], now: datetime)
             _renew_validators(cursor, before.file_id, each.delivery)
             results.append(_unchanged(each.delivery, before))
         else:
-            versions.append(_Version(each, before, 1 if before is None else before.version + 1, _state(each, before)))
+            state = state_of(each, None if before is None else before.n_intact)
+            versions.append(_Version(each, before, 1 if before is None else before.version + 1, state))
     file_ids = _insert_files(cursor, versions)
-    _insert_quarantine(cursor, file_ids, versions, now)
-    _insert_unusable(cursor, file_ids, versions)
+    new = list(zip(file_ids, (version.file for version in versions), strict=True))
+    insert_quarantine(cursor, [(file_id, file.quarantined) for file_id, file in new], now)
+    insert_unusable(cursor, [(file_id, file.unusable) for file_id, file in new])
     fresh: dict[str, list[bytes]] = {}
     for file_id, version in zip(file_ids, versions, strict=True):
         table = table_of(version.file.layout)
         lines, n_withdrawn = _compare(cursor, table, version)
-        fresh.setdefault(table, []).extend(_prefixed(lines, file_id, version, now))
+        fresh.setdefault(table, []).extend(_prefixed(lines, file_id, version.file, (version.version, None), now))
         results.append(_changed(file_id, version, len(lines), n_withdrawn))
     for table, lines in fresh.items():
         _copy(cursor, table, lines)
@@ -172,10 +181,25 @@ def _compare(cursor: psycopg.Cursor[Any], table: str, new: _Version) -> tuple[li
     return lines, sum(n_withdrawn)
 
 
-def _prefixed(lines: Iterable[bytes], file_id: int, new: _Version, now: datetime) -> Iterator[bytes]:
-    delivery = new.file.delivery
-    constants = (str(file_id), delivery.source, delivery.key, new.file.layout, str(new.version), now.isoformat())
-    prefix = "".join(f"{_escape(value)}\t" for value in constants).encode()
+def add_rows(
+    cursor: psycopg.Cursor[Any],
+    file: Encoded,
+    file_id: int,
+    versions: tuple[int, int | None],
+    lines: Iterable[bytes],
+    now: datetime,
+) -> None:
+    """Store some lines of a file as rows that stand from one of its `versions` until another; None: they still do."""
+    _copy(cursor, table_of(file.layout), list(_prefixed(lines, file_id, file, versions, now)))
+
+
+def _prefixed(
+    lines: Iterable[bytes], file_id: int, file: Encoded, versions: tuple[int, int | None], now: datetime
+) -> Iterator[bytes]:
+    since, until = versions
+    texts = (str(file_id), file.delivery.source, file.delivery.key, file.layout, str(since))
+    end = "\\N" if until is None else str(until)
+    prefix = "".join(f"{value}\t" for value in (*map(_escape, texts), end, now.isoformat())).encode()
     return (prefix + line for line in lines)
 
 
@@ -195,10 +219,11 @@ def _changed(file_id: int, new: _Version, n_inserted: int, n_withdrawn: int) -> 
     )
 
 
-def _state(file: Encoded, before: _Known | None) -> str:
-    if file.state != "intact" or file.layout not in _GROWING or before is None or before.n_intact is None:
+def state_of(file: Encoded, n_intact: int | None) -> str:
+    """The state of a version, after one whose last intact state had `n_intact` rows (None: there was none)."""
+    if file.state != "intact" or file.layout not in _GROWING or n_intact is None:
         return file.state
-    return "intact" if file.n_loaded >= KEPT_SHARE * before.n_intact else "shrunk"
+    return "intact" if file.n_loaded >= KEPT_SHARE * n_intact else "shrunk"
 
 
 def _known(cursor: psycopg.Cursor[Any], files: Sequence[tuple[str, str]]) -> dict[tuple[str, str], _Known]:
@@ -255,11 +280,12 @@ def _insert_files(cursor: psycopg.Cursor[Any], versions: Sequence[_Version]) -> 
     return [int(row[0]) for result in cursor.results() for row in result]
 
 
-def _insert_quarantine(cursor: psycopg.Cursor[Any], file_ids: Sequence[int], versions: Sequence[_Version], now: datetime) -> None:
+def insert_quarantine(cursor: psycopg.Cursor[Any], files: Iterable[tuple[int, Iterable[QuarantinedLine]]], now: datetime) -> None:
+    """Set lines of file versions, by their `file_id`, aside."""
     entries = [
         (file_id, line.line_number, line.n_lines, line.reason, line.explanation, line.content, now)
-        for file_id, new in zip(file_ids, versions, strict=True)
-        for line in new.file.quarantined
+        for file_id, lines in files
+        for line in lines
     ]
     if entries:
         cursor.executemany(
@@ -271,11 +297,12 @@ def _insert_quarantine(cursor: psycopg.Cursor[Any], file_ids: Sequence[int], ver
         )
 
 
-def _insert_unusable(cursor: psycopg.Cursor[Any], file_ids: Sequence[int], versions: Sequence[_Version]) -> None:
+def insert_unusable(cursor: psycopg.Cursor[Any], files: Iterable[tuple[int, Iterable[UnusableCell]]]) -> None:
+    """Note cells of file versions, by their `file_id`, that say nothing usable."""
     entries = [
         (file_id, cell.line_number, cell.column_name, cell.n_cells, cell.content, cell.reason)
-        for file_id, new in zip(file_ids, versions, strict=True)
-        for cell in new.file.unusable
+        for file_id, cells in files
+        for cell in cells
     ]
     if entries:
         cursor.executemany(
@@ -310,15 +337,16 @@ def _withdraw(
             """
             update {} set until_version = %s
             where row_id = any(%s)
-            and (
-                btrim(coalesce(cells ->> 'HomeTeam', cells ->> 'HT', cells ->> 'Home', cells ->> 'team1', cells ->> 'home_team')),
-                btrim(coalesce(cells ->> 'AwayTeam', cells ->> 'AT', cells ->> 'Away', cells ->> 'team2', cells ->> 'away_team'))
-            ) not in (select * from unnest(%s::text[], %s::text[]))
+            and (btrim(coalesce({})), btrim(coalesce({}))) not in (select * from unnest(%s::text[], %s::text[]))
             """
-        ).format(sql.Identifier("bronze", table)),
+        ).format(sql.Identifier("bronze", table), _cells(HOME_COLUMNS), _cells(AWAY_COLUMNS)),
         (version, row_ids, [home for home, _ in teams], [away for _, away in teams]),
     )
     return cursor.rowcount
+
+
+def _cells(names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.SQL("cells ->> {}").format(name) for name in names)
 
 
 def _copy(cursor: psycopg.Cursor[Any], table: str, lines: Sequence[bytes]) -> None:
