@@ -10,22 +10,21 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
+from pipelines.defs.failures import POLICIES, FailureClass, runbook_line
 from pipelines.settings import Settings
 
 _log = logging.getLogger(__name__)
 
 
-def announce(settings: Settings, *, job: str, run_id: str, error: str) -> None:
-    """Log the failure and post it as JSON where an address is set.
+def announce(settings: Settings, *, job: str, run_id: str, error: str, kind: FailureClass) -> None:
+    """Log the failure, with what its class means for readers and what to look at, and post it as JSON where an address is set.
 
     Raises:
         httpx.HTTPError: the address did not take the message; the sensor's tick fails and is tried again.
     """
-    title, text = (
-        f"Run of {job} failed ({settings.edition})",
-        f"{error}\nThe last publication stands; the service goes on with it.",
-    )
-    _send(settings, {"title": title, "text": text, "run_id": run_id})
+    title = f"Run of {job} failed: {kind} ({settings.edition})"
+    text = f"{error}\n{POLICIES[kind].meaning}\n{runbook_line(kind)}"
+    _send(settings, {"title": title, "text": text, "class": kind.value, "run_id": run_id})
 
 
 def announce_drift(settings: Settings, found: Sequence[str]) -> None:

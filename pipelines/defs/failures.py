@@ -194,6 +194,13 @@ def classify_event(event: dg.DagsterEvent) -> FailureClass:
     return FailureClass.CODE
 
 
+def sentence_of(event: dg.DagsterEvent) -> str:
+    """What a failed step said of itself, after its name; else Dagster's message."""
+    noted = event.step_failure_data.user_failure_data if event.is_step_failure else None
+    said = noted.description if noted is not None else None
+    return f"{event.step_key}: {said}" if said else event.message or "no message"
+
+
 def failure(kind: FailureClass, sentence: str) -> dg.Failure:
     """What ends a step for good: the sentence, and as metadata its class, what it means for the API, and what to do."""
     policy = POLICIES[kind]

@@ -1,5 +1,6 @@
 """The code location: what a data engineer finds in the Dagster UI."""
 
+import errno
 import json
 import socket
 import threading
@@ -10,6 +11,8 @@ import dagster as dg
 import pytest
 
 from pipelines.defs.alerts import announce
+from pipelines.defs.automation import run_failure_sensor
+from pipelines.defs.failures import FailureClass, under_policy
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.training import MODELS_OF
 from pipelines.forecast import contract
@@ -124,13 +127,47 @@ def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
 
 def test_a_failed_run_is_told_to_the_webhook_with_what_it_means_for_readers(webhook: tuple[str, list[dict[str, str]]]) -> None:
     url, received = webhook
-    announce(Settings.read({"ALERT_WEBHOOK_URL": url, "EDITION": "live"}), job="day", run_id="r1", error="ingestion failed")
-    (message,) = received
-    assert message["title"] == "Run of day failed (live)"
-    assert message["run_id"] == "r1"
-    assert "The last publication stands" in message["text"]
+    announce(
+        Settings.read({"ALERT_WEBHOOK_URL": url, "EDITION": "live"}),
+        job="day",
+        run_id="r1",
+        error="ingestion failed",
+        kind=FailureClass.NETWORK,
+    )
+    assert received == [
+        {
+            "title": "Run of day failed: network (live)",
+            "text": "ingestion failed\n"
+            "The API goes on with the last publication; its forecasts become older, not wrong.\n"
+            "Is the source up, FOOTBALL_DATA_URL right, the network there? (deploy/runbooks/failures.md#network)",
+            "class": "network",
+            "run_id": "r1",
+        }
+    ]
+
+
+def test_the_sensor_tells_the_class_of_the_step_that_failed(
+    webhook: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset
+    @under_policy
+    def broken() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    job = dg.Definitions(assets=[broken], jobs=[dg.define_asset_job("day", [broken])]).resolve_job_def("day")
+    monkeypatch.setenv("ALERT_WEBHOOK_URL", webhook[0])
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            "run_failure_sensor", result.get_run_failure_event(), instance, result.dagster_run
+        ).for_run_failure()
+        list(run_failure_sensor(context))  # type: ignore[arg-type]
+    (message,) = webhook[1]
+    assert message["class"] == "resource"
+    assert message["text"].startswith("broken: OSError: [Errno 28] No space left on device")
+    assert message["run_id"] == result.run_id
 
 
 def test_without_a_webhook_the_message_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    announce(Settings.read({}), job="day", run_id="r2", error="no space left")
+    announce(Settings.read({}), job="day", run_id="r2", error="no space left", kind=FailureClass.RESOURCE)
     assert "no space left" in caplog.text
