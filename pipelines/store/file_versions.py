@@ -199,3 +199,19 @@ def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
         from bronze.source_file order by source, key, version desc
         """
     )
+
+
+def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str]]]:
+    """`source, key, version, header` of the two latest versions of each file that have one."""
+    with warehouse.connect() as connection:
+        return connection.execute(
+            """
+            select source, key, version, header
+            from (
+                select source, key, version, header, row_number() over (partition by source, key order by version desc) as n_later
+                from bronze.source_file where header is not null
+            ) as known
+            where n_later <= 2
+            order by source, key, version
+            """
+        ).fetchall()

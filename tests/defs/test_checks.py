@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from deploy.database import Urls
-from pipelines.defs import ingestion, quality
+from pipelines.defs import ingestion, quality, schema_changes
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file
 from pipelines.sources.protocol import Delivery
@@ -96,3 +96,21 @@ def test_a_first_round_without_results_letters_stops_the_run_and_is_judged_again
         result = quality.checks[0](settings=settings, bronze=warehouse)
         assert isinstance(result, dg.AssetCheckResult)
         assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+
+
+def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(warehouse: Warehouse) -> None:
+    load(warehouse, {})
+    before = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(before, dg.AssetCheckResult)
+    assert (before.passed, before.description) == (True, "all columns are as they were")
+    content = "".join(f"{line}{more}\n" for line, more in zip((HEADER, *first_round({})), (",BFEH", *[",2.2"] * 10), strict=True))
+    parsed = football_data_file.parse(content.encode(), football_data.expectation_of(E0))
+    with warehouse.connect() as connection:
+        bronze.load(connection, Delivery("football_data", E0, content.encode(), None, None, NOW), parsed, NOW)
+    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "columns of 1 files differ from before: 1 new"
+    assert table(result.metadata["changes"].value) == [
+        {"source": "football_data", "key": E0, "compared_with": "version 1", "kind": "new", "column": "BFEH"}
+    ]
