@@ -72,11 +72,6 @@ def landing_damaged(world: World) -> None:
     landing.get(digest)
 
 
-def another_run_never_ends(world: World) -> None:
-    with alone(world.database, timedelta(0), print), alone(world.database, timedelta(milliseconds=50), lambda: None):
-        pass
-
-
 def wrapped(_: World) -> None:
     try:
         requests.get("http://127.0.0.1:9/", timeout=1)
@@ -120,7 +115,6 @@ CASES: dict[str, tuple[Callable[[World], Any], FailureClass]] = {
     "Two transactions wait for each other": (raised_by_postgres("40P01"), DOWN),
     "Valkey is away": (lambda _: redis.Redis(port=9, retry=None).ping(), DOWN),
     "The model registry is away": (wrapped, DOWN),
-    "Another run never ends": (another_run_never_ends, DOWN),
 }
 
 
@@ -239,6 +233,27 @@ def test_a_failed_blocking_check_is_a_failure_of_the_data(instance: dg.DagsterIn
     result = dg.materialize([checked], instance=instance, raise_on_error=False)
     (event,) = result.get_step_failure_events()
     assert classify_event(event) is FailureClass.DATA
+
+
+def test_a_run_that_never_gets_its_turn_ends_before_its_steps_and_is_classed_all_the_same(
+    database: Urls, instance: dg.DagsterInstance
+) -> None:
+    @dg.resource
+    def turn(_: dg.InitResourceContext) -> Iterator[None]:
+        with alone(database.ingest, timedelta(milliseconds=50), lambda: None):
+            yield
+
+    @dg.asset(required_resource_keys={"turn"})
+    @under_policy
+    def waiting() -> None:
+        raise AssertionError("it never had its turn")
+
+    job = dg.Definitions(assets=[waiting], resources={"turn": turn}, jobs=[dg.define_asset_job("day")]).resolve_job_def("day")
+    with alone(database.ingest, timedelta(0), lambda: None):
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    event = result.get_run_failure_event()
+    assert not result.get_step_failure_events()
+    assert classify_event(event) is FailureClass.DEPENDENCY_DOWN
 
 
 def test_outside_a_run_the_exception_passes_as_it_is() -> None:
