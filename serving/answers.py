@@ -175,5 +175,7 @@ def _cell(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, dict):
+        return json.encode(value).decode()
     # A spreadsheet runs a cell that begins like a formula; names of clubs never do.
     return "'" + value if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

@@ -35,6 +35,7 @@ from serving.pages.reference import ReferencePage, no_such_page
 from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
 from serving.ready import ReadyAnswers
+from serving.routes.audit import list_audit
 from serving.routes.auth import create_token
 from serving.routes.competitions import list_competitions
 from serving.routes.health import live, ready
@@ -49,6 +50,7 @@ from serving.routes.record import get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
 from serving.settings import Settings
 from serving.store.accounts import Accounts
+from serving.store.audit import Audit
 from serving.store.database import Database
 from serving.store.lineage import Lineages
 from serving.store.matches import Matches
@@ -106,6 +108,7 @@ def create_app(settings: Settings) -> Litestar:
         "models": Models(database),
         "lineages": Lineages(database),
         "pins": Pins(database),
+        "audit": Audit(database),
         "current": current,
         "metrics": metrics,
         "logins": logins,
@@ -139,6 +142,7 @@ def create_app(settings: Settings) -> Litestar:
                     get_numbered_publication,
                     pin_publication,
                     release_publication,
+                    list_audit,
                 ],
             ),
             live,

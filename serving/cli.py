@@ -1,4 +1,4 @@
-"""The commands of this half: `football token` and `football account …`.
+"""The commands of this half: `football token`, `football account …`, and `football audit …` from its own module.
 
 Belongs here: arguments, and messages for a person. Heavy imports happen where they are used, so that `football --help`
 stays quick.
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 
+from serving.audit.command import audit_group
 from serving.settings import ClientSettings
 
 if TYPE_CHECKING:
+    from serving.audit.entries import Actor
     from serving.store.accounts import Accounts
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ def account() -> None:
 @account.command("list")
 def list_accounts() -> None:
     """List all accounts."""
-    for each in _with_accounts(lambda accounts: accounts.accounts()):
+    for each in _with_accounts(lambda accounts, _: accounts.accounts()):
         state = f"disabled {each.disabled_at:%Y-%m-%d %H:%M}" if each.disabled_at else "enabled"
         click.echo(f"{each.username}\t{each.role}\t{state}")
 
@@ -66,7 +68,7 @@ _role = click.option("--role", type=click.Choice(["reader", "operator"]), defaul
 def create(username: str, role: str, password_file: TextIO | None) -> None:
     """Create an account."""
     password_hash = _hash(_password(password_file))
-    if not _with_accounts(lambda accounts: accounts.create_account(username, password_hash, role)):
+    if not _with_accounts(lambda accounts, by: accounts.create_account(username, password_hash, role, by)):
         raise click.ClickException(f"There is an account {username} already.")
     click.echo(f"Created the {role} {username}.")
 
@@ -77,7 +79,7 @@ def create(username: str, role: str, password_file: TextIO | None) -> None:
 def set_password(username: str, password_file: TextIO | None) -> None:
     """Give an account another password."""
     password_hash = _hash(_password(password_file))
-    if not _with_accounts(lambda accounts: accounts.set_password(username, password_hash)):
+    if not _with_accounts(lambda accounts, by: accounts.set_password(username, password_hash, by)):
         raise click.ClickException(f"There is no account {username}.")
     click.echo(f"{username} has a new password.")
 
@@ -86,7 +88,7 @@ def set_password(username: str, password_file: TextIO | None) -> None:
 @click.argument("username")
 def disable(username: str) -> None:
     """Refuse further logins; tokens given out before end within 15 minutes."""
-    if not _with_accounts(lambda accounts: accounts.disable_account(username)):
+    if not _with_accounts(lambda accounts, by: accounts.disable_account(username, by)):
         raise click.ClickException(f"There is no enabled account {username}.")
     click.echo(f"{username} can no longer log in.")
 
@@ -101,23 +103,30 @@ def demo() -> None:
     if not path.exists():
         _write_login(path, {"username": DEMO_USERNAME, "password": secrets.token_urlsafe(18)})
     login = _read_login(path)
-    password_hash = _hash(login["password"])
+    username, password = login["username"], login["password"]
+    password_hash = _hash(password)
 
-    async def ensure(accounts: Accounts) -> None:
-        if not await accounts.create_account(login["username"], password_hash, "reader"):
-            await accounts.set_password(login["username"], password_hash)
-            await accounts.enable_account(login["username"])
+    async def ensure(accounts: Accounts, by: Actor) -> None:
+        from serving.identity.passwords import matches
+
+        known = await accounts.account(username)
+        if known is None:
+            await accounts.create_account(username, password_hash, "reader", by)
+        elif not matches(known.password_hash, password):  # each `football up` asks for it: only a change is written
+            await accounts.set_password(username, password_hash, by)
+        await accounts.enable_account(username, by)
 
     _with_accounts(ensure)
-    click.echo(f"The account {login['username']} is ready; its password is in {path}.")
+    click.echo(f"The account {username} is ready; its password is in {path}.")
 
 
-commands: list[click.Command] = [token, account]
+commands: list[click.Command] = [token, account, audit_group]
 
 
-def _with_accounts(work: Callable[[Accounts], Awaitable[T]]) -> T:
+def _with_accounts(work: Callable[[Accounts, Actor], Awaitable[T]]) -> T:
     import asyncio
 
+    from serving.audit.entries import command_line
     from serving.store.accounts import Accounts
     from serving.store.database import Database, StoreUnavailable
 
@@ -128,7 +137,7 @@ def _with_accounts(work: Callable[[Accounts], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(url, pool_size=1)
         try:
-            return await work(Accounts(database))
+            return await work(Accounts(database), command_line())
         finally:
             await database.close()
 

@@ -86,6 +86,7 @@ class ClientSettings:
     api_url: str
     database_url: str = field(repr=False)
     demo_login_file: Path | None
+    audit_head: Path | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
@@ -96,7 +97,13 @@ class ClientSettings:
             api_url=(env.get("API_URL") or "http://127.0.0.1:8000").rstrip("/"),
             database_url=env.get("API_DATABASE_URL", ""),
             demo_login_file=Path(login_file) if login_file else None,
+            audit_head=_audit_head(env),
         )
+
+
+def _audit_head(env: Mapping[str, str]) -> Path | None:
+    """Where the end of the audit is noted outside the database: in the edition's folder."""
+    return Path(folder) / "audit-head.json" if (folder := env.get("STATE_DIR")) else None
 
 
 def _required(env: Mapping[str, str], name: str, form: str) -> str:

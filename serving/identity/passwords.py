@@ -57,13 +57,14 @@ class PasswordChecker:
             raise Busy
         self._n_present += 1
         try:
-            matches = await anyio.to_thread.run_sync(_verify, password_hash or self._nobody, password, limiter=self._limiter)
+            is_right = await anyio.to_thread.run_sync(matches, password_hash or self._nobody, password, limiter=self._limiter)
         finally:
             self._n_present -= 1
-        return matches and password_hash is not None
+        return is_right and password_hash is not None
 
 
-def _verify(password_hash: str, password: str) -> bool:
+def matches(password_hash: str, password: str) -> bool:
+    """Whether the password belongs to the hash; takes some 28 ms of a core."""
     try:
         return HASHER.verify(password_hash, password)
     except (VerificationError, InvalidHashError):

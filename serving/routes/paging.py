@@ -4,6 +4,7 @@ Belongs here: the cursor and the link to the next page. Does not belong here: wh
 """
 
 import hashlib
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,6 +19,8 @@ from serving.answers import CSV, JSON, cacheable, to_csv, to_json, wants_csv
 
 MAXIMUM_LIMIT: Final = 200
 TEXT: Final = r"^[^\x00-\x1f]+$"  # PostgreSQL's text knows no NUL
+NUMBER: Final = re.compile(r"[0-9]{1,18}")
+"""The id of a row in a list by number."""
 
 Row = TypeVar("Row")
 Filters = Mapping[str, str | int | None]

@@ -1,7 +1,6 @@
 """Every publication, and pinning an earlier one."""
 
-import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, put
 from litestar.di import NamedDependency
@@ -11,13 +10,12 @@ from litestar.params import PathParameter, QueryParameter
 from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
+from serving.routes.acting import actor
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
-from serving.routes.paging import MAXIMUM_LIMIT, after, next_cursor, page
+from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, page
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
 from serving.store.pins import Pins
-
-NUMBER: Final = re.compile(r"[0-9]{1,18}")
 
 
 @get(
@@ -92,7 +90,7 @@ async def pin_publication(
     data: PinRequest,
 ) -> Pin:
     """Pin one."""
-    if (pin := await pins.pin(data.publication_id, data.reason, str(request.user.subject))) is None:
+    if (pin := await pins.pin(data.publication_id, data.reason, actor(request))) is None:
         raise NotFoundException("There is no publication of this number.")
     await current.refresh()  # whoever pinned it sees it at once; the other workers ask within a second
     return pin
@@ -107,8 +105,10 @@ async def pin_publication(
     description="Serve the latest publication again.",
     responses=problems(401, 403, 404, 503),
 )
-async def release_publication(pins: NamedDependency[Pins], current: NamedDependency[CurrentPublication]) -> None:
+async def release_publication(
+    request: Request[Any, Any, Any], pins: NamedDependency[Pins], current: NamedDependency[CurrentPublication]
+) -> None:
     """Release it."""
-    if not await pins.release():
+    if not await pins.release(actor(request)):
         raise NotFoundException("No publication is pinned.")
     await current.refresh()

@@ -3,8 +3,8 @@
 Belongs here: the pool, its bounds, and what becomes of a database that does not answer. Does not belong here: a query.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,7 +23,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = 8) -> None:
         self._engine = create_async_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"),
-            isolation_level="AUTOCOMMIT",  # every method is one statement
+            isolation_level="AUTOCOMMIT",  # reading is one statement at a time
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=2,
@@ -31,6 +31,8 @@ class Database:
             hide_parameters=True,  # user names do not belong in logged errors
             connect_args={"connect_timeout": 2, "options": "-c timezone=UTC -c statement_timeout=5000"},
         )
+
+        self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     async def close(self) -> None:
         """Close the connections."""
@@ -48,8 +50,25 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which every statement is its own transaction."""
-        try:
+        with _told_as_unavailable():
             async with self._engine.connect() as connection:
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
-            raise StoreUnavailable("The database cannot be reached.") from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which everything is one transaction: kept at the end, undone by an exception.
+
+        Raises:
+            StoreUnavailable: the database does not answer in time.
+        """
+        with _told_as_unavailable():
+            async with self._transactional.begin() as connection:
+                yield connection
+
+
+@contextmanager
+def _told_as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StoreUnavailable("The database cannot be reached.") from error

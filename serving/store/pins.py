@@ -8,11 +8,14 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from serving.audit.entries import Actor
 from serving.schemas import Publication
 from serving.schemas.publications import Pin
+from serving.store.audit import audited
 from serving.store.database import Database
 
 _COLUMNS: Final = ", ".join(Publication.__struct_fields__)
+_STANDING: Final = "select publication_id, reason, pinned_at, pinned_by from app.pin"
 
 
 class Pins:
@@ -23,10 +26,10 @@ class Pins:
 
     async def pinned(self) -> Pin | None:
         """The pin that stands, None while the latest publication is served."""
-        rows = await self._rows("select publication_id, reason, pinned_at, pinned_by from app.pin")
+        rows = await self._rows(_STANDING)
         return Pin(**rows[0]) if rows else None
 
-    async def pin(self, publication_id: int, reason: str, pinned_by: str) -> Pin | None:
+    async def pin(self, publication_id: int, reason: str, by: Actor) -> Pin | None:
         """Pin a publication, in the place of one that was pinned before; None if there is no such publication."""
         query = """
             insert into app.pin (publication_id, reason, pinned_by)
@@ -37,12 +40,24 @@ class Pins:
                 = (excluded.publication_id, excluded.reason, excluded.pinned_by, now())
             returning publication_id, reason, pinned_at, pinned_by
         """
-        rows = await self._rows(query, publication_id=publication_id, reason=reason, pinned_by=pinned_by)
-        return Pin(**rows[0]) if rows else None
+        values = {"publication_id": publication_id, "reason": reason, "pinned_by": by.subject}
+        async with audited(self._database, by) as write:
+            before = await write.rows(sa.text(_STANDING))
+            after = await write.rows(sa.text(query).bindparams(**values))
+            if not after:
+                return None
+            await write.tell("publication.pin", f"publication/{publication_id}", before[0] if before else None, after[0])
+        return Pin(**after[0])
 
-    async def release(self) -> bool:
+    async def release(self, by: Actor) -> bool:
         """Serve the latest publication again; False if none was pinned."""
-        return bool(await self._rows("delete from app.pin returning publication_id"))
+        query = "delete from app.pin returning publication_id, reason, pinned_at, pinned_by"
+        async with audited(self._database, by) as write:
+            before = await write.rows(sa.text(query))
+            if not before:
+                return False
+            await write.tell("publication.release", f"publication/{before[0]['publication_id']}", before[0], None)
+        return True
 
     async def publications(self, before: int | None, limit: int) -> list[Publication]:
         """At most `limit` publications, the latest first, those before the number `before` if given."""

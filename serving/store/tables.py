@@ -4,6 +4,7 @@ Does not belong here: queries, and what the pipeline owns.
 """
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = sa.MetaData(
     naming_convention={
@@ -39,4 +40,22 @@ pin = sa.Table(
     sa.CheckConstraint("is_only", name="only"),
     schema="app",
     comment="The publication that is served whatever is published after it.",
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="set by the database, without a gap"),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False, comment="set by the database"),
+    sa.Column("actor", sa.Text, nullable=False, comment="account:<number>, key:<number> or cli:<user>"),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("object", sa.Text, nullable=False),
+    sa.Column("before", JSONB),
+    sa.Column("after", JSONB),
+    sa.Column("request_id", sa.Text),
+    sa.Column("address", sa.Text, comment="the client's network"),
+    sa.Column("link", sa.Text, nullable=False, comment="SHA-256 of the row and of the link before it, set by the database"),
+    sa.CheckConstraint("actor ~ '^(account|key|cli):.'", name="actor"),
+    schema="app",
+    comment="Every write of the service: who, what, when, from where.",
 )

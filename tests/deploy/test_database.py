@@ -47,7 +47,12 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         **{f"published.{table}": ADD | {"DELETE"} for table in REPLACED},
         **{f"published.{table}": ADD for table in APPENDED},
     },
-    "api": {"app.account": WORK, "app.pin": WORK | {"DELETE"}, **{f"published.{table}": READ for table in PUBLISHED}},
+    "api": {
+        "app.account": WORK,
+        "app.audit": ADD,
+        "app.pin": WORK | {"DELETE"},
+        **{f"published.{table}": READ for table in PUBLISHED},
+    },
     "reader": {
         **{f"bronze.{table}": READ for table in BRONZE},
         **{

@@ -18,6 +18,7 @@ from litestar.testing import TestClient, create_test_client
 from deploy.database import Urls
 from serving.access_log import Line
 from serving.app import create_app
+from serving.audit.entries import command_line
 from serving.identity.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
 from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash_password
 from serving.identity.roles import Permission, Role, allow, require_declarations
@@ -55,6 +56,7 @@ MATRIX: dict[tuple[str, str], Roles] = {
     ("get", "/v1/publications/{publication_id}"): {"anonymous": 401, "reader": None, "operator": None},
     ("put", "/v1/publications/pin"): {"anonymous": 401, "reader": 403, "operator": None},
     ("delete", "/v1/publications/pin"): {"anonymous": 401, "reader": 403, "operator": None},
+    ("get", "/v1/audit"): {"anonymous": 401, "reader": 403, "operator": None},
     ("get", "/health/live"): {"anonymous": None, "reader": None, "operator": None},
     ("get", "/health/ready"): {"anonymous": None, "reader": None, "operator": None},
 }
@@ -78,8 +80,8 @@ def service(
         connections = Database(database.api)
         store = Accounts(connections)
         for name, role in (("reader", "reader"), ("operator", "operator"), ("gone", "reader")):
-            assert await store.create_account(name, hash_password(PASSWORD), role)
-        assert await store.disable_account("gone")
+            assert await store.create_account(name, hash_password(PASSWORD), role, command_line())
+        assert await store.disable_account("gone", command_line())
         await connections.close()
 
     asyncio.run(accounts())

@@ -8,6 +8,7 @@ from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
+from serving.audit.entries import command_line
 from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import COOKIE, Tokens
@@ -24,7 +25,7 @@ HERE = {"Origin": "http://testserver.local"}
 def browser_urls(urls: Urls) -> Urls:
     async def make() -> None:
         database = Database(urls.api)
-        assert await Accounts(database).create_account("browser", hash_password(PASSWORD), "reader")
+        assert await Accounts(database).create_account("browser", hash_password(PASSWORD), "reader", command_line())
         await database.close()
 
     asyncio.run(make())

@@ -1,0 +1,451 @@
+"""The audit: one row for each write, in its transaction, linked; what it takes to change it unseen.
+
+The attacker is the superuser, triggers switched off.
+"""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import pwd
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import psycopg
+import pytest
+from click.testing import CliRunner
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+from litestar.testing import TestClient
+
+from deploy.database import Urls
+from deploy.local.postgres import PostgresServer
+from serving.app import create_app
+from serving.audit.chain import Head, Verification, verify
+from serving.audit.entries import HIDDEN, command_line, shown
+from serving.cli import commands
+from serving.identity.passwords import hash_password
+from serving.settings import Settings
+from serving.store.accounts import Accounts
+from serving.store.audit import Audit
+from serving.store.database import Database
+from tests.serving.conftest import Client, prediction, publish
+
+PASSWORD = "correct horse battery staple"
+ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+
+Bearer = Callable[..., dict[str, str]]
+Attack = Callable[[str], None]
+
+
+def rows(database: Urls, columns: str = "*", table: str = "app.audit") -> list[tuple[Any, ...]]:
+    with psycopg.connect(database.api) as connection:
+        return connection.execute(f"select {columns} from {table} order by 1").fetchall()
+
+
+def stored(database: Urls) -> dict[str, list[tuple[Any, ...]]]:
+    """All that the service keeps, the audit apart."""
+    with psycopg.connect(database.api) as connection:
+        found = connection.execute("select tablename from pg_tables where schemaname = 'app' and tablename <> 'audit'").fetchall()
+    return {name: rows(database, table=f"app.{name}") for (name,) in found}
+
+
+@pytest.fixture
+def service(database: Urls, settings_for: Callable[..., Settings]) -> Iterator[Client]:
+    """A service with two publications and the account `ann`."""
+    for number in (1, 2):
+        publish(database.model, [prediction(number)])
+
+    async def create() -> None:
+        connections = Database(database.api)
+        assert await Accounts(connections).create_account("ann", hash_password(PASSWORD), "reader", command_line())
+        await connections.close()
+
+    asyncio.run(create())
+    with TestClient(create_app(settings_for(database.api))) as client:
+        yield client
+
+
+PIN = {"publication_id": 1, "reason": "Prices of 2 were wrong."}
+LOGIN = {"username": "ann", "password": PASSWORD}
+HERE = {"Origin": "http://testserver.local"}
+
+Call = Callable[[Client, dict[str, str]], Any]
+
+WRITES: dict[tuple[str, str], tuple[Call | None, Call, str, str]] = {
+    ("PUT", "/v1/publications/pin"): (
+        None,
+        lambda client, bearer: client.put("/v1/publications/pin", json=PIN, headers=bearer),
+        "publication.pin",
+        "publication/1",
+    ),
+    ("DELETE", "/v1/publications/pin"): (
+        lambda client, bearer: client.put("/v1/publications/pin", json=PIN, headers=bearer),
+        lambda client, bearer: client.delete("/v1/publications/pin", headers=bearer),
+        "publication.release",
+        "publication/1",
+    ),
+}
+"""Handlers that write: what has to be there before, the request, and what the audit says of it."""
+
+WRITES_NOTHING: dict[tuple[str, str], Call] = {
+    ("POST", "/v1/auth/token"): lambda client, _: client.post("/v1/auth/token", json=LOGIN),
+    ("POST", "/login"): lambda client, _: client.post("/login", data=LOGIN, headers=HERE, follow_redirects=False),
+    ("POST", "/logout"): lambda client, _: client.post("/logout", headers=HERE, follow_redirects=False),
+}
+"""Handlers that only look like it: they hand out what is signed, and keep nothing."""
+
+
+def changing_handlers(app: Litestar) -> set[tuple[str, str]]:
+    return {
+        (str(method), route.path)
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        if method not in ("GET", "HEAD", "OPTIONS")
+    }
+
+
+def test_every_handler_that_may_write_stands_in_one_of_the_tables(client: Client) -> None:
+    """A new one has to say here what it leaves in the audit."""
+    assert changing_handlers(client.app) == set(WRITES) | set(WRITES_NOTHING)
+    assert not set(WRITES) & set(WRITES_NOTHING)
+
+
+@pytest.mark.parametrize("write", WRITES, ids=" ".join)
+def test_every_write_leaves_exactly_one_row(service: Client, database: Urls, bearer: Bearer, write: tuple[str, str]) -> None:
+    before, call, action, what = WRITES[write]
+    if before is not None:
+        assert before(service, bearer("operator")).is_success
+    known, kept = rows(database), stored(database)
+    answer = call(service, bearer("operator") | {"X-Request-Id": "r-1"})
+    assert answer.is_success
+    assert stored(database) != kept
+    assert rows(database)[:-1] == known
+    assert rows(database, "sequence, actor, action, object, request_id")[-1] == (len(known) + 1, "account:1", action, what, "r-1")
+    refused = [call(service, headers).status_code for headers in ({}, bearer())]
+    assert (refused, len(rows(database))) == ([401, 403], len(known) + 1), "what is refused is no write"
+
+
+@pytest.mark.parametrize("harmless", WRITES_NOTHING, ids=" ".join)
+def test_what_writes_nothing_leaves_no_row(service: Client, database: Urls, bearer: Bearer, harmless: tuple[str, str]) -> None:
+    known, kept = rows(database), stored(database)
+    assert WRITES_NOTHING[harmless](service, bearer("operator")).status_code in (200, 303)
+    assert (rows(database), stored(database)) == (known, kept)
+
+
+def test_a_write_that_cannot_be_audited_is_not_made(
+    service: Client, database: Urls, bearer: Bearer, postgres: PostgresServer
+) -> None:
+    with psycopg.connect(postgres.url(database.api.rpartition("/")[2])) as admin:
+        admin.execute("alter table app.audit add constraint none_from_now_on check (sequence < 2)")
+    assert service.put("/v1/publications/pin", json=PIN, headers=bearer("operator")).status_code == 500
+    assert (rows(database, table="app.pin"), len(rows(database))) == ([], 1)
+
+
+def test_a_write_that_is_not_made_leaves_no_row(service: Client, database: Urls, bearer: Bearer) -> None:
+    assert service.put("/v1/publications/pin", json=PIN | {"publication_id": 9}, headers=bearer("operator")).status_code == 404
+    assert service.delete("/v1/publications/pin", headers=bearer("operator")).status_code == 404
+    assert rows(database, "action") == [("account.create",)]
+
+
+def test_a_row_says_what_was_there_before_and_after(service: Client, bearer: Bearer) -> None:
+    for number, reason in ((1, "First."), (2, "Second.")):
+        service.put("/v1/publications/pin", json={"publication_id": number, "reason": reason}, headers=bearer("operator"))
+    service.delete("/v1/publications/pin", headers=bearer("operator"))
+    released, second, first, created = service.get("/v1/audit", headers=bearer("operator")).json()["entries"]
+    assert (first["before"], first["after"]["publication_id"], first["after"]["reason"]) == (None, 1, "First.")
+    assert (second["before"], second["after"]["reason"]) == (first["after"], "Second.")
+    assert (released["before"], released["after"]) == (second["after"], None)
+    assert [each["sequence"] for each in (created, first, second, released)] == [1, 2, 3, 4]
+    assert {name: created[name] for name in ("actor", "action", "object", "before", "request_id", "address")} == {
+        "actor": ME, "action": "account.create", "object": "account/1", "before": None, "request_id": None, "address": None,
+    }  # fmt: skip
+    assert created["after"] | {"created_at": ""} == {
+        "account_id": 1, "username": "a…", "password_hash": HIDDEN, "role": "reader", "created_at": "", "disabled_at": None,
+    }  # fmt: skip
+
+
+def test_of_secrets_nothing_is_kept_and_of_persons_the_first_letter() -> None:
+    content = {
+        "password": "canary", "access_token": "canary", "key_hash": b"canary", "client_secret": {"of": "canary"},
+        "username": "canary", "settings": {"name": "canary", "token": None}, "role": "reader", "is_token": True,
+        "at": datetime(2026, 3, 1, tzinfo=UTC),
+    }  # fmt: skip
+    assert shown(content) == {
+        "password": HIDDEN, "access_token": HIDDEN, "key_hash": HIDDEN, "client_secret": HIDDEN, "username": "c…",
+        "settings": {"name": "c…", "token": None}, "role": "reader", "is_token": True, "at": "2026-03-01T00:00:00Z",
+    }  # fmt: skip
+    assert shown(None) is None
+
+
+def test_of_the_client_only_its_network_is_kept(database: Urls, settings_for: Callable[..., Settings], bearer: Bearer) -> None:
+    publish(database.model, [prediction(1)])
+    app = create_app(settings_for(database.api))
+
+    async def put() -> int:
+        transport = httpx.ASGITransport(app, client=("203.0.113.77", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return (await client.put("/v1/publications/pin", json=PIN, headers=bearer("operator"))).status_code
+
+    assert asyncio.run(put()) == 200
+    assert rows(database, "address") == [("203.0.113.0",)]
+
+
+@pytest.fixture
+def football(database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Run a command of this half."""
+    monkeypatch.setenv("API_DATABASE_URL", database.api)
+    monkeypatch.setenv("STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("DEMO_LOGIN_FILE", str(tmp_path / "login.json"))
+    group = click.Group(commands={each.name or "": each for each in commands})
+    return lambda *arguments, text=None: CliRunner().invoke(group, arguments, input=text)
+
+
+def test_what_is_done_at_the_command_line_is_audited_too(database: Urls, football: Callable[..., Any]) -> None:
+    def run(*arguments: str, text: str | None = None) -> None:
+        assert football("account", *arguments, text=text).exit_code == 0
+
+    run("create", "bob", "--role", "operator", "--password-file", "-", text=PASSWORD)
+    run("set-password", "bob", "--password-file", "-", text=PASSWORD * 2)
+    run("disable", "bob")
+    assert rows(database, "sequence, actor, action, object, request_id, address") == [
+        (n, ME, f"account.{action}", "account/1", None, None)
+        for n, action in ((1, "create"), (2, "set_password"), (3, "disable"))
+    ]
+    ((_, before, after),) = rows(database, "sequence, before, after")[2:]
+    assert before["disabled_at"] is None
+    assert after["disabled_at"].startswith("20")
+
+
+def test_making_sure_of_the_demo_account_writes_only_what_is_not_so(database: Urls, football: Callable[..., Any]) -> None:
+    for _ in range(2):
+        assert football("account", "demo").exit_code == 0
+    assert rows(database, "sequence, action") == [(1, "account.create")]
+    football("account", "disable", "demo")
+    football("account", "demo")
+    assert [action for _, action in rows(database, "sequence, action")][1:] == ["account.disable", "account.enable"]
+
+
+def test_the_audit_is_filtered_paged_and_given_as_csv(service: Client, bearer: Bearer) -> None:
+    for number in (1, 2, 1):
+        service.put("/v1/publications/pin", json=PIN | {"publication_id": number}, headers=bearer("operator"))
+
+    def numbers(**parameters: Any) -> list[int]:
+        answer = service.get("/v1/audit", params=parameters, headers=bearer("operator"))
+        assert answer.status_code == 200
+        return [each["sequence"] for each in answer.json()["entries"]]
+
+    now = datetime.now(UTC)
+    assert numbers() == [4, 3, 2, 1]
+    assert numbers(actor=ME) == [1]
+    assert numbers(actor="account:1") == [4, 3, 2]
+    assert numbers(action="publication.pin", object="publication/1") == [4, 2]
+    assert numbers(**{"from": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%MZ}"}) == [4, 3, 2, 1]
+    assert numbers(to=f"{now - timedelta(hours=1):%Y-%m-%dT%H:%MZ}") == []
+    assert numbers(**{"from": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%MZ}"}) == []
+    first = service.get("/v1/audit?limit=3", headers=bearer("operator")).json()
+    assert numbers(limit=3, cursor=first["next_cursor"]) == [1]
+    assert service.get(f"/v1/audit?actor=x&cursor={first['next_cursor']}", headers=bearer("operator")).status_code == 400
+    text = service.get("/v1/audit?action=account.create", headers=bearer("operator") | {"Accept": "text/csv"}).text
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["sequence"], row["actor"], row["before"], json.loads(row["after"])["username"]) == ("1", ME, "", "a…")
+
+
+# --------------------------------------------------------------------------- the chain
+
+
+@pytest.fixture
+def six(database: Urls) -> Urls:
+    """A database with six rows in the audit: three with content and three without, one of them with anything that JSON escapes."""
+    said = [
+        ("publication.pin", {"reason": 'é "\\\x01\x1f\x7f\u2028 \U0001f600/', "n": 1.5, "ok": True}, "127.0.0.0"),
+        ("x", None, None),
+    ]
+    with psycopg.connect(database.api) as connection:
+        for action, after, address in said * 3:
+            connection.execute(
+                "insert into app.audit (actor, action, object, before, after, address) values ('account:1', %s, 'o', null, %s, %s)",
+                [action, json.dumps(after) if after else None, address],
+            )
+    return database
+
+
+@pytest.fixture
+def attack(six: Urls, postgres: PostgresServer) -> Attack:
+    def run(statement: str) -> None:
+        with psycopg.connect(postgres.url(six.api.rpartition("/")[2])) as connection:
+            connection.execute("set session_replication_role = replica")  # no trigger fires
+            connection.execute(statement)
+
+    return run
+
+
+def verified(database: Urls, kept: Head | None = None) -> Verification:
+    async def run() -> Verification:
+        connections = Database(database.api)
+        try:
+            return await verify(Audit(connections).linked(), kept)
+        finally:
+            await connections.close()
+
+    return asyncio.run(run())
+
+
+def test_an_untouched_audit_holds_and_ends_at_its_last_row(six: Urls, database: Urls) -> None:
+    (last,) = rows(six, "sequence, link")[5:]
+    assert verified(six) == Verification(Head(*last), [])
+    assert verified(six, Head(*rows(six, "sequence, link")[2])).faults == [], "it may grow after its head was kept"
+
+
+def test_an_empty_audit_is_intact_and_has_no_head(database: Urls) -> None:
+    assert verified(database) == Verification(None, [])
+
+
+def test_the_database_sets_number_moment_and_link_whatever_is_handed_to_it(six: Urls) -> None:
+    with psycopg.connect(six.api) as connection:
+        connection.execute(
+            "insert into app.audit (sequence, at, actor, action, object, link)"
+            " values (99, '2000-01-01', 'account:2', 'x', 'y', 'forged')"
+        )
+    (sequence, at, link) = rows(six, "sequence, at, link")[-1]
+    assert (sequence, at > datetime.now(UTC) - timedelta(minutes=1), len(link)) == (7, True, 64)
+    assert verified(six).faults == []
+
+
+@pytest.mark.parametrize("actor", ["1", "account:", "root:1", ""])
+def test_an_actor_has_its_kind_and_its_number(database: Urls, actor: str) -> None:
+    with psycopg.connect(database.api) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute("insert into app.audit (actor, action, object) values (%s, 'x', 'y')", [actor])
+
+
+@pytest.mark.parametrize("statement", ["update app.audit set action = 'y'", "delete from app.audit", "truncate app.audit"])
+def test_neither_the_service_nor_the_owner_changes_or_deletes_a_row(six: Urls, statement: str) -> None:
+    with psycopg.connect(six.api) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)
+    with (
+        psycopg.connect(six.owner) as connection,
+        pytest.raises(psycopg.errors.RestrictViolation, match="what was done stays done"),
+    ):
+        connection.execute(statement)
+    assert len(rows(six)) == 6
+
+
+def test_two_writers_at_once_follow_each_other(six: Urls) -> None:
+    add = "insert into app.audit (actor, action, object) values ('account:1', 'x', 'y')"
+    with closing(psycopg.connect(six.api)) as one, closing(psycopg.connect(six.api)) as other:
+        one.execute(add)
+        other.execute("set lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute(add)
+        other.rollback()
+        one.rollback()
+        other.execute(add)
+        other.commit()
+    assert [number for (number,) in rows(six, "sequence")] == [1, 2, 3, 4, 5, 6, 7]
+    assert verified(six).faults == []
+
+
+COPY = "insert into app.audit select (jsonb_populate_record(a, '{changes}')).* from app.audit as a where sequence = {of}"
+
+
+@pytest.mark.parametrize(
+    ("statement", "n_faults"),
+    [
+        ("update app.audit set actor = 'account:2' where sequence = 2", 1),
+        ("update app.audit set after = jsonb_set(after, '{n}', '1.50') where sequence = 3", 1),
+        ("update app.audit set before = after, after = before where sequence = 5", 1),
+        ("update app.audit set at = at - interval '1 microsecond' where sequence = 6", 1),
+        ("update app.audit set address = null, request_id = address where sequence = 1", 1),
+        ("delete from app.audit where sequence = 3", 2),  # a number is missing, and the next does not follow
+        ("delete from app.audit where sequence = 1", 2),
+        (COPY.format(changes='{"sequence": 7}', of=6), 1),
+        (COPY.format(changes='{"sequence": 0}', of=1), 2),
+        (
+            "update app.audit set sequence = 1002 where sequence = 2; update app.audit set sequence = 2 where sequence = 3;"
+            "update app.audit set sequence = 3 where sequence = 1002",
+            3,
+        ),
+        # Another row in the place of one, with a link that follows from the row before it.
+        ("update app.audit as a set action = 'y', link = app.audit_link((select link from app.audit where sequence = 2),"
+         " jsonb_populate_record(a, '{\"action\": \"y\"}')) where sequence = 3", 1),
+    ],
+    ids=["actor", "content", "before for after", "backdated", "moved to another column", "deleted", "first deleted", "appended",
+         "put in front", "reordered", "rewritten with its link"],
+)  # fmt: skip
+def test_what_was_done_to_a_row_is_seen(six: Urls, attack: Attack, statement: str, n_faults: int) -> None:
+    attack(statement)
+    assert len(verified(six).faults) == n_faults
+
+
+def test_a_tail_that_was_cut_off_is_seen_beside_the_head_and_only_there(six: Urls, attack: Attack) -> None:
+    kept = verified(six).head
+    attack("delete from app.audit where sequence > 4")
+    assert verified(six).faults == []
+    assert verified(six, kept).faults == [
+        "Row 6, at which the audit ended when its head was kept, is missing: its end was cut off."
+    ]
+    attack("delete from app.audit")
+    assert len(verified(six, kept).faults) == 1
+
+
+def test_an_audit_whose_links_were_all_made_anew_is_seen_beside_the_head(six: Urls, attack: Attack) -> None:
+    kept = verified(six).head
+    attack(
+        """
+        update app.audit set actor = 'account:2' where sequence = 1;
+        do $$
+        declare said app.audit; last text := '';
+        begin
+            for said in select * from app.audit order by sequence loop
+                last := app.audit_link(last, said);
+                update app.audit set link = last where sequence = said.sequence;
+            end loop;
+        end $$
+        """
+    )
+    assert verified(six).faults == []
+    (fault,) = verified(six, kept).faults
+    assert fault == "Up to row 6 this is not the audit whose head was kept: its links were made anew."
+
+
+def test_more_rows_than_are_read_at_once_are_verified(six: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.store.audit.BATCH", 4)
+    found = verified(six)
+    assert (found.head and found.head.sequence, found.faults) == (6, [])
+
+
+def test_the_command_keeps_the_head_and_finds_what_was_done_since(
+    six: Urls, attack: Attack, football: Callable[..., Any], tmp_path: Path
+) -> None:
+    head = tmp_path / "audit-head.json"
+    first = football("audit", "verify")
+    assert (first.exit_code, first.stdout) == (0, "6 rows of the audit stand as they were written.\n")
+    assert first.stderr == f"{head} was missing: whether the end was cut off before could not be seen.\n"
+    before = head.read_text()
+    assert json.loads(before) == {"sequence": 6, "link": rows(six, "sequence, link")[-1][1]}
+    assert football("audit", "verify").stderr == ""
+    attack("delete from app.audit where sequence = 6")
+    found = football("audit", "verify", "--json")
+    assert (found.exit_code, json.loads(found.stdout)["faults"]) == (
+        1, ["Row 6, at which the audit ended when its head was kept, is missing: its end was cut off."]
+    )  # fmt: skip
+    assert head.read_text() == before, "the head that accuses stays"
+    restored = f"If an earlier state of the database was restored on purpose, move {head} away.\n"
+    assert football("audit", "verify").stderr == restored
+
+
+def test_the_command_says_what_is_missing(football: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STATE_DIR")
+    assert football("audit", "verify").stderr == "STATE_DIR is not set: whether the end was cut off cannot be seen.\n"
+    monkeypatch.setenv("API_DATABASE_URL", "postgresql://football_api:x@127.0.0.1:9/nowhere")
+    assert football("audit", "verify").stderr == "Error: The database cannot be reached. Is it running?\n"
+    monkeypatch.delenv("API_DATABASE_URL")
+    assert football("audit", "verify").stderr.startswith("Error: API_DATABASE_URL is not set")
