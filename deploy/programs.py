@@ -95,7 +95,8 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
             *("api", "serving"),
             environment=identity
             | pick("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "DOCS_URL")
-            | {"API_PORT": str(installation.ports.get("api"))},
+            | {"API_PORT": str(installation.ports.get("api"))}
+            | dict(installation.settings.service),
         ),
         program(
             *("dagster-code", "dagster", "api", "grpc", "--host", code_host, "--port", code_port, "--location-name", "pipelines"),

@@ -25,6 +25,10 @@ MACHINE_VARIABLES = (
 """What any process on this machine may need; the rest of the caller's environment is not handed on."""
 
 
+SERVICE_VARIABLES = ("API_RATE_PER_SECOND", "API_TRUSTED_PROXIES")
+"""What a person asks of the service."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where this installation keeps its things, and which of its parts are somebody else's.
@@ -40,6 +44,7 @@ class Settings:
     mlflow_tracking_uri: str
     is_debugging: bool
     scope: Mapping[str, str]
+    service: Mapping[str, str]
     machine: Mapping[str, str]
 
     @classmethod
@@ -55,6 +60,7 @@ class Settings:
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             is_debugging=env.get("FOOTBALL_DEBUG", "") not in ("", "0"),
             scope=MappingProxyType({name: env[name] for name in SCOPE_VARIABLES if env.get(name)}),
+            service=MappingProxyType({name: env[name] for name in SERVICE_VARIABLES if env.get(name)}),
             machine=MappingProxyType({name: env[name] for name in MACHINE_VARIABLES if name in env}),
         )
 

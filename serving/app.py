@@ -21,6 +21,7 @@ from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.current import CurrentPublication
 from serving.identity import limits
+from serving.identity.buckets import Buckets
 from serving.identity.login import PasswordLogin
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
@@ -34,6 +35,7 @@ from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
 from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
+from serving.rate_limits import AccountLimit, AddressLimit, TrustedProxies, account_rate, address_rate
 from serving.ready import ReadyAnswers
 from serving.routes.audit import list_audit
 from serving.routes.auth import create_token
@@ -79,7 +81,9 @@ def create_app(settings: Settings) -> Litestar:
     metrics = Metrics(current)
     access_log = AccessLog()
     logins = limits.LoginLimit(limits.connect(settings.redis_url))
-    listener = limits.connect(settings.redis_url)
+    counter, listener = limits.connect(settings.redis_url), limits.connect(settings.redis_url)
+    of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
+    of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
     tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
     # One core is left to readers however many guess passwords.
@@ -95,8 +99,9 @@ def create_app(settings: Settings) -> Litestar:
         await asyncio.gather(*following, return_exceptions=True)
         await database.close()
         await logins.close()
-        if listener is not None:
-            await listener.aclose()
+        for redis in (counter, listener):
+            if redis is not None:
+                await redis.aclose()
         access_log.close()
 
     provided = {
@@ -165,6 +170,7 @@ def create_app(settings: Settings) -> Litestar:
         lifespan=[connections],
         middleware=[
             DefineMiddleware(BearerAuthentication, tokens=tokens),
+            DefineMiddleware(AccountLimit, buckets=of_accounts, metrics=metrics),
             # The innermost: whatever is put before a handler is before its ready answers too.
             DefineMiddleware(ReadyAnswers, current=current, settings=settings, metrics=metrics),
         ],
@@ -176,7 +182,9 @@ def create_app(settings: Settings) -> Litestar:
     )
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
-    app.asgi_handler = Telemetry(app.asgi_handler, metrics, current, access_log)
+    app.asgi_handler = Telemetry(AddressLimit(app.asgi_handler, of_addresses, metrics), metrics, current, access_log)
+    if settings.trusted_proxies:
+        app.asgi_handler = TrustedProxies(app.asgi_handler, settings.trusted_proxies)
     return app
 
 
@@ -197,7 +205,8 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         title="Football predictions",
         version="1",
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
-        "problem details (RFC 9457). Log in at `/v1/auth/token` and send `Authorization: Bearer …`. "
+        "problem details (RFC 9457). `RateLimit` tells how many requests may follow at once; after 429, wait for `Retry-After`. "
+        "Log in at `/v1/auth/token` and send `Authorization: Bearer …`. "
         "Within `/v1` fields and operations are only added: read past what you do not know. What is to go is marked `deprecated` "
         "here and answered with the headers `Deprecation` and `Sunset` for at least six months before." + simulated,
         components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}),

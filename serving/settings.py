@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,8 @@ class Settings:
 
     `data_cutoff` is set in a rehearsal only: the service then lists matches as if it were that moment.
     `database_url` is in libpq's form, for the role that reads `published` and writes `app`. Without `redis_url` the
-    login limit is kept in the process.
+    limits are kept in the process. `rate_per_second` is what an account or key may ask for; only what `trusted_proxies` say of
+    a client's address is believed.
     """
 
     database_url: str = field(repr=False)
@@ -52,6 +54,8 @@ class Settings:
     port: int = 8000
     workers: int = 1
     docs_url: str = ""
+    rate_per_second: int = 100
+    trusted_proxies: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -72,6 +76,8 @@ class Settings:
             port=_number(env, "API_PORT", 8000),
             workers=_number(env, "API_WORKERS", 1),
             docs_url=env.get("DOCS_URL", ""),
+            rate_per_second=_number(env, "API_RATE_PER_SECOND", 100, maximum=100_000),
+            trusted_proxies=_networks(env, "API_TRUSTED_PROXIES"),
         )
 
     def now(self) -> datetime:
@@ -112,11 +118,19 @@ def _required(env: Mapping[str, str], name: str, form: str) -> str:
     return value
 
 
-def _number(env: Mapping[str, str], name: str, default: int) -> int:
+def _number(env: Mapping[str, str], name: str, default: int, maximum: int = 65535) -> int:
     value = env.get(name) or str(default)
-    if not value.isdecimal() or not 1 <= int(value) <= 65535:
-        raise SettingsError(f"{name} should be a whole number from 1 to 65535, not {value!r}")
+    if not value.isdecimal() or not 1 <= int(value) <= maximum:
+        raise SettingsError(f"{name} should be a whole number from 1 to {maximum}, not {value!r}")
     return int(value)
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    value = env.get(name, "")
+    try:
+        return tuple(str(ip_network(each.strip())) for each in value.split(",") if each.strip())
+    except ValueError:
+        raise SettingsError(f"{name} should be addresses or networks such as 10.0.0.0/8,::1 with commas, not {value!r}") from None
 
 
 def _instant(env: Mapping[str, str], name: str) -> datetime | None:

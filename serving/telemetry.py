@@ -34,6 +34,9 @@ UNMATCHED: Final = "unmatched"
 ABANDONED: Final = 499
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 ANONYMOUS: Final = "anonymous"
+LIMIT_STATE: Final = "limit"
+"""Where in a request's state lies what makes the headers about the limit it was counted against, and of what."""
+
 # A request's id need not be secret, only new: half says which process, half which of its requests.
 _numbers = itertools.count(1)
 _PROCESS = secrets.token_hex(8)
@@ -148,7 +151,7 @@ class Telemetry:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._stamped(message.get("headers", ()), request_id)
+                message["headers"] = self._stamped(message.get("headers", ()), request_id, scope["state"].get(LIMIT_STATE))
             await send(message)
 
         # Taken here: Litestar changes the path in the scope while it routes.
@@ -173,11 +176,14 @@ class Telemetry:
             milliseconds = round(seconds * 1000, 2)
             self._log.add(Line(datetime.now(UTC), verb, route, path, status, milliseconds, role, address, request_id))
 
-    def _stamped(self, headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
+    def _stamped(self, headers: Any, request_id: str, limit: Any) -> list[tuple[bytes, bytes]]:
         """The headers with the common ones that are not among them."""
         given = {name for name, _ in headers}
         stamped = [*headers, *(each for each in _COMMON_HEADERS if each[0] not in given)]
         stamped.append((b"x-request-id", request_id.encode()))
+        if limit is not None:
+            told, lease = limit
+            stamped.extend(told(lease))
         if self._current.is_simulated:
             stamped.append((b"is-simulated", b"true"))
         return stamped

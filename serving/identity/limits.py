@@ -1,13 +1,15 @@
 """How often one may try to log in.
 
 Belongs here: counting attempts, in Redis where there is one, in this process where there is none or it does not answer.
-Does not belong here: passwords, HTTP.
+Does not belong here: passwords, HTTP, how many requests of any kind one may make (`buckets`).
 """
 
 import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from redis.asyncio import Redis
@@ -19,6 +21,20 @@ ATTEMPTS_PER_ACCOUNT: Final = 10
 ATTEMPTS_PER_ADDRESS: Final = 60
 WINDOW_SECONDS: Final = 60
 BREAK_SECONDS: Final = 2.0
+
+
+@lru_cache(4096)
+def subscriber(host: str) -> str:
+    """Whose an address is: an IPv6 one stands for its /64, which one subscriber has to himself."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if not isinstance(address, IPv6Address):
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Address(address.packed[:8] + bytes(8)))
 
 
 def connect(url: str) -> "Redis | None":
@@ -72,7 +88,8 @@ class LoginLimit:
 
     async def _add(self, username: str, address: str, amount: int) -> tuple[int, int]:
         window = int(self._clock()) // WINDOW_SECONDS
-        keys = (f"football:login:{window}:account:{_digest(username)}", f"football:login:{window}:address:{_digest(address)}")
+        prefix = f"football:login:{window}"
+        keys = (f"{prefix}:account:{digest(username)}", f"{prefix}:address:{digest(subscriber(address))}")
         if self._redis is not None and self._clock() >= self._redis_rests_until:
             try:
                 async with self._redis.pipeline(transaction=True) as pipeline:
@@ -91,6 +108,6 @@ class LoginLimit:
         return self._counts[keys[0]], self._counts[keys[1]]
 
 
-def _digest(subject: str) -> str:
+def digest(subject: str) -> str:
     """Keys have one length and hold no personal data."""
     return hashlib.sha256(subject.encode(errors="replace")).hexdigest()[:32]

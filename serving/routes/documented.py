@@ -18,7 +18,7 @@ NOT_MODIFIED: Final = {304: ResponseSpec(data_container=None, description="The c
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """The documented errors of a handler, each a problem."""
+    """The documented errors of a handler, each a problem; that there were too many requests may be said of any."""
     return {
         status: ResponseSpec(
             data_container=Problem,
@@ -26,5 +26,5 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             media_type="application/problem+json",
             generate_examples=False,
         )
-        for status in statuses
+        for status in sorted({*statuses, HTTPStatus.TOO_MANY_REQUESTS})
     }

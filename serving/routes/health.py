@@ -19,6 +19,7 @@ from serving.schemas import Liveness, Readiness
     tags=["health"],
     summary="Is the process alive?",
     description="Asks nothing of the database or Redis: a restart would not help them.",
+    responses=problems(),
 )
 async def live() -> Liveness:
     """Answer."""

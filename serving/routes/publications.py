@@ -9,8 +9,8 @@ from litestar.params import PathParameter, QueryParameter
 
 from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
+from serving.identity.acting import actor
 from serving.identity.roles import Permission, allow
-from serving.routes.acting import actor
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, page
 from serving.schemas import Publication

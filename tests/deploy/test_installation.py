@@ -54,6 +54,14 @@ def test_simulated_and_real_data_never_share_a_database_or_a_folder(tmp_path: Pa
     assert (demo["IS_SIMULATED"], live["IS_SIMULATED"]) == ("1", "0")
 
 
+def test_what_is_asked_of_the_service_reaches_it_and_nothing_else(tmp_path: Path) -> None:
+    asked = {"API_RATE_PER_SECOND": "7", "API_TRUSTED_PROXIES": "10.0.0.0/8"}
+    programs = applications(installation(tmp_path, **asked), DEMO)
+    told = {program.name: {name: program.environment.get(name) for name in asked} for program in programs}
+    assert told.pop("api") == asked
+    assert {value for each in told.values() for value in each.values()} == {None}
+
+
 def test_what_was_asked_of_an_edition_is_remembered_for_its_schedules_but_the_demo_takes_no_orders(tmp_path: Path) -> None:
     asked = installation(tmp_path, COMPETITIONS="E0", SEASONS="2015-2023")
     asked.put_in_service(LIVE)

@@ -310,7 +310,8 @@ def settings_for(secret_file: Path) -> Callable[..., Settings]:
     """Settings for a database, at the moment `NOW`."""
 
     def settings(database_url: str, **changes: Any) -> Settings:
-        return Settings(**{"database_url": database_url, "jwt_secret_file": secret_file, "data_cutoff": NOW, **changes})
+        given = {"database_url": database_url, "jwt_secret_file": secret_file, "data_cutoff": NOW, "rate_per_second": 10_000}
+        return Settings(**{**given, **changes})
 
     return settings
 

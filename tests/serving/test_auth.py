@@ -224,10 +224,11 @@ def test_two_processes_share_the_limit_through_redis_and_forget_it_after_a_minut
     asyncio.run(scenario())
 
 
-def test_one_address_cannot_try_many_accounts() -> None:
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:1:2::{}"], ids=["IPv4", "an IPv6 subscriber's"])
+def test_one_address_cannot_try_many_accounts(address: str) -> None:
     async def scenario() -> list[bool]:
         limit = LoginLimit(None, clock=lambda: 0.0)
-        return [await limit.take(f"account {n}", "address") for n in range(ATTEMPTS_PER_ADDRESS + 1)]
+        return [await limit.take(f"account {n}", address.format(n)) for n in range(ATTEMPTS_PER_ADDRESS + 1)]
 
     assert asyncio.run(scenario()) == [True] * ATTEMPTS_PER_ADDRESS + [False]
 

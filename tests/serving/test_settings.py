@@ -21,6 +21,7 @@ def test_everything_can_be_set() -> None:
     settings = Settings.read(
         MINIMUM
         | {"EDITION": "demo", "IS_SIMULATED": "1", "REDIS_URL": "redis://127.0.0.1", "API_HOST": "::1", "API_PORT": "8123"}
+        | {"API_RATE_PER_SECOND": "7", "API_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}
         | {"API_WORKERS": "2", "DOCS_URL": "http://127.0.0.1:9", "DATA_CUTOFF": "2023-05-01T14:00:00+02:00"}
     )
     assert settings == Settings(
@@ -34,6 +35,8 @@ def test_everything_can_be_set() -> None:
         port=8123,
         workers=2,
         docs_url="http://127.0.0.1:9",
+        rate_per_second=7,
+        trusted_proxies=("10.0.0.0/8", "::1/128"),
     )
     assert settings.now() == datetime(2023, 5, 1, 12, tzinfo=UTC)
 
@@ -50,6 +53,8 @@ def test_an_instant_without_an_offset_is_utc() -> None:
         ({"API_PORT": "http"}, "API_PORT should be a whole number from 1 to 65535, not 'http'"),
         ({"API_PORT": "70000"}, "API_PORT should be"),
         ({"API_WORKERS": "0"}, "API_WORKERS should be"),
+        ({"API_RATE_PER_SECOND": "0"}, "API_RATE_PER_SECOND should be a whole number from 1 to 100000, not '0'"),
+        ({"API_TRUSTED_PROXIES": "10.0.0.1/8"}, "API_TRUSTED_PROXIES should be addresses or networks such as 10.0.0.0/8,::1"),
         ({"DATA_CUTOFF": "yesterday"}, "DATA_CUTOFF should be an instant such as"),
     ],
 )

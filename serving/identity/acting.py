@@ -1,4 +1,7 @@
-"""Who acts: what a handler that writes hands to the store, for the audit."""
+"""Who acts: by what name the audit and the limits know a bearer.
+
+Belongs here: that name, and what a handler that writes hands to the store. Does not belong here: how a bearer is recognised.
+"""
 
 from typing import Any
 
@@ -6,6 +9,12 @@ from litestar import Request
 
 from serving.access_log import masked
 from serving.audit.entries import Actor
+from serving.identity.tokens import Principal
+
+
+def identified(bearer: Principal) -> tuple[str, str]:
+    """Kind and number of who bears a token."""
+    return "account", bearer.subject
 
 
 def actor(request: Request[Any, Any, Any]) -> Actor:
@@ -13,9 +22,10 @@ def actor(request: Request[Any, Any, Any]) -> Actor:
 
     The network and not the address: rows of the audit cannot be deleted, and the request's id leads to what the log has.
     """
+    kind, subject = identified(request.user)
     return Actor(
-        kind="account",
-        subject=request.user.subject,
+        kind=kind,
+        subject=subject,
         request_id=request.scope["state"]["request_id"],
         address=masked(request.client.host) if request.client else None,
     )
