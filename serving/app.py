@@ -51,6 +51,7 @@ from serving.routes.publications import get_numbered_publication, list_publicati
 from serving.routes.record import get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
 from serving.settings import Settings
+from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
 from serving.store.database import Database
@@ -78,7 +79,10 @@ def create_app(settings: Settings) -> Litestar:
     current = CurrentPublication(
         publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
     )
-    metrics = Metrics(current)
+    record, pins, audit = Record(database), Pins(database), Audit(database)
+    standing = Standing(record, pins, audit, settings.audit_head)
+    metrics = Metrics(current, standing)
+    database.tell = metrics.connections
     access_log = AccessLog()
     logins = limits.LoginLimit(limits.connect(settings.redis_url))
     counter, listener = limits.connect(settings.redis_url), limits.connect(settings.redis_url)
@@ -92,7 +96,8 @@ def create_app(settings: Settings) -> Litestar:
     @asynccontextmanager
     async def connections(_: Litestar) -> AsyncIterator[None]:
         access_log.open()
-        following = [asyncio.create_task(each) for each in (announcements.listen(), current.follow(announcements.wait))]
+        for_ever = (announcements.listen(), current.follow(announcements.wait), standing.follow())
+        following = [asyncio.create_task(each) for each in for_ever]
         yield
         for task in following:
             task.cancel()
@@ -109,11 +114,11 @@ def create_app(settings: Settings) -> Litestar:
         "publications": publications,
         "matches": Matches(database),
         "seasons": Seasons(database),
-        "record": Record(database),
+        "record": record,
         "models": Models(database),
         "lineages": Lineages(database),
-        "pins": Pins(database),
-        "audit": Audit(database),
+        "pins": pins,
+        "audit": audit,
         "current": current,
         "metrics": metrics,
         "logins": logins,

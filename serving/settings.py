@@ -56,6 +56,7 @@ class Settings:
     docs_url: str = ""
     rate_per_second: int = 100
     trusted_proxies: tuple[str, ...] = ()
+    audit_head: Path | None = None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -78,6 +79,7 @@ class Settings:
             docs_url=env.get("DOCS_URL", ""),
             rate_per_second=_number(env, "API_RATE_PER_SECOND", 100, maximum=100_000),
             trusted_proxies=_networks(env, "API_TRUSTED_PROXIES"),
+            audit_head=_audit_head(env),
         )
 
     def now(self) -> datetime:

@@ -26,6 +26,7 @@ from serving.access_log import AccessLog, Line, masked
 from serving.answers import SECURITY_HEADERS
 from serving.current import CurrentPublication
 from serving.settings import shared_dir
+from serving.standing import Standing
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
@@ -56,8 +57,9 @@ _COMMON_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, valu
 class Metrics:
     """The metrics of one app, in a registry of its own; of all workers where they share a folder."""
 
-    def __init__(self, current: CurrentPublication) -> None:
+    def __init__(self, current: CurrentPublication, standing: Standing) -> None:
         self._current = current
+        self._standing = standing
         self.registry = CollectorRegistry()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nothing reads
         labels = ["method", "route", "status", "role"]
@@ -71,14 +73,27 @@ class Metrics:
         self.in_flight = Gauge(
             "serving_requests_in_flight", "Requests being answered.", registry=self.registry, multiprocess_mode="livesum"
         )
+        self._connections = Gauge(
+            "serving_database_connections",
+            "Connections to the database that are in use, and requests that wait for one.",
+            ["state"],
+            registry=self.registry,
+            multiprocess_mode="livesum",
+        )
         self.logins = Counter("serving_logins", "Logins by outcome.", ["outcome"], registry=self.registry)
         self.limited = Counter("serving_limited", "Requests refused by a limit.", ["limit"], registry=self.registry)
+        for state in ("in_use", "waiting"):
+            self._connections.labels(state)
         # Looking children up by their labels costs more than counting: those of a kind of request are found at once.
         self._of_kind: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
 
     def looked_up(self, layer: str) -> tuple[Counter, Counter]:
         """The counters of what a layer of cache had and had not."""
         return self._lookups.labels(layer, "hit"), self._lookups.labels(layer, "miss")
+
+    def connections(self, state: str, change: int) -> None:
+        """So many more connections to the database are `in_use`, or so many more requests `waiting` for one."""
+        self._connections.labels(state).inc(change)
 
     def answered(self, method: str, route: str, status: int, role: str, seconds: float) -> None:
         """Count and time one answer. The arguments are of bounded number: see `UNMATCHED`."""
@@ -95,17 +110,22 @@ class Metrics:
         if shared_dir():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(_Moment(self._current))
+        return generate_latest(registry) + generate_latest(_Moment(self._current, self._standing))
 
 
 class _Moment:
-    """Gauges of what is being served, reckoned when they are asked for."""
+    """Gauges of what is being served and of what stands, reckoned when they are asked for."""
 
-    def __init__(self, current: CurrentPublication) -> None:
+    def __init__(self, current: CurrentPublication, standing: Standing) -> None:
         self._current = current
+        self._standing = standing
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges."""
+        yield from self._served()
+        yield from self._standing_now()
+
+    def _served(self) -> Iterator[GaugeMetricFamily]:
         known, now = self._current.last_known, datetime.now(UTC)
         for name, moment, meaning in (
             ("serving_publication_age_seconds", "published_at", "Since the publication being served was made."),
@@ -117,6 +137,24 @@ class _Moment:
         yield GaugeMetricFamily("serving_publication_predictions", "Predictions in the publication being served.", value=n)
         up = float(self._current.database_answers)
         yield GaugeMetricFamily("serving_database_up", "Whether the database answered when last asked.", value=up)
+
+    def _standing_now(self) -> Iterator[GaugeMetricFamily]:
+        standing, now = self._standing, datetime.now(UTC)
+        pinned = float(standing.is_pinned)
+        yield GaugeMetricFamily("serving_publication_pinned", "Whether an operator has a publication served.", value=pinned)
+        for name, what, verified in (("ledger", "predictions", standing.ledger), ("audit", "rows", standing.audit)):
+            age = (now - verified.at).total_seconds() if verified else float("nan")
+            is_intact = float(verified.is_intact) if verified else float("nan")
+            meaning = f"Since the {name} was verified. NaN: it never was."
+            yield GaugeMetricFamily(f"serving_{name}_verified_age_seconds", meaning, value=age)
+            meaning = f"Whether every link of the {name} held. NaN: it was never verified."
+            yield GaugeMetricFamily(f"serving_{name}_intact", meaning, value=is_intact)
+            n = verified.n if verified else 0
+            yield GaugeMetricFamily(f"serving_{name}_{what}", f"How many {what} of the {name} were verified.", value=n)
+        loss = GaugeMetricFamily("serving_record_log_loss", "Mean of the forecasts that count.", labels=["information_set"])
+        for row in standing.scores:
+            loss.add_metric([row.information_set], row.log_loss)
+        yield loss
 
 
 def forget_dead_workers() -> None:

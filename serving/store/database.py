@@ -3,14 +3,14 @@
 Belongs here: the pool, its bounds, and what becomes of a database that does not answer. Does not belong here: a query.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 
 class StoreUnavailable(Exception):
@@ -32,6 +32,8 @@ class Database:
             connect_args={"connect_timeout": 2, "options": "-c timezone=UTC -c statement_timeout=5000"},
         )
 
+        self.tell: Callable[[str, int], None] = lambda state, change: None
+        """Called with `waiting` or `in_use` and +1 or -1 whenever somebody begins or ends to."""
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
     async def close(self) -> None:
@@ -50,9 +52,8 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which every statement is its own transaction."""
-        with _told_as_unavailable():
-            async with self._engine.connect() as connection:
-                yield connection
+        async with self._from_pool(self._engine) as connection:
+            yield connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -61,14 +62,25 @@ class Database:
         Raises:
             StoreUnavailable: the database does not answer in time.
         """
-        with _told_as_unavailable():
-            async with self._transactional.begin() as connection:
-                yield connection
+        async with self._from_pool(self._transactional) as connection, connection.begin():
+            yield connection
 
+    @asynccontextmanager
+    async def _from_pool(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        with ExitStack() as waiting:
+            waiting.enter_context(self._told("waiting"))
+            try:
+                async with engine.connect() as connection:
+                    waiting.close()
+                    with self._told("in_use"):
+                        yield connection
+            except (OperationalError, InterfaceError, PoolTimeout) as error:
+                raise StoreUnavailable("The database cannot be reached.") from error
 
-@contextmanager
-def _told_as_unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise StoreUnavailable("The database cannot be reached.") from error
+    @contextmanager
+    def _told(self, state: str) -> Iterator[None]:
+        self.tell(state, 1)
+        try:
+            yield
+        finally:
+            self.tell(state, -1)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.database import Urls
 from serving.cli import commands
-from tests.serving.conftest import prediction, publish
+from serving.identity.roles import Role
+from serving.identity.tokens import Tokens
+from tests.serving.conftest import NOW, TOLD, prediction, publish, tell
 
 FOOTBALL = click.Group(commands={each.name or "": each for each in commands})
 PASSWORD = "correct horse battery staple"
@@ -199,3 +203,69 @@ def test_whichever_worker_is_asked_tells_the_counts_of_all(
     counted = 'serving_requests_total{method="GET",role="anonymous",route="/v1/predictions",status="401"} 40.0'
     for _ in range(10):
         assert counted in httpx.get(f"{environment['API_URL']}/metrics").text
+
+
+@pytest.fixture
+def limited(environment: dict[str, str], tmp_path: Path) -> None:
+    """A small rate, and an address for each who asks; the audit's head has a place."""
+    environment |= {"API_RATE_PER_SECOND": "1", "API_TRUSTED_PROXIES": "127.0.0.1", "STATE_DIR": str(tmp_path)}
+
+
+@pytest.mark.usefixtures("workers", "limited")
+def test_what_two_workers_counted_and_what_stands_is_told_exactly(
+    server: tuple[subprocess.Popen[bytes], Path], environment: dict[str, str], database: Urls, football: Run, secret_file: Path
+) -> None:
+    publish(database.model, [prediction(1)])
+    tell(database.model, {name: TOLD[name] for name in ("ledger_verification", "scoreboard")})
+    football("account", "demo")
+    login = json.loads(Path(environment["DEMO_LOGIN_FILE"]).read_text())
+    url = environment["API_URL"]
+
+    def ask(method: str, path: str, address: int, **more: Any) -> httpx.Response:
+        headers = {"X-Forwarded-For": f"203.0.113.{address}", **more.pop("headers", {})}
+        return httpx.request(method, f"{url}{path}", headers=headers, timeout=5, **more)  # a connection each: to either worker
+
+    def bearer(subject: str, role: Role) -> dict[str, str]:
+        return {"Authorization": "Bearer " + Tokens.from_file(secret_file, "demo").issue(subject, role)}
+
+    for n, password in enumerate([login["password"]] * 6 + ["a wrong password"] * 4):
+        ask("POST", "/v1/auth/token", n, json=login | {"password": password})
+    by_account = [ask("GET", "/v1/competitions", 20 + n, headers=bearer("7", Role.READER)).status_code for n in range(12)]
+    by_address = [ask("GET", "/health/ready", 50).status_code for _ in range(40)]
+    pin = {"publication_id": 1, "reason": "To be seen."}
+    assert ask("PUT", "/v1/publications/pin", 60, json=pin, headers=bearer("8", Role.OPERATOR)).status_code == 200
+    assert by_account.count(429) > 0
+    assert by_address.count(429) > 0
+
+    def told(address: int) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        families = text_string_to_metric_families(ask("GET", "/metrics", address).text)
+        return {(each.name, tuple(sorted(each.labels.items()))): each.value for family in families for each in family.samples}
+
+    deadline = time.monotonic() + 15
+    for address in range(100, 200):
+        found = told(address)
+        if found["serving_publication_pinned", ()] == 1 and found["serving_ledger_predictions", ()] == 4:
+            break
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    for address in range(200, 210):  # whichever worker answers
+        found = told(address)
+        assert found["serving_logins_total", (("outcome", "accepted"),)] == 6
+        assert found["serving_logins_total", (("outcome", "refused"),)] == 4
+        assert found["serving_limited_total", (("limit", "account"),)] == by_account.count(429)
+        assert found["serving_limited_total", (("limit", "address"),)] == by_address.count(429)
+        for route, status, role, n in (
+            ("/v1/competitions", "200", "reader", by_account.count(200)),
+            ("/v1/competitions", "429", "reader", by_account.count(429)),
+            ("/health/ready", "200", "anonymous", by_address.count(200)),
+            ("unmatched", "429", "anonymous", by_address.count(429)),
+        ):
+            labels = (("method", "GET"), ("role", role), ("route", route), ("status", status))
+            assert found["serving_requests_total", labels] == n
+        assert found["serving_database_connections", (("state", "waiting"),)] == 0
+        assert 0 <= found["serving_database_connections", (("state", "in_use"),)] <= 4  # what is asked behind the requests' back
+        assert (found["serving_audit_intact", ()], found["serving_ledger_intact", ()]) == (1, 1)
+        assert found["serving_record_log_loss", (("information_set", "results"),)] == 1.0
+        age = (datetime.now(UTC) - NOW).total_seconds()
+        assert age - 5 < found["serving_ledger_verified_age_seconds", ()] <= age
+        assert found["serving_audit_verified_age_seconds", ()] < 60

@@ -1,14 +1,30 @@
 """What the service tells of itself: the log of requests, and counts that hold over several workers."""
 
+import asyncio
 import io
 import json
 import logging
+from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import ProgrammingError
 
+from deploy.database import Urls
 from serving.access_log import AccessLog, Line, masked
+from serving.audit.entries import command_line
 from serving.bench.load import percentile
+from serving.standing import Standing
+from serving.store.accounts import Accounts
+from serving.store.audit import Audit
+from serving.store.database import Database, StoreUnavailable
+from serving.store.pins import Pins
+from serving.store.record import Record
 
 
 def line(n: int) -> Line:
@@ -59,3 +75,64 @@ def test_a_percentile_is_the_time_that_so_many_did_not_exceed() -> None:
     times = [n / 1000 for n in range(1, 101)]
     assert [percentile(times, share) for share in (50, 95, 99, 100)] == [50.0, 95.0, 99.0, 100.0]
     assert (percentile([0.002], 50), percentile([], 99)) == (2.0, None)
+
+
+def test_connections_in_use_and_requests_that_wait_for_one_are_told(urls: Urls) -> None:
+    standing = Counter[str]()
+    seen = []
+
+    async def run() -> None:
+        database = Database(urls.api, pool_size=1)
+        database.tell = lambda state, change: standing.update({state: change})
+
+        async def sleep() -> None:
+            await database.rows(sa.text("select pg_sleep(0.3)"))
+
+        tasks = [asyncio.create_task(sleep()) for _ in range(3)]
+        await asyncio.sleep(0.15)
+        seen.append(dict(standing))
+        await asyncio.gather(*tasks)
+        with pytest.raises(StoreUnavailable):
+            await Database("postgresql://football_api:x@127.0.0.1:9/nowhere").rows(sa.text("select 1"))
+        with pytest.raises(ProgrammingError):
+            await database.rows(sa.text("select nonsense"))
+        seen.append(dict(standing))
+        await database.close()
+
+    asyncio.run(run())
+    assert seen == [{"waiting": 2, "in_use": 1}, {"waiting": 0, "in_use": 0}]
+
+
+def standing_over(url: str, head: Path) -> tuple[Standing, Database]:
+    database = Database(url)
+    return Standing(Record(database), Pins(database), Audit(database), head), database
+
+
+def test_an_audit_that_was_tampered_with_is_logged_and_told_and_its_head_stays(
+    database: Urls, postgres: Any, tmp_path: Path
+) -> None:
+    head = tmp_path / "head.json"
+
+    async def run() -> list[Any]:
+        standing, connections = standing_over(database.api, head)
+        found: list[Any] = [standing.audit]
+        for name in ("ann", "bob"):
+            await Accounts(connections).create_account(name, "x", "reader", command_line())
+        await standing.refresh()
+        found += [standing.audit and (standing.audit.is_intact, standing.audit.n), head.read_text()]
+        with psycopg.connect(postgres.url(database.api.rpartition("/")[2])) as admin:
+            admin.execute("set session_replication_role = replica")
+            admin.execute("delete from app.audit where sequence = 2")
+        await standing.refresh()
+        found.append(standing.audit and standing.audit.is_intact)  # it is not yet time
+        await standing.verify_audit()
+        found += [standing.audit and (standing.audit.is_intact, standing.audit.n), head.read_text()]
+        await connections.close()
+        return found
+
+    with structlog.testing.capture_logs() as lines:
+        before, first, kept, meanwhile, then, still_kept = asyncio.run(run())
+    assert (before, first, meanwhile, then) == (None, (True, 2), True, (False, 1))
+    assert kept == still_kept
+    assert [(line["event"], line["log_level"]) for line in lines] == [("audit_is_not_what_it_was", "error")]
+    assert lines[0]["fault"].endswith("its end was cut off.")

@@ -21,7 +21,7 @@ def test_everything_can_be_set() -> None:
     settings = Settings.read(
         MINIMUM
         | {"EDITION": "demo", "IS_SIMULATED": "1", "REDIS_URL": "redis://127.0.0.1", "API_HOST": "::1", "API_PORT": "8123"}
-        | {"API_RATE_PER_SECOND": "7", "API_TRUSTED_PROXIES": "10.0.0.0/8, ::1"}
+        | {"API_RATE_PER_SECOND": "7", "API_TRUSTED_PROXIES": "10.0.0.0/8, ::1", "STATE_DIR": "state"}
         | {"API_WORKERS": "2", "DOCS_URL": "http://127.0.0.1:9", "DATA_CUTOFF": "2023-05-01T14:00:00+02:00"}
     )
     assert settings == Settings(
@@ -37,6 +37,7 @@ def test_everything_can_be_set() -> None:
         docs_url="http://127.0.0.1:9",
         rate_per_second=7,
         trusted_proxies=("10.0.0.0/8", "::1/128"),
+        audit_head=Path("state/audit-head.json"),
     )
     assert settings.now() == datetime(2023, 5, 1, 12, tzinfo=UTC)
 
