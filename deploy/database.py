@@ -17,8 +17,8 @@ from deploy.local.secrets import Secrets
 ROLES = ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")
 """`football_<name>`: the owner and migrator, the writers of some schemas each, the reader, two tools with their own databases."""
 
-WAREHOUSE_SCHEMAS = ("bronze", "forecast", "published", "app")
-"""Owned by the migrator, shaped by migrations."""
+WAREHOUSE_SCHEMAS = ("bronze", "forecast", "published", "app", "operations")
+"""Owned by the migrator, shaped by migrations. A new one goes to the end: it is how an older database is known."""
 
 DBT_SCHEMAS = ("silver", "gold")
 """Owned by `football_transform`, shaped by dbt alone."""
@@ -152,7 +152,7 @@ def _create_schemas(warehouse: psycopg.Connection, name: str) -> None:
         _grant_connections(warehouse, name)
         warehouse.execute("revoke all on schema public from public")
         for schema in DBT_SCHEMAS:
-            _grant(warehouse, "create schema {} authorization {}", schema, role_name("transform"))
+            _grant(warehouse, "create schema if not exists {} authorization {}", schema, role_name("transform"))
             _grant(warehouse, "grant usage on schema {} to {}", schema, role_name("model"))
             _grant(warehouse, "grant usage on schema {} to {}", schema, role_name("reader"))
             # dbt replaces its tables at every run: the right to read them has to come with them.
@@ -165,7 +165,7 @@ def _create_schemas(warehouse: psycopg.Connection, name: str) -> None:
             with contextlib.suppress(psycopg.errors.InsufficientPrivilege), warehouse.transaction():
                 warehouse.execute("create extension if not exists pg_stat_statements")
         for schema in WAREHOUSE_SCHEMAS:
-            _grant(warehouse, "create schema {} authorization {}", schema, role_name("owner"))
+            _grant(warehouse, "create schema if not exists {} authorization {}", schema, role_name("owner"))
 
 
 def _grant_connections(admin: psycopg.Connection, name: str) -> None:

@@ -5,6 +5,7 @@ Belongs here: the list. What they do is in `pipelines.commands`.
 
 import click
 
+from pipelines.commands.alerts import alerts_group
 from pipelines.commands.backtest import backtest
 from pipelines.commands.bench import bench
 from pipelines.commands.challenge import challenge
@@ -25,6 +26,7 @@ commands: list[click.Command] = [
     refresh,
     models,
     ledger_group,
+    alerts_group,
     quarantine_group,
     compare,
     challenge,

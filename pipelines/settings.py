@@ -48,7 +48,8 @@ class Settings:
     model_url: str
     reproduced_url: str
     mlflow_tracking_uri: str
-    alert_webhook_url: str
+    alert_urls: tuple[str, ...]
+    dagster_url: str
     redis_url: str
 
     @classmethod
@@ -87,7 +88,8 @@ class Settings:
             model_url=env.get("MODEL_DATABASE_URL", ""),
             reproduced_url=env.get("REPRODUCED_DATABASE_URL", ""),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
-            alert_webhook_url=env.get("ALERT_WEBHOOK_URL", ""),
+            alert_urls=tuple(env.get("ALERT_URLS", "").split()),
+            dagster_url=env.get("DAGSTER_URL", "").rstrip("/"),
             redis_url=env.get("REDIS_URL", ""),
         )
 

@@ -1,43 +1,100 @@
-"""Telling people that something failed, or needs looking at.
+"""Telling people that something failed, works again, or needs looking at.
 
-Belongs here: the messages and their delivery to `ALERT_WEBHOOK_URL`. Without an address a message stands in the sensor's log
-alone.
+Belongs here: the words, and the sensors that note and deliver them. A message is written down first; `delivery_sensor` hands it
+to every address of `ALERT_URLS` and tries again where that fails. Without an address it stands in the database alone, where
+`football alerts` shows it.
 """
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 
-import httpx
+import dagster as dg
 
-from pipelines.defs.failures import POLICIES, FailureClass, runbook_line
+from pipelines.defs.failures import POLICIES, FailureClass, classify_event, runbook_line, sentence_of
 from pipelines.settings import Settings
+from pipelines.store import notifications
+from pipelines.store.notifications import Message
+from pipelines.store.warehouse import Warehouse
 
 _log = logging.getLogger(__name__)
 
 
-def announce(settings: Settings, *, job: str, run_id: str, error: str, kind: FailureClass) -> None:
-    """Log the failure, with what its class means for readers and what to look at, and post it as JSON where an address is set.
-
-    Raises:
-        httpx.HTTPError: the address did not take the message; the sensor's tick fails and is tried again.
-    """
+def announce_failure(settings: Settings, *, job: str, run_id: str, error: str, kind: FailureClass) -> None:
+    """Note that a run failed, with what its class means for readers, what to look at, and where the run is."""
     title = f"Run of {job} failed: {kind} ({settings.edition})"
-    text = f"{error}\n{POLICIES[kind].meaning}\n{runbook_line(kind)}"
-    _send(settings, {"title": title, "text": text, "class": kind.value, "run_id": run_id})
+    body = "\n".join([error, POLICIES[kind].meaning, runbook_line(kind), f"{settings.dagster_url}/runs/{run_id}"])
+    _note(settings, job, title, Message("failure", title, body))
+
+
+def announce_recovery(settings: Settings, *, job: str, run_id: str) -> bool:
+    """Note that a job succeeds again, if the last that was said of it is that it failed."""
+    warehouse = Warehouse(settings.model_url)
+    if notifications.last_severity(warehouse, job) != "failure":
+        return False
+    title = f"Run of {job} succeeded again ({settings.edition})"
+    body = f"What it makes is up to date.\n{settings.dagster_url}/runs/{run_id}"
+    _note(settings, job, title, Message("success", title, body))
+    return True
 
 
 def announce_drift(settings: Settings, found: Sequence[str]) -> None:
-    """Log that forecasts have become worse than they were promised to be, and post it where an address is set.
+    """Note that forecasts have become worse than they were promised to be."""
+    title = f"Forecasts have drifted ({settings.edition})"
+    body = "\n".join([*found, "A training was asked for. What is published stands until a better model is promoted."])
+    _note(settings, "drift", "; ".join(found), Message("warning", title, body))
+
+
+def _note(settings: Settings, topic: str, subject: str, message: Message) -> None:
+    _log.error("%s\n%s", message.title, message.body)
+    notifications.note(Warehouse(settings.model_url), topic, subject, message, datetime.now(UTC))
+
+
+@dg.run_failure_sensor(
+    default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30, monitor_all_code_locations=True
+)
+def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipReason]:
+    """Say that a run failed, of which class the first failure was, what that means for readers, and where to look."""
+    run = context.dagster_run
+    if run.tags.get("dagster/will_retry") == "true":
+        yield dg.SkipReason("the run will be retried")
+        return
+    # A run fails because a step did, unless it failed around its steps.
+    event = next(iter(context.get_step_failure_events()), context.failure_event)
+    announce_failure(Settings.read(), job=run.job_name, run_id=run.run_id, error=sentence_of(event), kind=classify_event(event))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitor_all_code_locations=True,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=30,
+)
+def recovery_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.SkipReason]:
+    """Say that a job which had failed succeeds again."""
+    run = context.dagster_run
+    if not announce_recovery(Settings.read(), job=run.job_name, run_id=run.run_id):
+        yield dg.SkipReason(f"{run.job_name} had not failed")
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def delivery_sensor() -> dg.SkipReason:
+    """Hand each channel what it has not heard. One that does not answer is asked again at the next tick, and delays no other.
 
     Raises:
-        httpx.HTTPError: as for `announce`.
+        RuntimeError: some channel took a message not; the tick is shown as failed, and the next one tries again.
     """
-    text = "\n".join(found) + "\nA training was asked for. What is published stands until a better model is promoted."
-    _send(settings, {"title": f"Forecasts have drifted ({settings.edition})", "text": text})
+    settings = Settings.read()
+    if not settings.alert_urls:
+        return dg.SkipReason("ALERT_URLS names no address: `football alerts` shows what would be told")
+    from pipelines.channels import channels
 
-
-def _send(settings: Settings, message: Mapping[str, str]) -> None:
-    _log.error(json.dumps(message))
-    if settings.alert_webhook_url:
-        httpx.post(settings.alert_webhook_url, json=message, timeout=10).raise_for_status()
+    warehouse = Warehouse(settings.model_url)
+    deaf = [
+        channel.name
+        for channel in channels(settings.alert_urls)
+        if not notifications.deliver(warehouse, channel.name, channel.send, datetime.now(UTC))
+    ]
+    if deaf:
+        raise RuntimeError(f"not taken by {', '.join(deaf)}: tried again in half a minute, for a day at most")
+    return dg.SkipReason("everybody was told everything")

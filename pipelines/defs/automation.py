@@ -102,20 +102,3 @@ def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunReque
         return
     for job in (outlook, docs):
         yield dg.RunRequest(run_key=f"{job.name} {run.run_id}", job_name=job.name)
-
-
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30, monitor_all_code_locations=True
-)
-def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipReason]:
-    """Say that a run failed, of which class the first failure was, what that means for readers, and where to look."""
-    run = context.dagster_run
-    if run.tags.get("dagster/will_retry") == "true":
-        yield dg.SkipReason("the run will be retried")
-        return
-    from pipelines.defs.alerts import announce
-    from pipelines.defs.failures import classify_event, sentence_of
-
-    # A run fails because a step did, unless it failed around its steps.
-    event = next(iter(context.get_step_failure_events()), context.failure_event)
-    announce(Settings.read(), job=run.job_name, run_id=run.run_id, error=sentence_of(event), kind=classify_event(event))

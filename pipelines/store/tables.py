@@ -1,4 +1,4 @@
-"""The tables that Python writes: `bronze`, `forecast` and `published`.
+"""The tables that Python writes: `bronze`, `forecast`, `published` and `operations`.
 
 Belongs here: their columns, keys and constraints as SQLAlchemy metadata, and nothing else. The shape in the
 database changes only by a migration (`deploy/migrations`), which reads this metadata. `silver` and `gold` belong
@@ -362,4 +362,33 @@ published_prediction = sa.Table(
     ),
     sa.Index("prediction_publication_id_kickoff_at_prediction_id_idx", "publication_id", "kickoff_at", "prediction_id"),
     schema="published",
+)
+
+# --------------------------------------------------------------------------- operations: what people are told
+
+notification = sa.Table(
+    "notification",
+    metadata,
+    sa.Column("notification_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("topic", sa.Text, nullable=False, comment="a job, or drift: what may recover"),
+    sa.Column("subject", sa.Text, nullable=False, comment="the same for what is no news within the hour"),
+    sa.Column("severity", sa.Text, nullable=False, comment="failure, warning, success or info"),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("noticed_at", Moment, nullable=False),
+    sa.Column("last_noticed_at", Moment, nullable=False),
+    sa.Column("n_noticed", sa.Integer, nullable=False, server_default="1"),
+    sa.Index("notification_topic", "topic", "notification_id"),
+    schema="operations",
+    comment="What people are told: written first, delivered then.",
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("notification_id", sa.ForeignKey(notification.c.notification_id), primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True, comment="kind and digest of the address, which is a secret"),
+    sa.Column("delivered_at", Moment, nullable=False, comment="the same for those told in one message"),
+    schema="operations",
+    comment="A row once a channel has taken the message.",
 )

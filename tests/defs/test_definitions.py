@@ -1,22 +1,13 @@
 """The code location: what a data engineer finds in the Dagster UI."""
 
-import errno
-import json
 import socket
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import dagster as dg
 import pytest
 
-from pipelines.defs.alerts import announce
-from pipelines.defs.automation import run_failure_sensor
-from pipelines.defs.failures import FailureClass, under_policy
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.training import MODELS_OF
 from pipelines.forecast import contract
-from pipelines.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -104,70 +95,3 @@ def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Defin
         "international_meets_expectations",
         "predictions_meet_expectations",
     } <= blocking
-
-
-@pytest.fixture
-def webhook() -> Iterator[tuple[str, list[dict[str, str]]]]:
-    received: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/", received
-    server.shutdown()
-
-
-def test_a_failed_run_is_told_to_the_webhook_with_what_it_means_for_readers(webhook: tuple[str, list[dict[str, str]]]) -> None:
-    url, received = webhook
-    announce(
-        Settings.read({"ALERT_WEBHOOK_URL": url, "EDITION": "live"}),
-        job="day",
-        run_id="r1",
-        error="ingestion failed",
-        kind=FailureClass.NETWORK,
-    )
-    assert received == [
-        {
-            "title": "Run of day failed: network (live)",
-            "text": "ingestion failed\n"
-            "The API goes on with the last publication; its forecasts become older, not wrong.\n"
-            "Is the source up, FOOTBALL_DATA_URL right, the network there? (deploy/runbooks/failures.md#network)",
-            "class": "network",
-            "run_id": "r1",
-        }
-    ]
-
-
-def test_the_sensor_tells_the_class_of_the_step_that_failed(
-    webhook: tuple[str, list[dict[str, str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @dg.asset
-    @under_policy
-    def broken() -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    job = dg.Definitions(assets=[broken], jobs=[dg.define_asset_job("day", [broken])]).resolve_job_def("day")
-    monkeypatch.setenv("ALERT_WEBHOOK_URL", webhook[0])
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False)
-        context = dg.build_run_status_sensor_context(
-            "run_failure_sensor", result.get_run_failure_event(), instance, result.dagster_run
-        ).for_run_failure()
-        list(run_failure_sensor(context))  # type: ignore[arg-type]
-    (message,) = webhook[1]
-    assert message["class"] == "resource"
-    assert message["text"].startswith("broken: OSError: [Errno 28] No space left on device")
-    assert message["run_id"] == result.run_id
-
-
-def test_without_a_webhook_the_message_stands_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    announce(Settings.read({}), job="day", run_id="r2", error="no space left", kind=FailureClass.RESOURCE)
-    assert "no space left" in caplog.text

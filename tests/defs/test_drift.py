@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-import httpx
 import pandas as pd
 import psycopg
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from pipelines.defs import alerts, drift
+from pipelines.store import notifications
 from pipelines.store.warehouse import Warehouse
 
 KICKOFF = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
@@ -113,10 +113,11 @@ def test_after_the_pause_it_is_asked_for_once_more(
     assert len(told) == 2
 
 
-def test_a_message_that_nobody_took_is_not_taken_for_told(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALERT_WEBHOOK_URL", "http://127.0.0.1:9/")
-    with pytest.raises(httpx.HTTPError):
-        tick(None)
+def test_what_is_told_is_written_down_before_the_training_is_asked_for(warehouse: Warehouse) -> None:
+    tick(None)
+    (said,) = notifications.recent(warehouse, 10)
+    assert (said.severity, said.title) == ("warning", "Forecasts have drifted (live)")
+    assert said.body.endswith("What is published stands until a better model is promoted.")
 
 
 def test_the_sensor_asks_for_the_weeks_work() -> None:

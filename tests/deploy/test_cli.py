@@ -136,7 +136,7 @@ def test_one_broken_package_does_not_take_the_other_commands_away(monkeypatch: p
         ("demo", True, {}, "demo"),
         ("demo", False, {}, "live"),  # only started: there is nothing to forecast yet
         ("demo", True, {"COMPETITIONS": "E0"}, "live"),  # simulated data take no orders
-        ("demo", True, {"ALERT_WEBHOOK_URL": "http://127.0.0.1:9"}, "demo"),
+        ("demo", True, {"ALERT_URLS": "http://127.0.0.1:9"}, "demo"),
         ("live", False, {}, "live"),
         ("as-of-2023-05-01t1200", True, {}, "as-of-2023-05-01t1200"),
         (None, False, {"EDITION": "demo", "COMPETITIONS": "E0"}, "demo"),

@@ -44,6 +44,8 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "forecast.score": ADD | {"DELETE"},
         "forecast.scoreboard": ADD | {"DELETE"},
         "forecast.season_outlook": ADD | {"DELETE"},
+        "operations.delivery": ADD,
+        "operations.notification": WORK,
         **{f"published.{table}": ADD | {"DELETE"} for table in REPLACED},
         **{f"published.{table}": ADD for table in APPENDED},
     },
@@ -69,6 +71,8 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
                 "season_outlook",
             )
         },
+        "operations.delivery": READ,
+        "operations.notification": READ,
         **{f"published.{table}": READ for table in PUBLISHED},
     },
     "dagster": {},
@@ -90,7 +94,7 @@ def test_every_role_has_exactly_the_rights_it_needs_on_every_table(postgres: Pos
             """
             select r.role, t.schemaname || '.' || t.tablename, p.privilege
             from unnest(%s::text[]) as r (role), pg_tables t, unnest(%s::text[]) as p (privilege)
-            where t.schemaname in ('bronze', 'silver', 'gold', 'forecast', 'published', 'app', 'public')
+            where t.schemaname in ('bronze', 'silver', 'gold', 'forecast', 'published', 'operations', 'app', 'public')
               and has_table_privilege('football_' || r.role, format('%%I.%%I', t.schemaname, t.tablename), p.privilege)
             """,
             [list(RIGHTS), sorted(ALL)],

@@ -1,0 +1,356 @@
+"""People are told of failures once, whatever restarts, and by every channel: real servers take the messages."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from aiosmtpd.controller import Controller
+from click.testing import CliRunner
+
+from deploy.database import Urls
+from deploy.local.ports import Ports
+from pipelines.channels import DingTalk, channels
+from pipelines.commands.alerts import alerts_group
+from pipelines.defs import alerts
+from pipelines.defs.failures import FailureClass, under_policy
+from pipelines.settings import Settings, SettingsError
+from pipelines.store import notifications
+from pipelines.store.notifications import FORGOTTEN_AFTER, MESSAGES_AN_HOUR, NO_NEWS_WITHIN, Message
+from pipelines.store.warehouse import Warehouse
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FAILED = Message("failure", "Run of day failed", "no space left")
+
+
+@pytest.fixture
+def warehouse(database: Urls) -> Warehouse:
+    return Warehouse(database.model)
+
+
+class Server:
+    """A webhook that keeps what it is sent, and refuses while `status` says so."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, Any]] = []
+        self.status = 200
+        self.answer = b'{"errcode": 0}'
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if outer.status == 200:
+                    outer.requests.append((self.path, json.loads(body)))
+                self.send_response(outer.status)
+                self.end_headers()
+                self.wfile.write(outer.answer)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+class Ear:
+    """A channel that takes what it is told, until it is deaf."""
+
+    def __init__(self) -> None:
+        self.heard: list[Message] = []
+        self.is_deaf = False
+
+    def __call__(self, message: Message) -> bool:
+        if not self.is_deaf:
+            self.heard.append(message)
+        return not self.is_deaf
+
+    @property
+    def titles(self) -> list[str]:
+        return [message.title for message in self.heard]
+
+
+def note(
+    warehouse: Warehouse, subject: str = "failed", at: datetime = NOW, topic: str = "day", message: Message = FAILED
+) -> bool:
+    return notifications.note(warehouse, topic, subject, message, at)
+
+
+def test_the_same_failure_within_the_hour_is_counted_and_told_once(warehouse: Warehouse) -> None:
+    ear = Ear()
+    assert note(warehouse)
+    assert not note(warehouse, at=NOW + timedelta(minutes=20))
+    assert not note(warehouse, at=NOW + timedelta(minutes=40))
+
+    assert notifications.deliver(warehouse, "ear", ear, NOW + timedelta(minutes=41))
+
+    assert ear.heard == [Message("failure", "Run of day failed", "no space left\nNoticed 3 times until 12:40 UTC.")]
+    assert note(warehouse, at=NOW + NO_NEWS_WITHIN)
+
+
+def test_another_failure_and_one_after_a_recovery_are_news(warehouse: Warehouse) -> None:
+    assert note(warehouse, "network")
+    assert note(warehouse, "data", NOW + timedelta(minutes=1))
+    assert note(warehouse, "works again", NOW + timedelta(minutes=2))
+    assert note(warehouse, "data", NOW + timedelta(minutes=3))
+    assert note(warehouse, "data", NOW + timedelta(minutes=3), topic="week")
+
+
+def test_nothing_is_told_twice_and_nothing_is_lost_over_restarts(warehouse: Warehouse) -> None:
+    ear = Ear()
+    note(warehouse)
+    ear.is_deaf = True
+    assert not notifications.deliver(warehouse, "ear", ear, NOW)
+    ear.is_deaf = False
+
+    for minutes in (1, 2, 3):
+        again = Warehouse(warehouse.url)  # nothing but the database remembers
+        assert notifications.deliver(again, "ear", ear, NOW + timedelta(minutes=minutes))
+
+    assert ear.titles == ["Run of day failed"]
+
+
+def test_a_message_that_was_taken_but_not_recorded_is_told_again_and_not_dropped(warehouse: Warehouse) -> None:
+    heard = []
+
+    def taken_and_killed(message: Message) -> bool:
+        heard.append(message.title)
+        raise KeyboardInterrupt
+
+    note(warehouse)
+    with pytest.raises(KeyboardInterrupt):
+        notifications.deliver(warehouse, "ear", taken_and_killed, NOW)
+    ear = Ear()
+    notifications.deliver(warehouse, "ear", ear, NOW)
+
+    assert heard == ear.titles == ["Run of day failed"]
+
+
+def test_a_channel_hears_a_stated_number_an_hour_and_the_rest_in_one_message(warehouse: Warehouse) -> None:
+    ear = Ear()
+    for n in range(MESSAGES_AN_HOUR + 5):
+        note(warehouse, f"{n}", topic=f"job {n}", message=Message("warning", f"title {n}", "body"))
+
+    assert notifications.deliver(warehouse, "ear", ear, NOW)
+
+    assert len(ear.heard) == MESSAGES_AN_HOUR
+    assert ear.titles[:-1] == [f"title {n}" for n in range(MESSAGES_AN_HOUR - 1)]
+    assert ear.heard[-1].title == "6 further messages"
+    assert ear.heard[-1].body.splitlines()[0] == "12:00 UTC: title 11"
+
+    note(warehouse, "later", NOW + timedelta(minutes=1))
+    notifications.deliver(warehouse, "ear", ear, NOW + timedelta(minutes=59))
+    assert len(ear.heard) == MESSAGES_AN_HOUR
+    notifications.deliver(warehouse, "ear", ear, NOW + timedelta(minutes=61))
+    assert ear.titles[-1] == "Run of day failed"
+
+
+def test_what_could_not_be_told_for_a_day_is_told_no_more(warehouse: Warehouse) -> None:
+    ear = Ear()
+    note(warehouse)
+    notifications.deliver(warehouse, "ear", ear, NOW + FORGOTTEN_AFTER)
+    assert ear.heard == []
+
+
+def test_each_channel_has_its_own_state(warehouse: Warehouse) -> None:
+    deaf, well = Ear(), Ear()
+    deaf.is_deaf = True
+    note(warehouse)
+    assert not notifications.deliver(warehouse, "deaf", deaf, NOW)
+    assert notifications.deliver(warehouse, "well", well, NOW)
+    assert well.titles == ["Run of day failed"]
+
+
+def test_a_webhook_takes_json_with_the_kind_of_message(server: Server) -> None:
+    (channel,) = channels((f"http://127.0.0.1:{server.port}/hook",))
+    assert channel.send(FAILED)
+    ((path, said),) = server.requests
+    assert path == "/hook"
+    assert (said["type"], said["title"], said["message"]) == ("failure", "Run of day failed", "no space left")
+
+
+def test_slack_is_reached_in_its_own_form(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Slack cannot be had here: the same request goes to a server of ours.
+    import requests
+
+    sent: list[str] = []
+    post = requests.post
+
+    def to_us(url: str, **options: Any) -> requests.Response:
+        sent.append(url)
+        return post(f"http://127.0.0.1:{server.port}/", **options)
+
+    monkeypatch.setattr(requests, "post", to_us)
+    monkeypatch.setattr(requests, "request", lambda _, url, **options: to_us(url, **options))
+    server.answer = b"ok"
+    (channel,) = channels(("https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",))
+
+    assert channel.send(FAILED)
+
+    assert sent == ["https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"]
+    assert "no space left" in json.dumps(server.requests[0][1])
+
+
+def test_dingtalk_takes_a_signed_message_and_its_refusal_is_no_delivery(server: Server) -> None:
+    robot = DingTalk("token", "SEC0123", host=f"http://127.0.0.1:{server.port}")
+
+    assert robot.send(FAILED)
+    server.answer = b'{"errcode": 310000, "errmsg": "sign not match"}'
+    assert not robot.send(FAILED)
+    server.answer = b"<html>"
+    assert not robot.send(FAILED)
+
+    path, said = server.requests[0]
+    assert said == {"msgtype": "text", "text": {"content": "Run of day failed\nno space left"}}
+    asked = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(path).query))
+    expected = hmac.new(b"SEC0123", f"{asked['timestamp']}\nSEC0123".encode(), hashlib.sha256).digest()
+    assert (asked["access_token"], base64.b64decode(asked["sign"])) == ("token", expected)
+
+
+def test_dingtalks_address_names_its_secret_and_token() -> None:
+    (channel,) = channels(("dingtalk://SEC0123@0123456789abcdef",))
+    assert channel.name.startswith("dingtalk ")
+    assert channel.send.__self__ == DingTalk("0123456789abcdef", "SEC0123")  # type: ignore[attr-defined]
+
+
+def test_mail_arrives(tmp_path: Path) -> None:
+    arrived: list[bytes] = []
+
+    class Keep:
+        async def handle_DATA(self, _: object, __: object, envelope: Any) -> str:
+            arrived.append(envelope.content)
+            return "250 taken"
+
+    controller = Controller(Keep(), hostname="127.0.0.1", port=Ports(tmp_path / "ports.json").claim("smtp"))
+    controller.start()
+    try:
+        (channel,) = channels(
+            (f"mailto://127.0.0.1:{controller.port}/?from=football@example.org&to=you@example.org&format=text",)
+        )
+        assert channel.send(FAILED)
+    finally:
+        controller.stop()
+    (mail,) = map(message_from_bytes, arrived)
+    assert (mail["Subject"], mail["To"]) == ("Run of day failed", "you@example.org")
+    assert b"no space left" in arrived[0]
+
+
+def test_an_address_that_is_not_understood_is_named_by_its_place_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SettingsError, match="address 2 is not understood") as caught:
+        channels(("http://127.0.0.1/", "slck://hush"))
+    assert "hush" not in f"{caught.value} {caplog.text}"
+
+
+def test_a_channels_name_holds_no_secret() -> None:
+    (channel,) = channels(("https://example.org/very-secret-path",))
+    assert channel.name.startswith("json ")
+    assert "secret" not in channel.name
+
+
+@pytest.fixture
+def settings(database: Urls, server: Server, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MODEL_DATABASE_URL", database.model)
+    monkeypatch.setenv("ALERT_URLS", f"http://127.0.0.1:{server.port}/hook")
+    monkeypatch.setenv("DAGSTER_URL", "http://127.0.0.1:3000/")
+    monkeypatch.setenv("EDITION", "live")
+    return Settings.read()
+
+
+def test_a_failure_is_told_with_what_it_means_and_its_end_is_told_too(settings: Settings, server: Server) -> None:
+    failed = {"job": "day", "error": "ingestion failed", "kind": FailureClass.NETWORK}
+    alerts.announce_failure(settings, run_id="r1", **failed)  # type: ignore[arg-type]
+    alerts.delivery_sensor()
+    assert alerts.announce_recovery(settings, job="day", run_id="r2")
+    assert not alerts.announce_recovery(settings, job="day", run_id="r3")
+    assert not alerts.announce_recovery(settings, job="week", run_id="r4")
+    alerts.delivery_sensor()
+    alerts.delivery_sensor()
+
+    (_, failure), (_, recovery) = server.requests
+    assert failure["title"] == "Run of day failed: network (live)"
+    assert failure["message"].split("\n") == [
+        "ingestion failed",
+        "The API goes on with the last publication; its forecasts become older, not wrong.",
+        "Is the source up, FOOTBALL_DATA_URL right, the network there? (deploy/runbooks/failures.md#network)",
+        "http://127.0.0.1:3000/runs/r1",
+    ]
+    assert (recovery["type"], recovery["title"]) == ("success", "Run of day succeeded again (live)")
+
+
+def test_a_channel_that_refuses_makes_the_tick_fail_and_is_told_at_a_later_one(settings: Settings, server: Server) -> None:
+    alerts.announce_drift(settings, ["results: worse by .01"])
+    server.status = 500
+    with pytest.raises(RuntimeError, match="not taken by json"):
+        alerts.delivery_sensor()
+    server.status = 200
+    alerts.delivery_sensor()
+    assert [said["title"] for _, said in server.requests] == ["Forecasts have drifted (live)"]
+
+
+def test_the_sensors_tell_of_a_real_run_that_fails_and_of_the_one_that_succeeds(settings: Settings, server: Server) -> None:
+    broken = [True]
+
+    @dg.asset
+    @under_policy
+    def sometimes() -> None:
+        if broken:
+            raise OSError(28, "No space left on device")
+
+    job = dg.Definitions(assets=[sometimes], jobs=[dg.define_asset_job("day", [sometimes])]).resolve_job_def("day")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        context = dg.build_run_status_sensor_context(
+            "run_failure_sensor", result.get_run_failure_event(), instance, result.dagster_run
+        )
+        list(alerts.run_failure_sensor(context.for_run_failure()))  # type: ignore[arg-type]
+        broken.clear()
+        result = job.execute_in_process(instance=instance)
+        success = dg.build_run_status_sensor_context(
+            "recovery_sensor", result.get_run_success_event(), instance, result.dagster_run
+        )
+        list(alerts.recovery_sensor(success))  # type: ignore[arg-type]
+    alerts.delivery_sensor()
+
+    assert [said["type"] for _, said in server.requests] == ["failure", "success"]
+    assert "No space left on device" in server.requests[0][1]["message"]
+
+
+def test_what_was_told_can_be_listed(settings: Settings) -> None:
+    runner = CliRunner()
+    assert runner.invoke(alerts_group, ["list"]).output == "Nothing has failed, and nothing has drifted.\n"
+    alerts.announce_drift(settings, ["results: worse by .01"])
+    alerts.delivery_sensor()
+
+    (said,) = [json.loads(line) for line in runner.invoke(alerts_group, ["list", "--json"]).output.splitlines()]
+    assert (said["title"], said["n_noticed"], said["n_delivered"]) == ("Forecasts have drifted (live)", 1, 1)
+    assert "1 of 1" in runner.invoke(alerts_group, ["list"]).output
+
+
+def test_addresses_can_be_tried(settings: Settings, server: Server) -> None:
+    outcome = CliRunner().invoke(alerts_group, ["test"])
+    assert (outcome.exit_code, outcome.output.endswith(": taken\n")) == (0, True)
+    server.status = 500
+    outcome = CliRunner().invoke(alerts_group, ["test"])
+    assert (outcome.exit_code, outcome.output.endswith(": NOT taken\n")) == (1, True)
