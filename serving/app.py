@@ -7,7 +7,7 @@ import asyncio
 import logging.config
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from litestar import Litestar, Router
@@ -21,11 +21,14 @@ from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.current import CurrentPublication
 from serving.identity import limits
+from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
+from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
-from serving.identity.tokens import BearerAuthentication, Tokens
+from serving.identity.sessions import SessionKeeper
+from serving.identity.tokens import Tokens
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
 from serving.pages.league import league_page, leagues_page
@@ -38,9 +41,10 @@ from serving.problems import EXCEPTION_HANDLERS
 from serving.rate_limits import AccountLimit, AddressLimit, TrustedProxies, account_rate, address_rate
 from serving.ready import ReadyAnswers
 from serving.routes.audit import list_audit
-from serving.routes.auth import create_token
+from serving.routes.auth import create_token, log_out, refresh_token
 from serving.routes.competitions import list_competitions
 from serving.routes.health import live, ready
+from serving.routes.keys import create_key, list_keys, revoke_key
 from serving.routes.lineage import get_lineage
 from serving.routes.matches import get_history, get_match, get_team, list_matches, list_teams
 from serving.routes.metrics import expose
@@ -50,11 +54,23 @@ from serving.routes.publication import get_manifest, get_publication
 from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
 from serving.routes.record import get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
+from serving.routes.sessions import end_session, list_sessions
+from serving.routes.users import (
+    change_user,
+    create_user,
+    end_session_of_user,
+    list_keys_of_user,
+    list_sessions_of_user,
+    list_users,
+    revoke_key_of_user,
+)
 from serving.settings import Settings
 from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
-from serving.store.database import Database
+from serving.store.database import Database, StoreUnavailable
+from serving.store.endings import Endings
+from serving.store.keys import Keys
 from serving.store.lineage import Lineages
 from serving.store.matches import Matches
 from serving.store.models import Models
@@ -62,6 +78,7 @@ from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.store.record import Record
 from serving.store.seasons import Seasons
+from serving.store.sessions import Sessions
 from serving.telemetry import Metrics, Telemetry, forget_dead_workers, log_config
 
 MAXIMUM_BODY_BYTES = 16 * 1024
@@ -90,18 +107,23 @@ def create_app(settings: Settings) -> Litestar:
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
     tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
+    sessions, keys = Sessions(database), Keys(database)
+    credentials = Credentials(tokens, sessions, keys, Endings(database))
     # One core is left to readers however many guess passwords.
     passwords = PasswordChecker(concurrency=max(1, (os.cpu_count() or 1) - 1))
 
     @asynccontextmanager
     async def connections(_: Litestar) -> AsyncIterator[None]:
         access_log.open()
-        for_ever = (announcements.listen(), current.follow(announcements.wait), standing.follow())
+        with suppress(StoreUnavailable):
+            await credentials.catch_up()  # before anyone is let in: what was taken back stays taken back
+        for_ever = (announcements.listen(), current.follow(announcements.wait), credentials.follow(), standing.follow())
         following = [asyncio.create_task(each) for each in for_ever]
         yield
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
+        await credentials.close()
         await database.close()
         await logins.close()
         for redis in (counter, listener):
@@ -123,7 +145,12 @@ def create_app(settings: Settings) -> Litestar:
         "metrics": metrics,
         "logins": logins,
         "password_login": PasswordLogin(accounts, passwords, logins, metrics),
-        "tokens": tokens,
+        "accounts": accounts,
+        "passwords": passwords,
+        "sessions": sessions,
+        "keys": keys,
+        "credentials": credentials,
+        "keeper": SessionKeeper(tokens, sessions),
     }
     app = Litestar(
         route_handlers=[
@@ -131,6 +158,20 @@ def create_app(settings: Settings) -> Litestar:
                 "/v1",
                 route_handlers=[
                     create_token,
+                    refresh_token,
+                    log_out,
+                    list_sessions,
+                    end_session,
+                    list_keys,
+                    create_key,
+                    revoke_key,
+                    list_users,
+                    create_user,
+                    change_user,
+                    list_sessions_of_user,
+                    end_session_of_user,
+                    list_keys_of_user,
+                    revoke_key_of_user,
                     list_competitions,
                     list_predictions,
                     get_prediction,
@@ -174,7 +215,7 @@ def create_app(settings: Settings) -> Litestar:
         state=State({"current": current}),
         lifespan=[connections],
         middleware=[
-            DefineMiddleware(BearerAuthentication, tokens=tokens),
+            DefineMiddleware(BearerAuthentication, credentials=credentials),
             DefineMiddleware(AccountLimit, buckets=of_accounts, metrics=metrics),
             # The innermost: whatever is put before a handler is before its ready answers too.
             DefineMiddleware(ReadyAnswers, current=current, settings=settings, metrics=metrics),
@@ -204,6 +245,14 @@ def _provide(part: Any) -> Provide:
     return Provide(lambda: part, sync_to_thread=False)
 
 
+_BEARER = SecurityScheme(
+    type="http",
+    scheme="bearer",
+    bearer_format="JWT, or API key",
+    description="An access token (from `/v1/auth/token` or `/v1/auth/refresh`), or an API key: `fb_…`, from `/v1/keys`.",
+)
+
+
 def _openapi(settings: Settings) -> OpenAPIConfig:
     simulated = " **The matches of this edition are simulated.**" if settings.is_simulated else ""
     return OpenAPIConfig(
@@ -211,10 +260,11 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         version="1",
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
         "problem details (RFC 9457). `RateLimit` tells how many requests may follow at once; after 429, wait for `Retry-After`. "
-        "Log in at `/v1/auth/token` and send `Authorization: Bearer …`. "
+        "Log in at `/v1/auth/token` and send `Authorization: Bearer …` with the access token, or with an API key (`fb_…`) "
+        "made at `/v1/keys`. "
         "Within `/v1` fields and operations are only added: read past what you do not know. What is to go is marked `deprecated` "
         "here and answered with the headers `Deprecation` and `Sunset` for at least six months before." + simulated,
-        components=Components(security_schemes={"bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}),
+        components=Components(security_schemes={"bearer": _BEARER}),
         external_docs=ExternalDocumentation(url=settings.docs_url) if settings.docs_url else None,
         render_plugins=[ReferencePage()],
         openapi_router=Router(

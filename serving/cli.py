@@ -1,4 +1,5 @@
-"""The commands of this half: `football token`, `football account …`, and `football audit …` from its own module.
+"""The commands of this half: `football token`, `football account …`, `football keys …`, and `football audit …` from its own
+module.
 
 Belongs here: arguments, and messages for a person. Heavy imports happen where they are used, so that `football --help`
 stays quick.
@@ -9,8 +10,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -19,11 +21,13 @@ from serving.settings import ClientSettings
 
 if TYPE_CHECKING:
     from serving.audit.entries import Actor
-    from serving.store.accounts import Accounts
+    from serving.store.accounts import Account, Accounts
 
 T = TypeVar("T")
 
 DEMO_USERNAME = "demo"
+DEMO_ROLE = "analyst"  # may see what stands behind a forecast, and change nothing
+ROLES = ("viewer", "analyst", "operator", "admin")  # of `serving.identity.roles`, which is too heavy to import here
 
 
 @click.command()
@@ -58,7 +62,7 @@ def list_accounts() -> None:
 _password_file = click.option(
     "--password-file", type=click.File(), help="Read the password from this file (- for standard input) instead of asking for it."
 )
-_role = click.option("--role", type=click.Choice(["reader", "operator"]), default="reader", show_default=True)
+_role = click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
 
 
 @account.command()
@@ -77,20 +81,34 @@ def create(username: str, role: str, password_file: TextIO | None) -> None:
 @click.argument("username")
 @_password_file
 def set_password(username: str, password_file: TextIO | None) -> None:
-    """Give an account another password."""
-    password_hash = _hash(_password(password_file))
-    if not _with_accounts(lambda accounts, by: accounts.set_password(username, password_hash, by)):
-        raise click.ClickException(f"There is no account {username}.")
+    """Give an account another password; its sessions end."""
+    _change(username, password_hash=_hash(_password(password_file)))
     click.echo(f"{username} has a new password.")
+
+
+@account.command("set-role")
+@click.argument("username")
+@click.argument("role", type=click.Choice(ROLES))
+def set_role(username: str, role: str) -> None:
+    """Give an account another role; its sessions end."""
+    _change(username, role=role)
+    click.echo(f"{username} is {'an' if role[0] in 'ao' else 'a'} {role} now.")
 
 
 @account.command()
 @click.argument("username")
 def disable(username: str) -> None:
-    """Refuse further logins; tokens given out before end within 15 minutes."""
-    if not _with_accounts(lambda accounts, by: accounts.disable_account(username, by)):
-        raise click.ClickException(f"There is no enabled account {username}.")
+    """Refuse further logins, end all sessions, and take no key of it: within a second."""
+    _change(username, is_disabled=True)
     click.echo(f"{username} can no longer log in.")
+
+
+@account.command()
+@click.argument("username")
+def enable(username: str) -> None:
+    """Allow logins again; its keys are good again, too."""
+    _change(username, is_disabled=False)
+    click.echo(f"{username} can log in.")
 
 
 @account.command()
@@ -104,23 +122,73 @@ def demo() -> None:
         _write_login(path, {"username": DEMO_USERNAME, "password": secrets.token_urlsafe(18)})
     login = _read_login(path)
     username, password = login["username"], login["password"]
-    password_hash = _hash(password)
 
     async def ensure(accounts: Accounts, by: Actor) -> None:
         from serving.identity.passwords import matches
 
         known = await accounts.account(username)
         if known is None:
-            await accounts.create_account(username, password_hash, "reader", by)
-        elif not matches(known.password_hash, password):  # each `football up` asks for it: only a change is written
-            await accounts.set_password(username, password_hash, by)
-        await accounts.enable_account(username, by)
+            await accounts.create_account(username, _hash(password), DEMO_ROLE, by)
+            return
+        # Each `football up` asks for it: only a change is written.
+        new_hash = None if matches(known.password_hash, password) else _hash(password)
+        await accounts.change(known.account_id, by, role=DEMO_ROLE, is_disabled=False, password_hash=new_hash)
 
     _with_accounts(ensure)
     click.echo(f"The account {username} is ready; its password is in {path}.")
 
 
-commands: list[click.Command] = [token, account, audit_group]
+@click.group()
+def keys() -> None:
+    """Replace the secret that signs access tokens, while the service runs."""
+
+
+@keys.command()
+def rotate() -> None:
+    """Sign with a new secret; those before it verify on until all they signed has expired."""
+    from serving.identity.signing_keys import OVERLAP, rotate
+
+    new = _with_signing_keys(lambda path: rotate(path, datetime.now(UTC)))
+    minutes = int(OVERLAP.total_seconds() / 60)
+    click.echo(
+        f"The key {new.key_id} signs from now on. Those before it may be retired in {minutes} minutes: football keys retire"
+    )
+
+
+@keys.command()
+def retire() -> None:
+    """Take no token signed by any secret but the newest, for instance because one got known."""
+    from serving.identity.signing_keys import retire
+
+    click.echo(f"Retired {_with_signing_keys(retire)} key(s).")
+
+
+commands: list[click.Command] = [token, account, keys, audit_group]
+
+
+def _change(username: str, **changes: Any) -> None:
+    """Change an account by its name."""
+
+    async def change(accounts: Accounts, by: Actor) -> Account | None:
+        found = await accounts.account(username)
+        return found and await accounts.change(found.account_id, by, **changes)
+
+    if _with_accounts(change) is None:
+        raise click.ClickException(f"There is no account {username}.")
+
+
+def _with_signing_keys(work: Callable[[Path], T]) -> T:
+    from litestar.exceptions import ImproperlyConfiguredException
+
+    path = ClientSettings.read().jwt_secret_file
+    if path is None:
+        raise click.ClickException("JWT_SECRET_FILE is not set: it names the file with the secrets that sign tokens.")
+    try:
+        return work(path)
+    except FileNotFoundError:
+        raise click.ClickException(f"There is no {path}.") from None
+    except ImproperlyConfiguredException as error:
+        raise click.ClickException(str(error.detail)) from None
 
 
 def _with_accounts(work: Callable[[Accounts, Actor], Awaitable[T]]) -> T:

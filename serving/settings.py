@@ -68,7 +68,7 @@ class Settings:
         env = os.environ if environ is None else environ
         return cls(
             database_url=_required(env, "API_DATABASE_URL", "postgresql://role:password@host:port/database"),
-            jwt_secret_file=Path(_required(env, "JWT_SECRET_FILE", "the path of a file with at least 32 random bytes")),
+            jwt_secret_file=Path(_required(env, "JWT_SECRET_FILE", "the path of a file with at least 32 random characters")),
             edition=env.get("EDITION") or "live",
             is_simulated=env.get("IS_SIMULATED", "0") == "1",
             data_cutoff=_instant(env, "DATA_CUTOFF"),
@@ -95,17 +95,19 @@ class ClientSettings:
     database_url: str = field(repr=False)
     demo_login_file: Path | None
     audit_head: Path | None
+    jwt_secret_file: Path | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
         """Read the variables of `environ` (default: the process's own); none is required here."""
         env = os.environ if environ is None else environ
-        login_file = env.get("DEMO_LOGIN_FILE")
+        login_file, secret_file = env.get("DEMO_LOGIN_FILE"), env.get("JWT_SECRET_FILE")
         return cls(
             api_url=(env.get("API_URL") or "http://127.0.0.1:8000").rstrip("/"),
             database_url=env.get("API_DATABASE_URL", ""),
             demo_login_file=Path(login_file) if login_file else None,
             audit_head=_audit_head(env),
+            jwt_secret_file=Path(secret_file) if secret_file else None,
         )
 
 

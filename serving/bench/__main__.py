@@ -47,7 +47,7 @@ def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | Non
     if shutil.which("wrk") is None:
         raise click.ClickException("wrk is not installed: `make system-deps` brings it.")
     settings = Settings.read()
-    bearer = "Bearer " + Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", next(iter(Role)))
+    bearer = "Bearer " + Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", next(iter(Role)), "bench")
     click.echo(f"{os.cpu_count()} cores, shared by server and generator of load; {workers} worker(s); {seconds:g} s a figure")
     figures: dict[str, Any] = {"workers": workers, "seconds": seconds, "is_sharing_cores_with_generator": True}
     with _server([sys.executable, "-m", "serving"], workers) as ours:

@@ -9,12 +9,12 @@ from litestar import Request
 
 from serving.access_log import masked
 from serving.audit.entries import Actor
-from serving.identity.tokens import Principal
+from serving.identity.roles import Principal
 
 
 def identified(bearer: Principal) -> tuple[str, str]:
-    """Kind and number of who bears a token."""
-    return "account", bearer.subject
+    """Kind and number of who bears a token or a key."""
+    return ("account", bearer.subject) if bearer.key_id is None else ("key", bearer.key_id)
 
 
 def actor(request: Request[Any, Any, Any]) -> Actor:
@@ -22,7 +22,15 @@ def actor(request: Request[Any, Any, Any]) -> Actor:
 
     The network and not the address: rows of the audit cannot be deleted, and the request's id leads to what the log has.
     """
-    kind, subject = identified(request.user)
+    return _actor(request, *identified(request.user))
+
+
+def as_account(request: Request[Any, Any, Any], account_id: int) -> Actor:
+    """The account that a public request turned out to be of: of a login, a refresh token, a cookie."""
+    return _actor(request, "account", str(account_id))
+
+
+def _actor(request: Request[Any, Any, Any], kind: str, subject: str) -> Actor:
     return Actor(
         kind=kind,
         subject=subject,

@@ -3,12 +3,16 @@
 Belongs here: how an attempt is counted, checked and told of, whoever asks. Does not belong here: what is given in return.
 """
 
+from typing import Any
+
+from litestar import Request
 from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from msgspec import Struct
 
+from serving.identity.acting import as_account
+from serving.identity.bearers import CHALLENGE
 from serving.identity.limits import LoginLimit
 from serving.identity.passwords import PasswordChecker
-from serving.identity.tokens import CHALLENGE
 from serving.store.accounts import Account, Accounts
 from serving.telemetry import Metrics
 
@@ -21,14 +25,15 @@ class PasswordLogin(Struct, frozen=True):
     limit: LoginLimit
     metrics: Metrics
 
-    async def account(self, username: str, password: str, address: str) -> Account:
-        """The account whose password this is.
+    async def account(self, request: Request[Any, Any, Any], username: str, password: str) -> Account:
+        """The account whose password this is. A hash that is not by today's measure is replaced.
 
         Raises:
             TooManyRequestsException: account or address has had too many attempts.
             NotAuthorizedException: the name or the password is wrong, or the account is disabled.
             Busy: too many passwords are being checked.
         """
+        address = request.client.host if request.client else ""
         if not await self.limit.take(username, address):
             self.metrics.logins.labels("limited").inc()
             raise TooManyRequestsException(
@@ -41,5 +46,8 @@ class PasswordLogin(Struct, frozen=True):
             self.metrics.logins.labels("refused").inc()
             raise NotAuthorizedException("Wrong user name or password.", headers=CHALLENGE)
         await self.limit.give_back(username, address)
+        if (better := await self.passwords.renewed(enabled.password_hash, password)) is not None:
+            by = as_account(request, enabled.account_id)
+            await self.accounts.replace_hash(enabled.account_id, enabled.password_hash, better, by)
         self.metrics.logins.labels("accepted").inc()
         return enabled

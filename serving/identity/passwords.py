@@ -1,19 +1,32 @@
 """Password hashing, at a cost that cannot starve the rest of the service.
 
-Belongs here: Argon2id and its limits. Does not belong here: accounts, tokens, how often one may try.
+Belongs here: which passwords are accepted, Argon2id and its limits, hashes brought from elsewhere. Does not belong here:
+accounts, tokens, how often one may try.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import anyio
+import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 MINIMUM_LENGTH: Final = 12
 MAXIMUM_LENGTH: Final = 1024
+COMMON: Final = 10**7
+"""Guesses within which a password must not fall: twice what the limit of logins allows in a year."""
+JUDGED_LENGTH: Final = 72
+"""Judging takes longer than in proportion to the length, and nobody's first ten million guesses are longer."""
+BCRYPT: Final = ("$2a$", "$2b$", "$2y$")
+BCRYPT_BYTES: Final = 72
+"""Where bcrypt cut passwords off."""
 
 # OWASP's recommended minimum: 19 MiB, two passes, one lane; some 28 ms of a core.
 HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+T = TypeVar("T")
 
 
 class WeakPassword(ValueError):
@@ -28,15 +41,35 @@ def hash_password(password: str) -> str:
     """The Argon2id hash of a new password, in its encoded form.
 
     Raises:
-        WeakPassword: it is too short or too long.
+        WeakPassword: it is too short, too long or too common.
     """
+    from zxcvbn import zxcvbn
+
     if not MINIMUM_LENGTH <= len(password) <= MAXIMUM_LENGTH:
         raise WeakPassword(f"A password has {MINIMUM_LENGTH} to {MAXIMUM_LENGTH} characters; this one has {len(password)}.")
+    # Among the frequent ones, or put together from them, from rows of keys, from repetitions.
+    if zxcvbn(password[:JUDGED_LENGTH], max_length=JUDGED_LENGTH)["guesses"] < COMMON:
+        raise WeakPassword("This password is among the first that anyone would try. Choose one that is less common.")
     return HASHER.hash(password)
 
 
+def matches(password_hash: str, password: str) -> bool:
+    """Whether the password belongs to the hash: Argon2id, or bcrypt from elsewhere."""
+    try:
+        if password_hash.startswith(BCRYPT):
+            return bcrypt.checkpw(password.encode()[:BCRYPT_BYTES], password_hash.encode())
+        return HASHER.verify(password_hash, password)
+    except (VerificationError, InvalidHashError, ValueError):
+        return False
+
+
+def is_of_today(password_hash: str) -> bool:
+    """Whether the hash is by today's measure; else a better one should take its place."""
+    return not password_hash.startswith(BCRYPT) and not HASHER.check_needs_rehash(password_hash)
+
+
 class PasswordChecker:
-    """Checks passwords in threads: at most `concurrency` at a time, with at most `waiting` others in the queue."""
+    """Checks and hashes passwords in threads: at most `concurrency` at a time, with at most `waiting` others in the queue."""
 
     def __init__(self, concurrency: int = 1, waiting: int = 32) -> None:
         self._concurrency = concurrency
@@ -51,21 +84,33 @@ class PasswordChecker:
         Raises:
             Busy: the queue is full.
         """
+        is_right = await self._in_turn(lambda: matches(password_hash or self._nobody, password))
+        return is_right and password_hash is not None
+
+    async def renewed(self, password_hash: str, password: str) -> str | None:
+        """A better hash of a password that was found to belong to this one; None if this one is of today.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        return None if is_of_today(password_hash) else await self._in_turn(lambda: HASHER.hash(password))
+
+    async def hash(self, password: str) -> str:
+        """As `hash_password`.
+
+        Raises:
+            WeakPassword: it is too short, too long or too common.
+            Busy: the queue is full.
+        """
+        return await self._in_turn(lambda: hash_password(password))
+
+    async def _in_turn(self, work: Callable[[], T]) -> T:
         if self._limiter is None:  # made here because it belongs to the running event loop
             self._limiter = anyio.CapacityLimiter(self._concurrency)
         if self._n_present >= self._maximum:
             raise Busy
         self._n_present += 1
         try:
-            is_right = await anyio.to_thread.run_sync(matches, password_hash or self._nobody, password, limiter=self._limiter)
+            return await anyio.to_thread.run_sync(work, limiter=self._limiter)
         finally:
             self._n_present -= 1
-        return is_right and password_hash is not None
-
-
-def matches(password_hash: str, password: str) -> bool:
-    """Whether the password belongs to the hash; takes some 28 ms of a core."""
-    try:
-        return HASHER.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
-        return False

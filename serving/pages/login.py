@@ -19,11 +19,16 @@ from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 from msgspec import Meta, Struct, field
 
+from serving.identity import opaque
+from serving.identity.acting import as_account
+from serving.identity.bearers import COOKIE
+from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
 from serving.identity.passwords import Busy
-from serving.identity.roles import Permission, Role, allow
-from serving.identity.tokens import COOKIE, COOKIE_LIFETIME, Tokens
+from serving.identity.roles import Permission, allow
+from serving.identity.sessions import COOKIE_LIFETIME, SessionKeeper
 from serving.pages.site import HTML, POLICY, render
+from serving.store.sessions import Sessions
 
 
 class Form(Struct, frozen=True):
@@ -47,25 +52,31 @@ async def sign_in(
     request: Request[Any, Any, Any],
     data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
     password_login: NamedDependency[PasswordLogin],
-    tokens: NamedDependency[Tokens],
+    keeper: NamedDependency[SessionKeeper],
 ) -> Response[Any]:
     """Give the browser its cookie and lead on; or show the form again with what was wrong."""
     from_here(request)
     try:
-        account = await password_login.account(data.username, data.password, request.client.host if request.client else "")
+        account = await password_login.account(request, data.username, data.password)
+        cookie = await keeper.begin_web(account, as_account(request, account.account_id))
     except HTTPException as error:
         return login_page(request, data.wanted, error.detail, error.status_code, data.username)
     except Busy:
         busy = "Too many logins at once. Try again soon."
         return login_page(request, data.wanted, busy, HTTPStatus.TOO_MANY_REQUESTS, data.username)
-    value = tokens.issue_cookie(str(account.account_id), Role(account.role))
-    return _led_on(request, own_address(data.wanted), value, int(COOKIE_LIFETIME.total_seconds()))
+    return _led_on(request, own_address(data.wanted), cookie, int(COOKIE_LIFETIME.total_seconds()))
 
 
 @post("/logout", opt=allow(Permission.PUBLIC), include_in_schema=False, status_code=HTTPStatus.SEE_OTHER)
-async def sign_out(request: Request[Any, Any, Any]) -> Response[Any]:
-    """Take the cookie back."""
+async def sign_out(
+    request: Request[Any, Any, Any], sessions: NamedDependency[Sessions], credentials: NamedDependency[Credentials]
+) -> Response[Any]:
+    """End the session of the cookie, and take the cookie back."""
     from_here(request)
+    session = await sessions.web_session(opaque.digest(request.cookies.get(COOKIE, "")))
+    if session is not None:
+        await sessions.end(session.account_id, session.session_id, as_account(request, session.account_id))
+        await credentials.catch_up()
     return _led_on(request, "/login", "", 0)
 
 

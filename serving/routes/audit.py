@@ -15,7 +15,7 @@ from serving.routes.predictions import moment
 from serving.schemas.audit import AuditEntry, AuditPage
 from serving.store.audit import Audit, AuditFilters
 
-TO_AUDIT: Final = Permission.OPERATE
+TO_AUDIT: Final = Permission.ADMINISTER
 
 
 @get(

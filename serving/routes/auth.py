@@ -1,4 +1,4 @@
-"""Logging in."""
+"""Logging in, staying in, logging out."""
 
 from typing import Any
 
@@ -6,11 +6,14 @@ from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
+from serving.identity.acting import actor, as_account
+from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
-from serving.identity.roles import Permission, Role, allow
-from serving.identity.tokens import TOKEN_LIFETIME, Tokens
-from serving.routes.documented import problems
-from serving.schemas import AccessToken, Login
+from serving.identity.roles import Permission, allow
+from serving.identity.sessions import Given, SessionKeeper
+from serving.identity.tokens import TOKEN_LIFETIME
+from serving.routes.documented import BEARER, problems
+from serving.schemas.identity import Login, Refresh, TokenPair
 
 
 @post(
@@ -20,7 +23,8 @@ from serving.schemas import AccessToken, Login
     security=[{}],
     tags=["auth"],
     summary="Log in",
-    description="Exchanges a user name and password for an access token that is good for 15 minutes.",
+    description="Exchanges a user name and password for an access token that is good for 15 minutes, and a refresh token: "
+    "a session, which ends after 30 days at the latest.",
     responses=problems(400, 401, 413, 429, 503),
 )
 async def create_token(
@@ -28,10 +32,55 @@ async def create_token(
     request: Request[Any, Any, Any],
     data: JSONBody[Login],
     password_login: NamedDependency[PasswordLogin],
-    tokens: NamedDependency[Tokens],
-) -> AccessToken:
-    """Issue an access token."""
-    address = request.client.host if request.client else ""
-    account = await password_login.account(data.username, data.password, address)
-    token = tokens.issue(str(account.account_id), Role(account.role))
-    return AccessToken(token, "Bearer", int(TOKEN_LIFETIME.total_seconds()))
+    keeper: NamedDependency[SessionKeeper],
+) -> TokenPair:
+    """Begin a session."""
+    account = await password_login.account(request, data.username, data.password)
+    return _pair(await keeper.begin(account, as_account(request, account.account_id)))
+
+
+@post(
+    "/auth/refresh",
+    status_code=200,
+    opt=allow(Permission.PUBLIC),
+    security=[{}],
+    tags=["auth"],
+    summary="Get the next access token",
+    description="Exchanges a refresh token for a fresh access token and the next refresh token. Each is good for one use. "
+    "Whoever lost the answer may send it again within 10 seconds and gets the same refresh token; sent again later, someone else "
+    "has a copy, and the session ends.",
+    responses=problems(400, 401, 413, 503),
+)
+async def refresh_token(
+    request: Request[Any, Any, Any], data: JSONBody[Refresh], keeper: NamedDependency[SessionKeeper]
+) -> TokenPair:
+    """Carry a session on."""
+    owner = await keeper.owner(data.refresh_token)
+    return _pair(await keeper.refresh(data.refresh_token, as_account(request, owner)))
+
+
+@post(
+    "/auth/logout",
+    status_code=204,
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["auth"],
+    summary="Log out",
+    description="Ends the session of this access token: within a second no worker takes any token of it.",
+    responses=problems(401, 403, 503),
+)
+async def log_out(
+    request: Request[Any, Any, Any], keeper: NamedDependency[SessionKeeper], credentials: NamedDependency[Credentials]
+) -> None:
+    """End the session."""
+    await keeper.sessions.end(request.user.account_id, request.user.session_id, actor(request))
+    await credentials.catch_up()
+
+
+def _pair(given: Given) -> TokenPair:
+    return TokenPair(
+        access_token=given.access_token,
+        token_type="Bearer",  # noqa: S106 - the kind of token, as RFC 6750 names it
+        expires_in=int(TOKEN_LIFETIME.total_seconds()),
+        refresh_token=given.refresh_token,
+    )

@@ -11,7 +11,7 @@ from serving.schemas import Problem
 
 BEARER: Final[list[SecurityRequirement]] = [{"bearer": []}]
 
-BEHIND: Final = Permission.READ
+BEHIND: Final = Permission.ANALYSE
 """What is asked of those who look at what stands behind a forecast: evidence, lineage, each settled prediction."""
 
 NOT_MODIFIED: Final = {304: ResponseSpec(data_container=None, description="The client has this answer already.")}

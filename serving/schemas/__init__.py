@@ -282,21 +282,6 @@ class PredictionPage(Struct, frozen=True, kw_only=True):
     next_cursor: Annotated[str | None, Meta(description="Send it with the same filters for the next page; null at the end.")]
 
 
-class Login(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who asks for a token."""
-
-    username: Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
-    password: Annotated[str, Meta(min_length=1, max_length=1024)]
-
-
-class AccessToken(Struct, frozen=True):
-    """A bearer token and how many seconds it is good for."""
-
-    access_token: str
-    token_type: str
-    expires_in: int
-
-
 class Liveness(Struct, frozen=True):
     """The process answers."""
 

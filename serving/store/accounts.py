@@ -3,7 +3,7 @@
 Belongs here: the queries over `app.account`. Does not belong here: passwords in the clear, what a role may do.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from serving.audit.entries import Actor
 from serving.store.audit import audited
 from serving.store.database import Database
+from serving.store.sessions import ending
 from serving.store.tables import account
 
 
@@ -25,6 +26,7 @@ class Account(Struct, frozen=True):
     role: str
     created_at: datetime
     disabled_at: datetime | None
+    revised_at: datetime
 
 
 class Accounts:
@@ -38,40 +40,62 @@ class Accounts:
         rows = await self._database.rows(sa.select(account).where(account.c.username == username))
         return Account(**rows[0]) if rows else None
 
-    async def accounts(self) -> list[Account]:
-        """All accounts, by name."""
-        return [Account(**row) for row in await self._database.rows(sa.select(account).order_by(account.c.username))]
+    async def accounts(self, after: str = "", limit: int | None = None) -> list[Account]:
+        """At most `limit` accounts by name (None: all), those behind the name `after`."""
+        query = sa.select(account).where(account.c.username > after).order_by(account.c.username).limit(limit)
+        return [Account(**row) for row in await self._database.rows(query)]
 
-    async def create_account(self, username: str, password_hash: str, role: str, by: Actor) -> bool:
-        """Add an account; False if the name is taken."""
+    async def create_account(self, username: str, password_hash: str, role: str, by: Actor) -> Account | None:
+        """Add an account; None if the name is taken."""
         insert = postgresql.insert(account).values(username=username, password_hash=password_hash, role=role)
         insert = insert.on_conflict_do_nothing(index_elements=["username"])
         async with audited(self._database, by) as write:
             made = await write.rows(insert.returning(account))
-            if made:
-                await write.tell("account.create", f"account/{made[0]['account_id']}", None, made[0])
-        return bool(made)
+            if not made:
+                return None
+            await write.tell("account.create", f"account/{made[0]['account_id']}", None, made[0])
+        return Account(**made[0])
 
-    async def set_password(self, username: str, password_hash: str, by: Actor) -> bool:
-        """Give an account another password; False if there is none of that name."""
-        return await self._change("account.set_password", username, sa.true(), {"password_hash": password_hash}, by)
+    async def change(
+        self,
+        account_id: int,
+        by: Actor,
+        *,
+        role: str | None = None,
+        is_disabled: bool | None = None,
+        password_hash: str | None = None,
+    ) -> Account | None:
+        """Change what is given of an account, and end its sessions: they were begun as what it no longer is.
 
-    async def disable_account(self, username: str, by: Actor) -> bool:
-        """Refuse further logins; False if there is no such enabled account."""
-        is_enabled = account.c.disabled_at.is_(None)
-        return await self._change("account.disable", username, is_enabled, {"disabled_at": datetime.now(UTC)}, by)
-
-    async def enable_account(self, username: str, by: Actor) -> bool:
-        """Allow logins again; False if there is no such disabled account."""
-        return await self._change("account.enable", username, account.c.disabled_at.is_not(None), {"disabled_at": None}, by)
-
-    async def _change(
-        self, action: str, username: str, condition: sa.ColumnElement[bool], values: dict[str, Any], by: Actor
-    ) -> bool:
-        wanted = sa.and_(account.c.username == username, condition)
+        None if there is no such account. What is so already is not changed.
+        """
+        this = account.c.account_id == account_id
         async with audited(self._database, by) as write:
-            before = await write.rows(sa.select(account).where(wanted))
+            found = await write.rows(sa.select(account).where(this).with_for_update())
+            if not found:
+                return None
+            before = Account(**found[0])
+            changes: dict[str, tuple[str, Any]] = {}
+            if role is not None and role != before.role:
+                changes["set_role"] = "role", role
+            if is_disabled is not None and is_disabled != (before.disabled_at is not None):
+                changes["disable" if is_disabled else "enable"] = "disabled_at", sa.func.now() if is_disabled else None
+            if password_hash is not None:
+                changes["set_password"] = "password_hash", password_hash
+            if not changes:
+                return before
+            values = {**dict(changes.values()), "revised_at": sa.func.now()}
+            (after,) = await write.rows(sa.update(account).where(this).values(values).returning(account))
+            await write.rows(ending(account_id))
+            action = next(iter(changes)) if len(changes) == 1 else "change"
+            await write.tell(f"account.{action}", f"account/{account_id}", found[0], after)
+        return Account(**after)
+
+    async def replace_hash(self, account_id: int, old: str, new: str, by: Actor) -> None:
+        """Keep a better hash of the same password, unless it was changed meanwhile."""
+        same = sa.and_(account.c.account_id == account_id, account.c.password_hash == old)
+        async with audited(self._database, by) as write:
+            before = await write.rows(sa.select(account).where(same))
             if before:
-                after = await write.rows(sa.update(account).where(wanted).values(**values).returning(account))
-                await write.tell(action, f"account/{before[0]['account_id']}", before[0], after[0])
-        return bool(before)
+                (after,) = await write.rows(sa.update(account).where(same).values(password_hash=new).returning(account))
+                await write.tell("account.rehash", f"account/{account_id}", before[0], after)

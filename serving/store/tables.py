@@ -4,7 +4,7 @@ Does not belong here: queries, and what the pipeline owns.
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects import postgresql
 
 metadata = sa.MetaData(
     naming_convention={
@@ -21,13 +21,73 @@ account = sa.Table(
     metadata,
     sa.Column("account_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("username", sa.Text, nullable=False, unique=True),
-    sa.Column("password_hash", sa.Text, nullable=False, comment="Argon2id in its encoded form"),
+    sa.Column(
+        "password_hash",
+        sa.Text,
+        nullable=False,
+        comment="Argon2id in its encoded form; bcrypt from elsewhere until the next login",
+    ),
     sa.Column("role", sa.Text, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("disabled_at", sa.DateTime(timezone=True), comment="null while the account may log in"),
-    sa.CheckConstraint("role in ('reader', 'operator')", name="role"),
+    sa.Column(
+        "revised_at",
+        sa.DateTime(timezone=True),
+        nullable=False,
+        server_default=sa.func.now(),
+        comment="when role, password or admission last changed: what workers remember of it is older than that",
+    ),
+    sa.CheckConstraint("role in ('viewer', 'analyst', 'operator', 'admin')", name="role"),
     schema="app",
 )
+
+session = sa.Table(
+    "session",
+    metadata,
+    sa.Column("session_id", sa.Text, primary_key=True),
+    sa.Column("account_id", sa.BigInteger, sa.ForeignKey(account.c.account_id), nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False, comment="api: access and refresh tokens; web: a browser's cookie"),
+    sa.Column("cookie_hash", sa.LargeBinary, unique=True, comment="SHA-256 of the cookie of a web session"),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("refreshed_at", sa.DateTime(timezone=True), comment="when a refresh token of it was last used"),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ended_at", sa.DateTime(timezone=True), comment="null unless it was ended before it expired"),
+    sa.CheckConstraint("kind in ('api', 'web')", name="kind"),
+    sa.CheckConstraint("(kind = 'web') = (cookie_hash is not null)", name="cookie"),
+    schema="app",
+    comment="What a login began: a family of refresh tokens, or a browser's cookie.",
+)
+sa.Index("session_ended_at_idx", session.c.ended_at, postgresql_where=session.c.ended_at.is_not(None))
+
+refresh_token = sa.Table(
+    "refresh_token",
+    metadata,
+    sa.Column("token_hash", sa.LargeBinary, primary_key=True, comment="SHA-256"),
+    sa.Column("session_id", sa.Text, sa.ForeignKey(session.c.session_id, ondelete="cascade"), nullable=False, index=True),
+    sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("used_at", sa.DateTime(timezone=True), comment="when it was first used; null for the one that is good"),
+    sa.Column("successor_hash", sa.LargeBinary, comment="SHA-256 of the token given for it"),
+    sa.CheckConstraint("(used_at is null) = (successor_hash is null)", name="used"),
+    schema="app",
+    comment="Refresh tokens, each good for one use; the used ones are kept as long as the session, to know a thief by them.",
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True, comment="the part of the key that may be shown"),
+    sa.Column("account_id", sa.BigInteger, sa.ForeignKey(account.c.account_id), nullable=False, index=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("key_hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key"),
+    sa.Column("scopes", postgresql.ARRAY(sa.Text), nullable=False, comment="permissions, of those that its owner has"),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("last_used_at", sa.DateTime(timezone=True), comment="within half a minute"),
+    sa.Column("revoked_at", sa.DateTime(timezone=True)),
+    schema="app",
+    comment="Keys of machines.",
+)
+sa.Index("api_key_revoked_at_idx", api_key.c.revoked_at, postgresql_where=api_key.c.revoked_at.is_not(None))
 
 pin = sa.Table(
     "pin",
@@ -50,8 +110,8 @@ audit = sa.Table(
     sa.Column("actor", sa.Text, nullable=False, comment="account:<number>, key:<number> or cli:<user>"),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("object", sa.Text, nullable=False),
-    sa.Column("before", JSONB),
-    sa.Column("after", JSONB),
+    sa.Column("before", postgresql.JSONB),
+    sa.Column("after", postgresql.JSONB),
     sa.Column("request_id", sa.Text),
     sa.Column("address", sa.Text, comment="the client's network"),
     sa.Column("link", sa.Text, nullable=False, comment="SHA-256 of the row and of the link before it, set by the database"),

@@ -51,8 +51,11 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
     },
     "api": {
         "app.account": WORK,
+        "app.api_key": ADD,
         "app.audit": ADD,
         "app.pin": WORK | {"DELETE"},
+        "app.refresh_token": ADD,
+        "app.session": ADD | {"DELETE"},
         **{f"published.{table}": READ for table in PUBLISHED},
     },
     "reader": {

@@ -327,17 +327,17 @@ def client(urls: Urls, settings_for: Callable[..., Settings]) -> Iterator[Client
 def bearer(secret_file: Path) -> Callable[..., dict[str, str]]:
     """The header of a bearer with a role."""
 
-    def header(role: str = "reader", edition: str = "live") -> dict[str, str]:
-        return {"Authorization": "Bearer " + Tokens.from_file(secret_file, edition).issue("1", Role(role))}
+    def header(role: str = "viewer", edition: str = "live") -> dict[str, str]:
+        return {"Authorization": "Bearer " + Tokens.from_file(secret_file, edition).issue("1", Role(role), "a session")}
 
     return header
 
 
 @pytest.fixture(scope="session")
 def ask(client: Client, bearer: Callable[..., dict[str, str]]) -> Callable[..., Any]:
-    """Ask the session's service as a reader."""
+    """Ask the session's service as an analyst."""
 
     def get(path: str, headers: dict[str, str] | None = None, **parameters: Any) -> Any:
-        return client.get(path, params=parameters or None, headers=bearer() | (headers or {}))
+        return client.get(path, params=parameters or None, headers=bearer("analyst") | (headers or {}))
 
     return get

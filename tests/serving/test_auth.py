@@ -12,76 +12,115 @@ import jwt
 import pytest
 import structlog
 from litestar import get
-from litestar.exceptions import ImproperlyConfiguredException, NotAuthorizedException
+from litestar.exceptions import ImproperlyConfiguredException
 from litestar.testing import TestClient, create_test_client
 
 from deploy.database import Urls
 from serving.access_log import Line
 from serving.app import create_app
 from serving.audit.entries import command_line
+from serving.identity.credentials import Remembered
 from serving.identity.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
 from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash_password
-from serving.identity.roles import Permission, Role, allow, require_declarations
-from serving.identity.tokens import Tokens
+from serving.identity.roles import Permission, Principal, Role, allow, require_declarations
+from serving.identity.signing_keys import SigningKey
+from serving.identity.tokens import InvalidToken, Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
 from tests.serving.conftest import Client, prediction, publish
 
 PASSWORD = "correct horse battery staple"
-SECRET = b"s" * 32
 
-Roles = dict[str, int | None]
-
-MATRIX: dict[tuple[str, str], Roles] = {
-    ("post", "/v1/auth/token"): {"anonymous": None, "reader": None, "operator": None},
-    ("get", "/v1/competitions"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/predictions"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/predictions/{prediction_id}"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/publication"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/publication/manifest"): {"anonymous": 401, "reader": 403, "operator": None},
-    ("get", "/v1/teams"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/teams/{team_id}"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/matches"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/matches/{match_id}"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/matches/{match_id}/predictions"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/competitions/{competition_id}/season"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/record"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/record/predictions"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/record/verification"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/models"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/models/{model_name}/evidence"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/predictions/{prediction_id}/lineage"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/publications"): {"anonymous": 401, "reader": None, "operator": None},
-    ("get", "/v1/publications/{publication_id}"): {"anonymous": 401, "reader": None, "operator": None},
-    ("put", "/v1/publications/pin"): {"anonymous": 401, "reader": 403, "operator": None},
-    ("delete", "/v1/publications/pin"): {"anonymous": 401, "reader": 403, "operator": None},
-    ("get", "/v1/audit"): {"anonymous": 401, "reader": 403, "operator": None},
-    ("get", "/health/live"): {"anonymous": None, "reader": None, "operator": None},
-    ("get", "/health/ready"): {"anonymous": None, "reader": None, "operator": None},
+OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
+    "public": (
+        ("post", "/v1/auth/token"),
+        ("get", "/health/live"),
+        ("get", "/health/ready"),
+        ("post", "/v1/auth/refresh"),
+    ),
+    "own": (
+        ("post", "/v1/auth/logout"),
+        ("get", "/v1/sessions"),
+        ("delete", "/v1/sessions/{session_id}"),
+        ("get", "/v1/keys"),
+        ("post", "/v1/keys"),
+        ("delete", "/v1/keys/{key_id}"),
+    ),
+    "read": (
+        ("get", "/v1/competitions"),
+        ("get", "/v1/predictions"),
+        ("get", "/v1/predictions/{prediction_id}"),
+        ("get", "/v1/publication"),
+        ("get", "/v1/teams"),
+        ("get", "/v1/teams/{team_id}"),
+        ("get", "/v1/matches"),
+        ("get", "/v1/matches/{match_id}"),
+        ("get", "/v1/matches/{match_id}/predictions"),
+        ("get", "/v1/competitions/{competition_id}/season"),
+        ("get", "/v1/record"),
+        ("get", "/v1/record/verification"),
+        ("get", "/v1/models"),
+        ("get", "/v1/publications"),
+        ("get", "/v1/publications/{publication_id}"),
+    ),
+    "analyse": (
+        ("get", "/v1/record/predictions"),
+        ("get", "/v1/models/{model_name}/evidence"),
+        ("get", "/v1/predictions/{prediction_id}/lineage"),
+    ),
+    "operate": (
+        ("get", "/v1/publication/manifest"),
+        ("put", "/v1/publications/pin"),
+        ("delete", "/v1/publications/pin"),
+    ),
+    "administer": (
+        ("get", "/v1/audit"),
+        ("get", "/v1/users"),
+        ("post", "/v1/users"),
+        ("patch", "/v1/users/{user_id}"),
+        ("get", "/v1/users/{user_id}/sessions"),
+        ("get", "/v1/users/{user_id}/keys"),
+        ("delete", "/v1/users/{user_id}/sessions/{session_id}"),
+        ("delete", "/v1/users/{user_id}/keys/{key_id}"),
+    ),
 }
-"""Operation × role: the refusal, or None where the request is let through to the handler."""
+"""What each permission lets through: every operation of the OpenAPI document stands here once."""
+
+ROLES: dict[str, set[str]] = {
+    "anonymous": {"public"},
+    "viewer": {"public", "own", "read"},
+    "analyst": {"public", "own", "read", "analyse"},
+    "operator": {"public", "own", "read", "analyse", "operate"},
+    "admin": {"public", "own", "read", "analyse", "operate", "administer"},
+}
 
 IDS = {"prediction_id": f"{1:064x}", "team_id": "england-a", "match_id": "m1", "competition_id": "E0",
-       "publication_id": "1", "model_name": "results"}  # fmt: skip
+       "publication_id": "1", "model_name": "results", "session_id": "none", "key_id": "none", "user_id": "999"}  # fmt: skip
 """Of what is there to be found."""
 
-CELLS = [(method, path, role, refusal) for (method, path), roles in MATRIX.items() for role, refusal in roles.items()]
+CELLS = [
+    (method, path, role, None if permission in granted else 401 if role == "anonymous" else 403)
+    for permission, operations in OPERATIONS.items()
+    for method, path in operations
+    for role, granted in ROLES.items()
+]
 
 
 @pytest.fixture
 def service(
     database: Urls, settings_for: Callable[..., Settings], redis_url: str
 ) -> Iterator[tuple[Client, Callable[[str, str], Any]]]:
-    """A service with a publication and the accounts reader, operator and gone (disabled); and how to log in."""
+    """A service with a publication and the accounts viewer, operator and gone (disabled); and how to log in."""
     publish(database.model, [prediction(1)])
 
     async def accounts() -> None:
         connections = Database(database.api)
         store = Accounts(connections)
-        for name, role in (("reader", "reader"), ("operator", "operator"), ("gone", "reader")):
-            assert await store.create_account(name, hash_password(PASSWORD), role, command_line())
-        assert await store.disable_account("gone", command_line())
+        made = {}
+        for name, role in (("viewer", "viewer"), ("operator", "operator"), ("gone", "viewer")):
+            made[name] = await store.create_account(name, hash_password(PASSWORD), role, command_line())
+        assert await store.change(made["gone"].account_id, command_line(), is_disabled=True)
         await connections.close()
 
     asyncio.run(accounts())
@@ -92,7 +131,8 @@ def service(
 def test_the_matrix_covers_every_operation_of_the_openapi_document(client: Client) -> None:
     """A new operation has to be given its row here."""
     paths = client.get("/schema/openapi.json").json()["paths"]
-    assert {(method, path) for path, item in paths.items() for method in item} == set(MATRIX)
+    listed = [operation for operations in OPERATIONS.values() for operation in operations]
+    assert sorted((method, path) for path, item in paths.items() for method in item) == sorted(listed)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=[f"{method} {path} {role}" for method, path, role, _ in CELLS])
@@ -102,8 +142,9 @@ def test_each_role_may_do_exactly_what_the_matrix_says(
     method, path, role, refusal = cell
     headers = {} if role == "anonymous" else bearer(role)
     answer = client.request(method.upper(), path.format_map(IDS), headers=headers)
-    # Past the guard: an empty body is no login and no pin, and no pin is there to be released.
-    expected = {refusal} if refusal else {{"post": 400, "put": 400, "delete": 404}.get(method, 200)}
+    # Past the guard: an empty body is no login, pin or key, and nothing is there to be released, ended or revoked.
+    past = 204 if path == "/v1/auth/logout" else {"post": 400, "put": 400, "patch": 400, "delete": 404}.get(method, 200)
+    expected = {refusal or past}
     assert {answer.status_code} == expected
     if refusal:
         assert answer.headers["content-type"] == "application/problem+json"
@@ -129,20 +170,28 @@ def test_an_app_with_a_handler_that_declares_no_permission_is_not_made() -> None
         require_declarations(create_test_client([declared, undeclared], openapi_config=None).app.routes)
 
 
-def test_a_login_gives_a_bearer_token_for_fifteen_minutes(service: Any) -> None:
+def test_a_login_gives_a_bearer_token_for_fifteen_minutes(service: Any, secret_file: Path) -> None:
     client, login = service
-    answer = login("reader", PASSWORD)
+    answer = login("viewer", PASSWORD)
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     body = answer.json()
-    assert (body["token_type"], body["expires_in"], set(body)) == ("Bearer", 900, {"access_token", "token_type", "expires_in"})
-    assert jwt.get_unverified_header(body["access_token"]) == {"alg": "HS256", "typ": "at+jwt"}
+    assert (body["token_type"], body["expires_in"], set(body)) == (
+        "Bearer",
+        900,
+        {"access_token", "token_type", "expires_in", "refresh_token"},
+    )
+    assert jwt.get_unverified_header(body["access_token"]) == {
+        "alg": "HS256",
+        "typ": "at+jwt",
+        "kid": SigningKey(secret_file.read_bytes()).key_id,
+    }
     claims = jwt.decode(body["access_token"], options={"verify_signature": False})
-    assert set(claims) == {"iss", "aud", "sub", "role", "jti", "iat", "exp"}
+    assert set(claims) == {"iss", "aud", "sub", "sid", "role", "jti", "iat", "exp"}
     assert (claims["iss"], claims["aud"], claims["role"], claims["exp"] - claims["iat"]) == (
         "football-live",
         "football-api",
-        "reader",
+        "viewer",
         900,
     )
     bearer = {"Authorization": f"bearer {body['access_token']}"}  # the scheme's name is in any case
@@ -155,7 +204,7 @@ def test_a_login_gives_a_bearer_token_for_fifteen_minutes(service: Any) -> None:
 def test_the_same_is_said_whatever_was_wrong_with_a_login(service: Any) -> None:
     """Otherwise the answer would tell which names exist."""
     _, login = service
-    answers = [login("reader", "wrong"), login("nobody", PASSWORD), login("gone", PASSWORD), login("READER", PASSWORD)]
+    answers = [login("viewer", "wrong"), login("nobody", PASSWORD), login("gone", PASSWORD), login("READER", PASSWORD)]
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.json()["detail"] for answer in answers} == {"Wrong user name or password."}
 
@@ -164,7 +213,7 @@ def test_the_same_is_said_whatever_was_wrong_with_a_login(service: Any) -> None:
     "body",
     [
         *(b"", b"{", b"null", b"[]", b"\xff\xfe", b"[" * 10_000),
-        *(b'{"username": "reader"}', b'{"username": 1, "password": 2}', b'{"username": "", "password": "x"}'),
+        *(b'{"username": "viewer"}', b'{"username": 1, "password": 2}', b'{"username": "", "password": "x"}'),
         *(b'{"username": "a\\u0000", "password": "x"}', b'{"username": "\\ud800", "password": "x"}'),
         b'{"username": "a", "password": "x", "role": "operator"}',
     ],
@@ -196,8 +245,8 @@ def test_guessing_a_password_ends_after_ten_attempts_even_with_the_right_one(
 def _guess(login: Callable[[str, str], Any]) -> None:
     while time.time() % 60 > 50:  # the window must not end while we guess
         time.sleep(0.5)
-    assert [login("reader", "wrong").status_code for _ in range(ATTEMPTS_PER_ACCOUNT)] == [401] * ATTEMPTS_PER_ACCOUNT
-    refused = login("reader", PASSWORD)
+    assert [login("viewer", "wrong").status_code for _ in range(ATTEMPTS_PER_ACCOUNT)] == [401] * ATTEMPTS_PER_ACCOUNT
+    refused = login("viewer", PASSWORD)
     assert refused.status_code == 429
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert login("operator", PASSWORD).status_code == 200  # another account is not locked with it
@@ -205,7 +254,7 @@ def _guess(login: Callable[[str, str], Any]) -> None:
 
 def test_right_passwords_are_not_counted(service: Any) -> None:
     _, login = service
-    assert {login("reader", PASSWORD).status_code for _ in range(ATTEMPTS_PER_ACCOUNT + 3)} == {200}
+    assert {login("viewer", PASSWORD).status_code for _ in range(ATTEMPTS_PER_ACCOUNT + 3)} == {200}
 
 
 def test_two_processes_share_the_limit_through_redis_and_forget_it_after_a_minute(redis_url: str) -> None:
@@ -305,28 +354,48 @@ def test_a_secret_of_less_than_32_bytes_stops_the_service_from_starting(tmp_path
 def forged(secret_file: Path) -> Iterator[tuple[str, str]]:
     """What an attacker might try: a name and a token, none of which may pass."""
     secret = secret_file.read_bytes()
+    ours = SigningKey(secret).key_id
     now = datetime.now(UTC)
     good = {
         "iss": "football-live",
         "aud": "football-api",
         "sub": "1",
+        "sid": "1",
         "role": "operator",
         "jti": "1",
         "iat": now,
         "exp": now + timedelta(minutes=5),
     }
 
-    def sign(key: bytes = secret, algorithm: str = "HS256", typ: str | None = "at+jwt", **changes: Any) -> str:
+    def sign(
+        key: bytes = secret,
+        algorithm: str = "HS256",
+        typ: str | None = "at+jwt",
+        kid: Any = ours,
+        header: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> str:
         claims = {name: value for name, value in (good | changes).items() if value is not None}
-        return jwt.encode(claims, key, algorithm, headers={"typ": typ})
+        named = {} if kid is None else {"kid": kid}
+        return jwt.encode(claims, key, algorithm, headers={"typ": typ, **named, **(header or {})})
 
     token = sign()
     header, payload, signature = token.split(".")
-    none = urlsafe_b64encode(b'{"alg":"none","typ":"at+jwt"}').rstrip(b"=").decode()
+    none = urlsafe_b64encode(f'{{"alg":"none","typ":"at+jwt","kid":"{ours}"}}'.encode()).rstrip(b"=").decode()
     yield "algorithm none", f"{none}.{payload}."
     yield "algorithm none with a signature", f"{none}.{payload}.{signature}"
     yield "another algorithm", sign(secret * 2, "HS512")
     yield "another key", sign(b"k" * 32)
+    yield "another key that names itself", sign(b"k" * 32, kid=SigningKey(b"k" * 32).key_id)
+    yield "a key that brings itself", sign(b"k" * 32, header={"jwk": {"kty": "oct", "k": urlsafe_b64encode(b"k" * 32).decode()}})
+    yield (
+        "a key that lies elsewhere",
+        sign(b"k" * 32, header={"jku": "https://elsewhere.example", "x5u": "https://elsewhere.example"}),
+    )
+    yield "no key id", sign(kid=None)
+    for kid in ("", "../../../../dev/null", "' or 1=1 --", "0" * 16):
+        yield f"the key id {kid}", sign(kid=kid)
+    yield "a critical header that nobody knows", sign(header={"crit": ["unheard-of"]})
     yield "another edition", sign(iss="football-demo")
     yield "another audience", sign(aud="somebody-else")
     yield "one audience of several", sign(aud=["football-api", "somebody-else"])
@@ -335,9 +404,10 @@ def forged(secret_file: Path) -> Iterator[tuple[str, str]]:
     yield "expired", sign(exp=now - timedelta(seconds=1))
     yield "not yet valid", sign(nbf=now + timedelta(minutes=1))
     yield "issued in the future", sign(iat=now + timedelta(minutes=1))
-    yield "an unknown role", sign(role="admin")
+    yield "an unknown role", sign(role="owner")
     yield "a role that is no text", sign(role=["operator"])
     yield "a subject that is no text", sign(sub=1)
+    yield "a session that is no text", sign(sid=1)
     for claim in good:
         yield f"without {claim}", sign(**{claim: None})
     yield "without a signature", f"{header}.{payload}."
@@ -375,8 +445,8 @@ def test_neither_passwords_nor_tokens_nor_addresses_are_logged(service: Any, mon
     requests: list[Line] = []
     monkeypatch.setattr("serving.access_log.AccessLog.add", lambda log, line: requests.append(line))
     with structlog.testing.capture_logs() as lines:
-        token = login("reader", PASSWORD).json()["access_token"]
-        login("reader", "a wrong password")
+        token = login("viewer", PASSWORD).json()["access_token"]
+        login("viewer", "a wrong password")
         client.get("/v1/predictions?team=canary", headers={"Authorization": f"Bearer {token}"})
     assert [line.event for line in requests] == ["request"] * 3
     text = repr(lines) + repr(requests)
@@ -384,27 +454,50 @@ def test_neither_passwords_nor_tokens_nor_addresses_are_logged(service: Any, mon
         assert canary not in text
 
 
-def test_tokens_name_their_bearer() -> None:
-    tokens = Tokens(SECRET, "live")
-    principal = tokens.verify(tokens.issue("42", Role.OPERATOR))
-    assert (principal.subject, principal.role) == ("42", Role.OPERATOR)
-
-
-def test_a_remembered_token_ends_when_it_expires(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_name_their_bearer(secret_file: Path) -> None:
     tokens = Tokens.from_file(secret_file, "live")
-    monkeypatch.setattr("serving.identity.tokens.TOKEN_LIFETIME", timedelta(seconds=1))
-    token = tokens.issue("1", Role.READER)
-    assert tokens.verify(token) is tokens.verify(token)
-    time.sleep(1.1)
-    with pytest.raises(NotAuthorizedException):
+    principal, _ = tokens.verify(tokens.issue("42", Role.OPERATOR, "s1"))
+    assert (principal.account_id, principal.role, principal.session_id) == (42, Role.OPERATOR, "s1")
+
+
+def test_a_token_ends_when_it_expires(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = Tokens.from_file(secret_file, "live")
+    monkeypatch.setattr("serving.identity.tokens.TOKEN_LIFETIME", timedelta(seconds=-1))
+    token = tokens.issue("1", Role.VIEWER, "s1")
+    with pytest.raises(InvalidToken):
         tokens.verify(token)
 
 
-def test_no_more_tokens_are_remembered_than_fit(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokens = Tokens.from_file(secret_file, "live")
-    monkeypatch.setattr("serving.identity.tokens.MAXIMUM_REMEMBERED", 2)
-    first = tokens.issue("1", Role.READER)
-    remembered = tokens.verify(first)
-    for _ in range(2):
-        tokens.verify(tokens.issue("1", Role.READER))
-    assert tokens.verify(first) is not remembered
+def test_what_is_remembered_ends_when_it_expires_and_no_more_is_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.identity.credentials.MAXIMUM_REMEMBERED", 2)
+    remembered, principal = Remembered(), Principal.of_session("1", Role.VIEWER, "s1")
+    remembered.put("a", principal, time.time() + 60)
+    assert remembered.get("a") is principal
+    remembered.put("b", principal, time.time() - 1)
+    assert remembered.get("b") is None
+    remembered.put("c", principal, time.time() + 60)
+    assert (remembered.get("a"), remembered.get("c")) == (None, principal)
+
+
+@pytest.mark.parametrize("common", ["password1234", "qwertyuiop12", "aaaaaaaaaaaa", "PasswordPassword", "manchesterunited"])
+def test_common_passwords_are_refused_however_long(common: str) -> None:
+    with pytest.raises(WeakPassword, match="first that anyone would try"):
+        hash_password(common)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "s" * 43 + "\nshort\n", "s" * 43 + " yesterday"])
+def test_a_file_of_secrets_that_makes_no_sense_is_refused_and_a_running_service_keeps_what_it_had(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "jwt"
+    path.write_text("s" * 43)
+    tokens = Tokens.from_file(path, "live")
+    token = tokens.issue("1", Role.VIEWER, "s1")
+    path.write_text(content)
+    with pytest.raises(ImproperlyConfiguredException):
+        Tokens.from_file(path, "live")
+    assert not tokens.keys.refresh()
+    assert tokens.verify(token)
+    path.unlink()
+    assert not tokens.keys.refresh()
+    assert tokens.verify(token)

@@ -131,22 +131,38 @@ def test_the_demo_account_is_made_once_and_repaired_afterwards(
     football("account", "disable", "demo")
     football("account", "demo")
     assert file.read_text() == before
-    assert football("account", "list") == "demo\treader\tenabled"
+    assert football("account", "list") == "demo\tanalyst\tenabled"
 
 
 def test_accounts_are_made_listed_changed_and_disabled(football: Run, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(PASSWORD + "\n")
-    assert football("account", "create", "ann", "--password-file", str(file)) == "Created the reader ann."
+    assert football("account", "create", "ann", "--password-file", str(file)) == "Created the viewer ann."
     assert "Created the operator bob." in football("account", "create", "bob", "--role", "operator", text=f"{PASSWORD}\n" * 2)
     assert football("account", "create", "ann", "--password-file", str(file), fails=True).endswith("an account ann already.")
     assert football("account", "set-password", "ann", "--password-file", "-", text=PASSWORD * 2) == "ann has a new password."
     assert football("account", "disable", "ann") == "ann can no longer log in."
-    assert football("account", "disable", "ann", fails=True).endswith("no enabled account ann.")
+    assert football("account", "disable", "eve", fails=True).endswith("no account eve.")
+    assert football("account", "set-role", "bob", "admin") == "bob is an admin now."
     assert football("account", "set-password", "eve", "--password-file", str(file), fails=True).endswith("no account eve.")
     lines = football("account", "list").splitlines()
-    assert lines[0].startswith("ann\treader\tdisabled ")
-    assert lines[1] == "bob\toperator\tenabled"
+    assert lines[0].startswith("ann\tviewer\tdisabled ")
+    assert lines[1] == "bob\tadmin\tenabled"
+    assert football("account", "enable", "ann") == "ann can log in."
+    assert football("account", "list").startswith("ann\tviewer\tenabled")
+
+
+def test_signing_keys_are_rotated_and_retired(football: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "jwt"
+    assert "JWT_SECRET_FILE is not set" in football("keys", "rotate", fails=True)
+    monkeypatch.setenv("JWT_SECRET_FILE", str(path))
+    assert football("keys", "rotate", fails=True) == f"Error: There is no {path}."
+    path.write_text("short")
+    assert "it needs at least 32" in football("keys", "rotate", fails=True)
+    path.write_text("s" * 43)
+    assert "signs from now on" in football("keys", "rotate")
+    assert football("keys", "retire") == "Retired 1 key(s)."
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_password_that_is_too_short_is_refused(football: Run) -> None:
@@ -226,11 +242,11 @@ def test_what_two_workers_counted_and_what_stands_is_told_exactly(
         return httpx.request(method, f"{url}{path}", headers=headers, timeout=5, **more)  # a connection each: to either worker
 
     def bearer(subject: str, role: Role) -> dict[str, str]:
-        return {"Authorization": "Bearer " + Tokens.from_file(secret_file, "demo").issue(subject, role)}
+        return {"Authorization": "Bearer " + Tokens.from_file(secret_file, "demo").issue(subject, role, "a session")}
 
     for n, password in enumerate([login["password"]] * 6 + ["a wrong password"] * 4):
         ask("POST", "/v1/auth/token", n, json=login | {"password": password})
-    by_account = [ask("GET", "/v1/competitions", 20 + n, headers=bearer("7", Role.READER)).status_code for n in range(12)]
+    by_account = [ask("GET", "/v1/competitions", 20 + n, headers=bearer("7", Role.VIEWER)).status_code for n in range(12)]
     by_address = [ask("GET", "/health/ready", 50).status_code for _ in range(40)]
     pin = {"publication_id": 1, "reason": "To be seen."}
     assert ask("PUT", "/v1/publications/pin", 60, json=pin, headers=bearer("8", Role.OPERATOR)).status_code == 200
@@ -255,8 +271,8 @@ def test_what_two_workers_counted_and_what_stands_is_told_exactly(
         assert found["serving_limited_total", (("limit", "account"),)] == by_account.count(429)
         assert found["serving_limited_total", (("limit", "address"),)] == by_address.count(429)
         for route, status, role, n in (
-            ("/v1/competitions", "200", "reader", by_account.count(200)),
-            ("/v1/competitions", "429", "reader", by_account.count(429)),
+            ("/v1/competitions", "200", "viewer", by_account.count(200)),
+            ("/v1/competitions", "429", "viewer", by_account.count(429)),
             ("/health/ready", "200", "anonymous", by_address.count(200)),
             ("unmatched", "429", "anonymous", by_address.count(429)),
         ):

@@ -168,7 +168,7 @@ def test_a_ready_answer_asks_the_same_rights_as_any_other(urls: Urls, settings_f
         for headers in ({}, {"Authorization": "Bearer x"}, bearer(edition="other")):
             assert client.get("/v1/predictions?competition=D1", headers=headers).status_code == 401
         found = samples(client)
-    labels = (("method", "GET"), ("role", "reader"), ("route", "/v1/predictions"), ("status", "200"))
+    labels = (("method", "GET"), ("role", "viewer"), ("route", "/v1/predictions"), ("status", "200"))
     assert found["serving_requests_total", labels] == 2
     assert found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "hit"))] == 1
     assert found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "miss"))] == 1  # nothing was held yet

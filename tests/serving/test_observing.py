@@ -28,7 +28,7 @@ from serving.store.record import Record
 
 
 def line(n: int) -> Line:
-    return Line(datetime(2026, 3, 1, 12, tzinfo=UTC), "GET", "/v1/x", "/v1/x", 200, 1.5, "reader", "192.0.2.0", f"r{n}")
+    return Line(datetime(2026, 3, 1, 12, tzinfo=UTC), "GET", "/v1/x", "/v1/x", 200, 1.5, "viewer", "192.0.2.0", f"r{n}")
 
 
 def test_every_line_is_written_once_and_in_order(caplog: pytest.LogCaptureFixture) -> None:
@@ -43,7 +43,7 @@ def test_every_line_is_written_once_and_in_order(caplog: pytest.LogCaptureFixtur
     assert [each["request_id"] for each in written] == [f"r{n}" for n in range(1000)]
     assert written[0] == {
         "timestamp": "2026-03-01T12:00:00Z", "method": "GET", "route": "/v1/x", "path": "/v1/x", "status": 200, "milliseconds": 1.5,
-        "role": "reader", "address": "192.0.2.0", "request_id": "r0", "event": "request", "level": "info", "logger": "serving",
+        "role": "viewer", "address": "192.0.2.0", "request_id": "r0", "event": "request", "level": "info", "logger": "serving",
     }  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def test_an_audit_that_was_tampered_with_is_logged_and_told_and_its_head_stays(
         standing, connections = standing_over(database.api, head)
         found: list[Any] = [standing.audit]
         for name in ("ann", "bob"):
-            await Accounts(connections).create_account(name, "x", "reader", command_line())
+            await Accounts(connections).create_account(name, "x", "viewer", command_line())
         await standing.refresh()
         found += [standing.audit and (standing.audit.is_intact, standing.audit.n), head.read_text()]
         with psycopg.connect(postgres.url(database.api.rpartition("/")[2])) as admin:

@@ -90,7 +90,7 @@ def site(postgres: Any, database_template: Any, secret_file: Path, tmp_path_fact
 @pytest.fixture(scope="module")
 def tab(site: str, secret_file: Path, program: Any) -> Iterator[Any]:
     """A tab of one browser, signed in; `seen` on it collects what the browser complains of and which addresses it asked."""
-    token = Tokens.from_file(secret_file, "demo").issue("1", Role.READER)
+    token = Tokens.from_file(secret_file, "demo").issue("1", Role.VIEWER, "a session")
     with playwright.sync_playwright() as started:
         # Root, as in a container, has no use for the sandbox.
         browser = started.chromium.launch(executable_path=program.path("chromium"), args=["--no-sandbox"])

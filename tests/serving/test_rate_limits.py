@@ -290,7 +290,7 @@ def test_an_account_is_limited_with_a_problem_and_told_what_is_left(
     assert unlimited.headers["RateLimit-Policy"] == '"address";q=10;w=2', "what is public counts by address alone"
     assert found["serving_limited_total", (("limit", "account"),)] == 1
     assert found["serving_limited_total", (("limit", "address"),)] == 0
-    labels = (("method", "GET"), ("role", "reader"), ("route", "/v1/competitions"), ("status", "429"))
+    labels = (("method", "GET"), ("role", "viewer"), ("route", "/v1/competitions"), ("status", "429"))
     assert found["serving_requests_total", labels] == 1
 
 

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
+from serving.identity.bearers import COOKIE
 from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
-from serving.identity.tokens import COOKIE, Tokens
+from serving.identity.tokens import Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -25,7 +27,7 @@ HERE = {"Origin": "http://testserver.local"}
 def browser_urls(urls: Urls) -> Urls:
     async def make() -> None:
         database = Database(urls.api)
-        assert await Accounts(database).create_account("browser", hash_password(PASSWORD), "reader", command_line())
+        assert await Accounts(database).create_account("browser", hash_password(PASSWORD), "viewer", command_line())
         await database.close()
 
     asyncio.run(make())
@@ -103,7 +105,24 @@ def test_a_cookie_is_no_access_token_and_an_access_token_no_cookie(
     json = {"Accept": "application/json"}
     assert browser.get("/v1/predictions", headers=json | {"Authorization": f"Bearer {value}"}).status_code == 401
     settings = settings_for("postgresql://nowhere")
-    access = Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", Role.READER)
+    access = Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", Role.VIEWER, "a session")
     assert browser.get("/v1/predictions", headers=json | {"Authorization": f"Bearer {access}"}).status_code == 200
     browser.cookies.set(COOKIE, access)
     assert browser.get("/v1/predictions", headers=json).status_code == 401
+
+
+def test_signing_out_ends_the_session_though_the_cookie_was_copied(browser: Client, browser_urls: Urls) -> None:
+    sign_in(browser)
+    copied = browser.cookies[COOKIE]
+    assert browser.get("/v1/predictions").status_code == 200
+    browser.post("/logout", headers=HERE, follow_redirects=False)
+    browser.cookies.set(COOKIE, copied)
+    assert browser.get("/v1/predictions").status_code == 401
+    with psycopg.connect(browser_urls.owner) as connection:
+        assert copied not in str(connection.execute("select * from app.session").fetchall())
+
+
+@pytest.mark.parametrize("cookie", ["x", "a" * 43])
+def test_a_made_up_cookie_lets_nobody_in(browser: Client, cookie: str) -> None:
+    browser.cookies.set(COOKIE, cookie)
+    assert browser.get("/v1/predictions").status_code == 401

@@ -1,0 +1,101 @@
+"""Sessions: what somebody is given who has logged in, and how it is carried on.
+
+Belongs here: refresh tokens and their successors, cookies, and for how long. Does not belong here: passwords (`login`), access
+tokens (`tokens`), recognising any of them (`credentials`).
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from litestar.exceptions import NotAuthorizedException
+from msgspec import Struct
+
+from serving.audit.entries import Actor
+from serving.identity import opaque
+from serving.identity.bearers import CHALLENGE
+from serving.identity.roles import Role
+from serving.identity.tokens import Tokens
+from serving.store.accounts import Account
+from serving.store.sessions import Reused, Sessions
+
+SESSION_LIFETIME: Final = timedelta(days=30)
+COOKIE_LIFETIME: Final = timedelta(hours=8)
+
+_log = structlog.get_logger("serving")
+
+
+class Given(Struct, frozen=True):
+    """What carries a session on."""
+
+    access_token: str
+    refresh_token: str
+
+
+class SessionKeeper(Struct, frozen=True):
+    """The parts that giving tokens needs."""
+
+    tokens: Tokens
+    sessions: Sessions
+
+    async def begin(self, account: Account, by: Actor) -> Given:
+        """Begin a session of an account that has just logged in.
+
+        Raises:
+            NotAuthorizedException: the account was changed at this very moment.
+        """
+        token = opaque.new()
+        kept = opaque.digest(token)
+        begun = self.sessions.begin_api(account.account_id, account.revised_at, SESSION_LIFETIME, kept, by)
+        if (session_id := await begun) is None:
+            raise _refusal("login")
+        return Given(self.tokens.issue(str(account.account_id), Role(account.role), session_id), token)
+
+    async def begin_web(self, account: Account, by: Actor) -> str:
+        """Begin the session of a browser: its cookie.
+
+        Raises:
+            NotAuthorizedException: the account was changed at this very moment.
+        """
+        cookie = opaque.new()
+        kept = opaque.digest(cookie)
+        begun = self.sessions.begin_web(account.account_id, account.revised_at, COOKIE_LIFETIME, kept, by)
+        if await begun is None:
+            raise _refusal("login")
+        return cookie
+
+    async def owner(self, token: str) -> int:
+        """Whose refresh token this is, good or not.
+
+        Raises:
+            NotAuthorizedException: nobody's.
+        """
+        owner = await self.sessions.owner(opaque.digest(token)) if opaque.looks_right(token) else None
+        if owner is None:
+            raise _refusal("refresh token")
+        return owner
+
+    async def refresh(self, token: str, by: Actor) -> Given:
+        """Give the successor of a refresh token, and a fresh access token.
+
+        The successor is computed from the token, so that the same one can be given again though none is kept in the clear.
+
+        Raises:
+            NotAuthorizedException: the token is not good, or no longer.
+        """
+        self.tokens.keys.refresh()  # another worker may have used a newer key for the same token
+        successors = {opaque.digest(each): each for each in (opaque.successor(key, token) for key in self.tokens.keys.secrets)}
+        try:
+            refreshed = await self.sessions.refresh(opaque.digest(token), next(iter(successors)), by)
+        except Reused as error:
+            _log.warning("refresh_token_reused", session_id=str(error))
+            raise _refusal("refresh token") from None
+        # A signing key that was retired within these seconds takes the way back to the successor with it.
+        if refreshed is None or refreshed.successor_hash not in successors:
+            raise _refusal("refresh token")
+        access_token = self.tokens.issue(str(refreshed.account_id), Role(refreshed.role), refreshed.session_id)
+        return Given(access_token, successors[refreshed.successor_hash])
+
+
+def _refusal(what: str) -> NotAuthorizedException:
+    return NotAuthorizedException(f"The {what} is not valid, or no longer. Log in again.", headers=CHALLENGE)

@@ -1,0 +1,83 @@
+"""One's own API keys."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.exceptions import ClientException, NotFoundException, PermissionDeniedException
+from litestar.params import JSONBody, PathParameter
+
+from serving.identity import opaque
+from serving.identity.acting import actor
+from serving.identity.credentials import Credentials
+from serving.identity.roles import SCOPES, Permission, allow
+from serving.routes.documented import BEARER, problems
+from serving.schemas.identity import KeyInfo, KeyList, KeyRequest, NewKey
+from serving.store.keys import MAXIMUM_PER_ACCOUNT, Keys, TooManyKeys
+
+KeyId = Annotated[str, PathParameter(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+
+NO_SUCH_KEY: Final = "There is no good key of this id."
+
+
+@get(
+    "/keys",
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["keys"],
+    summary="List one's API keys",
+    description="The keys that are good, the latest first, without their secrets.",
+    responses=problems(401, 403, 503),
+)
+async def list_keys(request: Request[Any, Any, Any], keys: NamedDependency[Keys]) -> KeyList:
+    """List them."""
+    return KeyList([KeyInfo.of(each) for each in await keys.keys(request.user.account_id)])
+
+
+@post(
+    "/keys",
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["keys"],
+    summary="Make an API key",
+    description="For a machine, which sends it as `Authorization: Bearer fb_…`. It is shown in this answer and never again. It "
+    "is good for `scopes` as long as its owner's role grants them, and never for making keys or ending sessions. At most "
+    f"{MAXIMUM_PER_ACCOUNT} are good at a time.",
+    responses=problems(400, 401, 403, 409, 413, 503),
+)
+async def create_key(request: Request[Any, Any, Any], keys: NamedDependency[Keys], data: JSONBody[KeyRequest]) -> NewKey:
+    """Make one."""
+    if missing := set(data.scopes) - (request.user.permissions & SCOPES):
+        raise PermissionDeniedException(f"A key of yours cannot be good for: {', '.join(sorted(missing))}.")
+    key_id, key = opaque.new_key()
+    expires_at = datetime.now(UTC) + timedelta(days=data.expires_in_days)
+    scopes = sorted(set(data.scopes))
+    try:
+        made = await keys.create(
+            request.user.account_id, key_id, opaque.digest(key), data.name, scopes, expires_at, actor(request)
+        )
+    except TooManyKeys:
+        detail = f"You have {MAXIMUM_PER_ACCOUNT} keys: revoke one that is not used any more."
+        raise ClientException(detail, status_code=409) from None
+    if made is None:
+        raise NotFoundException("There is no account for this key.")
+    return NewKey(key=key, info=KeyInfo.of(made))
+
+
+@delete(
+    "/keys/{key_id:str}",
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["keys"],
+    summary="Revoke one of one's API keys",
+    description="Within a second no worker takes it.",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def revoke_key(
+    request: Request[Any, Any, Any], keys: NamedDependency[Keys], credentials: NamedDependency[Credentials], key_id: KeyId
+) -> None:
+    """Revoke it."""
+    if not await keys.revoke(request.user.account_id, key_id, actor(request)):
+        raise NotFoundException(NO_SUCH_KEY)
+    await credentials.catch_up()

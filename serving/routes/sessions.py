@@ -1,0 +1,55 @@
+"""One's own sessions."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get
+from litestar.di import NamedDependency
+from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter
+
+from serving.identity.acting import actor
+from serving.identity.credentials import Credentials
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, problems
+from serving.schemas.identity import SessionInfo, SessionList
+from serving.store.sessions import Sessions
+
+SessionId = Annotated[str, PathParameter(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+
+NO_SUCH_SESSION: Final = "There is no open session of this id."
+
+
+@get(
+    "/sessions",
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["sessions"],
+    summary="List one's sessions",
+    description="The open sessions of whoever asks, the latest first.",
+    responses=problems(401, 403, 503),
+)
+async def list_sessions(request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> SessionList:
+    """List them."""
+    found = await sessions.sessions(request.user.account_id)
+    return SessionList([SessionInfo.of(each, request.user.session_id) for each in found])
+
+
+@delete(
+    "/sessions/{session_id:str}",
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["sessions"],
+    summary="End one of one's sessions",
+    description="Within a second no worker takes a token or the cookie of it.",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def end_session(
+    request: Request[Any, Any, Any],
+    sessions: NamedDependency[Sessions],
+    credentials: NamedDependency[Credentials],
+    session_id: SessionId,
+) -> None:
+    """End it."""
+    if not await sessions.end(request.user.account_id, session_id, actor(request)):
+        raise NotFoundException(NO_SUCH_SESSION)
+    await credentials.catch_up()

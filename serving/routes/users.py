@@ -1,0 +1,179 @@
+"""Everybody's accounts, sessions and keys, for administrators."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.exceptions import ClientException, NotFoundException, ValidationException
+from litestar.params import JSONBody, PathParameter, QueryParameter
+from msgspec import UNSET
+
+from serving.identity.acting import actor
+from serving.identity.credentials import Credentials
+from serving.identity.passwords import PasswordChecker, WeakPassword
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, problems
+from serving.routes.keys import NO_SUCH_KEY, KeyId
+from serving.routes.paging import MAXIMUM_LIMIT, after, next_cursor
+from serving.routes.sessions import NO_SUCH_SESSION, SessionId
+from serving.schemas.identity import KeyInfo, KeyList, NewUser, SessionInfo, SessionList, User, UserChange, UserPage
+from serving.store.accounts import Accounts
+from serving.store.keys import Keys
+from serving.store.sessions import Sessions
+
+UserId = Annotated[int, PathParameter(ge=1, le=2**63 - 1)]
+
+NO_SUCH_USER: Final = "There is no account of this number."
+
+
+@get(
+    "/users",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="List the accounts",
+    description="By name.",
+    responses=problems(400, 401, 403, 503),
+)
+async def list_users(
+    accounts: NamedDependency[Accounts],
+    limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")] = 50,
+    cursor: Annotated[str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before.")] = None,
+) -> UserPage:
+    """Answer with one page of accounts."""
+    position = after(cursor, {})
+    found = await accounts.accounts(position.id if position else "", limit + 1)
+    shown = found[:limit]
+    return UserPage([User.of(each) for each in shown], next_cursor({}, None, shown[-1].username) if len(found) > limit else None)
+
+
+@post(
+    "/users",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="Make an account",
+    description="With a password of at least 12 characters that is not a common one.",
+    responses=problems(400, 401, 403, 409, 413, 429, 503),
+)
+async def create_user(
+    request: Request[Any, Any, Any],
+    accounts: NamedDependency[Accounts],
+    passwords: NamedDependency[PasswordChecker],
+    data: JSONBody[NewUser],
+) -> User:
+    """Make one."""
+    try:
+        password_hash = await passwords.hash(data.password)
+    except WeakPassword as error:
+        raise ValidationException(str(error)) from None
+    account = await accounts.create_account(data.username, password_hash, data.role, actor(request))
+    if account is None:
+        raise ClientException("There is an account of this name already.", status_code=409)
+    return User.of(account)
+
+
+@patch(
+    "/users/{user_id:int}",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="Change an account",
+    description="Give it another role, disable it or enable it again. Its sessions end; its keys are good for what its new role "
+    "grants, and for nothing while it is disabled: within a second on every worker. One's own account cannot be changed.",
+    responses=problems(400, 401, 403, 404, 409, 413, 503),
+)
+async def change_user(
+    request: Request[Any, Any, Any],
+    accounts: NamedDependency[Accounts],
+    credentials: NamedDependency[Credentials],
+    data: JSONBody[UserChange],
+    user_id: UserId,
+) -> User:
+    """Change one."""
+    if user_id == request.user.account_id:  # or nobody might be left who can undo it
+        raise ClientException("Your own account can only be changed by another administrator.", status_code=409)
+    changed = await accounts.change(
+        user_id,
+        actor(request),
+        role=None if data.role is UNSET else data.role,
+        is_disabled=None if data.is_disabled is UNSET else data.is_disabled,
+    )
+    if changed is None:
+        raise NotFoundException(NO_SUCH_USER)
+    await credentials.catch_up()
+    return User.of(changed)
+
+
+@get(
+    "/users/{user_id:int}/sessions",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="List the sessions of an account",
+    description="The open ones, the latest first; none of an account that does not exist.",
+    responses=problems(400, 401, 403, 503),
+)
+async def list_sessions_of_user(
+    request: Request[Any, Any, Any], sessions: NamedDependency[Sessions], user_id: UserId
+) -> SessionList:
+    """List them."""
+    return SessionList([SessionInfo.of(each, request.user.session_id) for each in await sessions.sessions(user_id)])
+
+
+@delete(
+    "/users/{user_id:int}/sessions/{session_id:str}",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="End a session of an account",
+    description="Within a second no worker takes a token or the cookie of it.",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def end_session_of_user(
+    request: Request[Any, Any, Any],
+    sessions: NamedDependency[Sessions],
+    credentials: NamedDependency[Credentials],
+    user_id: UserId,
+    session_id: SessionId,
+) -> None:
+    """End it."""
+    if not await sessions.end(user_id, session_id, actor(request)):
+        raise NotFoundException(NO_SUCH_SESSION)
+    await credentials.catch_up()
+
+
+@get(
+    "/users/{user_id:int}/keys",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="List the API keys of an account",
+    description="Those that are good, the latest first; none of an account that does not exist.",
+    responses=problems(400, 401, 403, 503),
+)
+async def list_keys_of_user(keys: NamedDependency[Keys], user_id: UserId) -> KeyList:
+    """List them."""
+    return KeyList([KeyInfo.of(each) for each in await keys.keys(user_id)])
+
+
+@delete(
+    "/users/{user_id:int}/keys/{key_id:str}",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="Revoke an API key of an account",
+    description="Within a second no worker takes it.",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def revoke_key_of_user(
+    request: Request[Any, Any, Any],
+    keys: NamedDependency[Keys],
+    credentials: NamedDependency[Credentials],
+    user_id: UserId,
+    key_id: KeyId,
+) -> None:
+    """Revoke it."""
+    if not await keys.revoke(user_id, key_id, actor(request)):
+        raise NotFoundException(NO_SUCH_KEY)
+    await credentials.catch_up()

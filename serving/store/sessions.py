@@ -1,0 +1,175 @@
+"""The sessions: what logins began, and the refresh tokens that carry them on.
+
+Belongs here: the queries over `app.session` and `app.refresh_token`, which know tokens and cookies by their digests alone. Does
+not belong here: making tokens, what a worker remembers.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from serving.audit.entries import Actor
+from serving.store.audit import Write, audited
+from serving.store.database import Database
+from serving.store.tables import account, refresh_token, session
+
+GRACE: Final = timedelta(seconds=10)
+"""How long a used refresh token still gives its successor: to a client that lost the answer, or asked twice at once."""
+
+KEPT: Final = timedelta(days=1)
+"""How long a session is kept once it is over."""
+
+MAXIMUM_LISTED: Final = 200
+
+_OPEN: Final = sa.and_(session.c.ended_at.is_(None), session.c.expires_at > sa.func.now())
+
+
+class Session(Struct, frozen=True):
+    """A session of an account."""
+
+    session_id: str
+    account_id: int
+    role: str
+    kind: str
+    created_at: datetime
+    refreshed_at: datetime | None
+    expires_at: datetime
+
+
+class Refreshed(Struct, frozen=True):
+    """What the use of a refresh token came to: its session goes on with the token of this digest."""
+
+    session_id: str
+    account_id: int
+    role: str
+    successor_hash: bytes
+
+
+class Reused(Exception):
+    """A refresh token was used again after its successor had been given: someone has a copy, so the session has ended."""
+
+
+_COLUMNS: Final = (
+    *(session.c.session_id, session.c.account_id, account.c.role),
+    *(session.c.kind, session.c.created_at, session.c.refreshed_at, session.c.expires_at),
+)
+
+
+class Sessions:
+    """The queries."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin_api(
+        self, account_id: int, revised_at: datetime, lifetime: timedelta, token_hash: bytes, by: Actor
+    ) -> str | None:
+        """Begin a session with its first refresh token; its id. None: the account was changed after it was looked at."""
+        async with audited(self._database, by) as write:
+            session_id = await _begin(write, account_id, revised_at, lifetime, kind="api")
+            if session_id is not None:
+                await write.connection.execute(sa.insert(refresh_token).values(token_hash=token_hash, session_id=session_id))
+        return session_id
+
+    async def begin_web(
+        self, account_id: int, revised_at: datetime, lifetime: timedelta, cookie_hash: bytes, by: Actor
+    ) -> str | None:
+        """Begin the session of a browser's cookie; its id. None: the account was changed after it was looked at."""
+        async with audited(self._database, by) as write:
+            return await _begin(write, account_id, revised_at, lifetime, kind="web", cookie_hash=cookie_hash)
+
+    async def web_session(self, cookie_hash: bytes) -> Session | None:
+        """The session of a cookie, while it is open."""
+        query = _selected().where(session.c.cookie_hash == cookie_hash, _OPEN, account.c.disabled_at.is_(None))
+        rows = await self._database.rows(query)
+        return Session(**rows[0]) if rows else None
+
+    async def sessions(self, account_id: int) -> list[Session]:
+        """The open sessions of an account, the latest first."""
+        query = _selected().where(session.c.account_id == account_id, _OPEN)
+        rows = await self._database.rows(query.order_by(session.c.created_at.desc()).limit(MAXIMUM_LISTED))
+        return [Session(**row) for row in rows]
+
+    async def owner(self, token_hash: bytes) -> int | None:
+        """Whose refresh token that is, good or not; None: nobody's."""
+        query = sa.select(session.c.account_id).join_from(refresh_token, session)
+        rows = await self._database.rows(query.where(refresh_token.c.token_hash == token_hash))
+        return int(rows[0]["account_id"]) if rows else None
+
+    async def refresh(self, token_hash: bytes, successor_hash: bytes, by: Actor) -> Refreshed | None:
+        """Use a refresh token: the first use makes that successor; another one within `GRACE` gets the one made then.
+
+        Whoever comes at the same time waits: one use makes a successor, the others get it. None: the token is not known, or
+        its session is over.
+
+        Raises:
+            Reused: it was used longer ago; its session has been ended for that.
+        """
+        query = (
+            sa.select(refresh_token, session.c.account_id, session.c.ended_at, session.c.expires_at, account.c.role)
+            .join_from(refresh_token, session)
+            .join(account, account.c.account_id == session.c.account_id)
+            .where(refresh_token.c.token_hash == token_hash, account.c.disabled_at.is_(None))
+            .with_for_update(of=[refresh_token, session])
+        )
+        async with audited(self._database, by) as write:
+            row = (await write.connection.execute(query)).mappings().one_or_none()
+            # The clock now: the transaction may have waited for others.
+            now: datetime = (await write.connection.execute(sa.select(sa.func.clock_timestamp()))).scalar_one()
+            if row is None or row["ended_at"] is not None or row["expires_at"] <= now:
+                return None
+            session_id = row["session_id"]
+            if is_reused := row["used_at"] is not None and now - row["used_at"] > GRACE:
+                await _end(write, "session.reused", row["account_id"], session_id)
+            elif row["used_at"] is None:
+                used = sa.update(refresh_token).where(refresh_token.c.token_hash == token_hash)
+                await write.connection.execute(used.values(used_at=now, successor_hash=successor_hash))
+                await write.connection.execute(sa.insert(refresh_token).values(token_hash=successor_hash, session_id=session_id))
+                this = session.c.session_id == session_id
+                (before,) = await write.rows(sa.select(session).where(this))
+                (after,) = await write.rows(sa.update(session).where(this).values(refreshed_at=now).returning(session))
+                await write.tell("session.refresh", f"session/{session_id}", before, after)
+        if is_reused:
+            raise Reused(session_id)
+        return Refreshed(session_id, row["account_id"], row["role"], row["successor_hash"] or successor_hash)
+
+    async def end(self, account_id: int, session_id: str, by: Actor) -> bool:
+        """End an open session of an account; False if it has none of that id."""
+        async with audited(self._database, by) as write:
+            return await _end(write, "session.end", account_id, session_id)
+
+
+def ending(account_id: int) -> sa.Update:
+    """What ends all open sessions of an account, in the transaction of whoever changes more than that."""
+    return sa.update(session).where(session.c.account_id == account_id, _OPEN).values(ended_at=sa.func.now())
+
+
+async def _end(write: Write, action: str, account_id: int, session_id: str) -> bool:
+    this = session.c.session_id == session_id
+    before = await write.rows(sa.select(session).where(this, session.c.account_id == account_id, _OPEN))
+    if before:
+        (after,) = await write.rows(sa.update(session).where(this).values(ended_at=sa.func.now()).returning(session))
+        await write.tell(action, f"session/{session_id}", before[0], after)
+    return bool(before)
+
+
+async def _begin(write: Write, account_id: int, revised_at: datetime, lifetime: timedelta, **values: Any) -> str | None:
+    """Insert a session, and delete those of the account that have long been over."""
+    # Locked against change: who disables the account ends this session, too, or is seen here.
+    same = sa.select(account.c.account_id).where(account.c.account_id == account_id, account.c.revised_at == revised_at)
+    if not await write.rows(same.with_for_update(read=True)):
+        return None
+    over = sa.func.coalesce(session.c.ended_at, session.c.expires_at) < sa.func.now() - KEPT
+    await write.connection.execute(sa.delete(session).where(session.c.account_id == account_id, over))
+    session_id = secrets.token_hex(16)
+    begun = {"session_id": session_id, "account_id": account_id, "expires_at": datetime.now(UTC) + lifetime, **values}
+    (row,) = await write.rows(sa.insert(session).values(begun).returning(session))
+    await write.tell("session.begin", f"session/{session_id}", None, row)
+    return session_id
+
+
+def _selected() -> sa.Select[Any]:
+    return sa.select(*_COLUMNS).join_from(session, account)

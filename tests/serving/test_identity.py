@@ -1,0 +1,351 @@
+"""Sessions, refresh tokens, API keys and administrators: what carries somebody on, and how it is taken back."""
+
+import asyncio
+import random
+import string
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import psycopg
+import pytest
+from litestar.testing import TestClient
+
+from deploy.database import Urls
+from serving.app import create_app
+from serving.audit.entries import command_line
+from serving.identity import signing_keys
+from serving.identity.passwords import hash_password
+from serving.identity.roles import Role
+from serving.identity.tokens import InvalidToken, Tokens
+from serving.settings import Settings
+from serving.store.accounts import Accounts
+from serving.store.database import Database
+from tests.serving.conftest import Client, prediction, publish
+
+PASSWORD = "correct horse battery staple"
+
+
+class World:
+    """Two workers over one database, and who may log in there."""
+
+    def __init__(self, urls: Urls, first: Client, second: Client, secret_file: Path) -> None:
+        self.urls, self.first, self.second, self.secret_file = urls, first, second, secret_file
+
+    def login(self, name: str = "viewer", password: str = PASSWORD) -> Any:
+        answer = self.first.post("/v1/auth/token", json={"username": name, "password": password})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def bearer(self, name: str = "viewer") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.login(name)['access_token']}"}
+
+    def refresh(self, token: str, worker: Client | None = None) -> Any:
+        return (worker or self.first).post("/v1/auth/refresh", json={"refresh_token": token})
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        with psycopg.connect(self.urls.owner) as connection:
+            cursor = connection.execute(statement, values)  # type: ignore[arg-type]
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def world(database: Urls, tmp_path: Path, settings_for: Callable[..., Settings]) -> Iterator[World]:
+    publish(database.model, [prediction(1)])
+    secret_file = tmp_path / "jwt"
+    secret_file.write_text("s" * 43)
+
+    async def accounts() -> None:
+        connections = Database(database.api)
+        for role in Role:
+            assert await Accounts(connections).create_account(role, hash_password(PASSWORD), role, command_line())
+        await connections.close()
+
+    asyncio.run(accounts())
+    with ExitStack() as stack:
+        settings = settings_for(database.api, jwt_secret_file=secret_file)
+        first, second = (stack.enter_context(TestClient(create_app(settings))) for _ in range(2))
+        yield World(database, first, second, secret_file)
+
+
+def status(client: Client, headers: dict[str, str], path: str = "/v1/competitions") -> int:
+    return client.get(path, headers=headers).status_code
+
+
+def refused_within_a_second(client: Client, headers: dict[str, str]) -> bool:
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        if status(client, headers) == 401:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_one_use_of_a_refresh_token_gives_one_successor_and_the_same_one_again_for_ten_seconds(world: World) -> None:
+    first = world.login()["refresh_token"]
+    answers = [world.refresh(first, worker).json() for worker in (world.first, world.second, world.first)]
+    (second,) = {answer["refresh_token"] for answer in answers}
+    assert second != first
+    assert status(world.second, {"Authorization": f"Bearer {answers[1]['access_token']}"}) == 200
+    assert world.refresh(second).status_code == 200
+    text = str(world.sql("select * from app.refresh_token"))
+    assert first not in text
+    assert second not in text
+
+
+def test_a_refresh_token_used_again_later_ends_the_session_on_every_worker(world: World) -> None:
+    given = world.login()
+    after = world.refresh(given["refresh_token"]).json()
+    access = {"Authorization": f"Bearer {after['access_token']}"}
+    assert status(world.second, access) == 200
+    world.sql("update app.refresh_token set used_at = used_at - interval '11 seconds' where used_at is not null")
+    assert world.refresh(given["refresh_token"]).status_code == 401
+    assert world.refresh(after["refresh_token"]).status_code == 401
+    assert all(refused_within_a_second(worker, access) for worker in (world.first, world.second))
+
+
+def test_a_hundred_uses_at_once_give_one_successor(world: World) -> None:
+    token = world.login()["refresh_token"]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: world.refresh(token, (world.first, world.second)[n % 2]), range(100)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    assert world.sql("select count(*) from app.refresh_token") == [(2,)]
+
+
+@pytest.mark.parametrize("token", ["x", "a" * 43, "", "é" * 43])
+def test_a_made_up_refresh_token_is_refused(world: World, token: str) -> None:
+    assert world.refresh(token).status_code in {400, 401}
+
+
+def test_an_expired_session_is_not_carried_on(world: World) -> None:
+    token = world.login()["refresh_token"]
+    world.sql("update app.session set expires_at = now()")
+    assert world.refresh(token).status_code == 401
+
+
+def test_logging_out_takes_the_tokens_of_the_session_back_on_every_worker(world: World) -> None:
+    given = world.login()
+    bearer = {"Authorization": f"Bearer {given['access_token']}"}
+    other = world.bearer()
+    assert (status(world.first, bearer), status(world.second, bearer)) == (200, 200)
+    assert world.first.post("/v1/auth/logout", headers=bearer).status_code == 204
+    assert status(world.first, bearer) == 401
+    assert refused_within_a_second(world.second, bearer)
+    assert world.refresh(given["refresh_token"]).status_code == 401
+    assert status(world.second, other) == 200
+
+
+def test_a_worker_that_begins_later_knows_what_was_taken_back_before(world: World, settings_for: Callable[..., Settings]) -> None:
+    bearer = world.bearer()
+    assert world.first.post("/v1/auth/logout", headers=bearer).status_code == 204
+    with TestClient(create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))) as late:
+        assert status(late, bearer) == 401
+
+
+def test_one_sees_and_ends_ones_own_sessions_and_nobody_elses(world: World) -> None:
+    mine, other, theirs = world.bearer(), world.bearer(), world.bearer("admin")
+    listed = world.first.get("/v1/sessions", headers=mine).json()["sessions"]
+    assert [(each["kind"], each["is_current"]) for each in listed] == [("api", False), ("api", True)]
+    (foreign,) = world.first.get("/v1/sessions", headers=theirs).json()["sessions"]
+    assert world.first.delete(f"/v1/sessions/{foreign['session_id']}", headers=mine).status_code == 404
+    assert world.first.delete(f"/v1/sessions/{listed[0]['session_id']}", headers=mine).status_code == 204
+    assert (status(world.first, other), status(world.first, mine), status(world.first, theirs)) == (401, 200, 200)
+
+
+def make_key(world: World, owner: dict[str, str], *scopes: str, **more: Any) -> Any:
+    return world.first.post("/v1/keys", headers=owner, json={"name": "import", "scopes": scopes, **more})
+
+
+def test_a_key_is_shown_once_kept_hashed_and_good_for_its_scopes_alone(world: World) -> None:
+    owner = world.bearer("operator")
+    made = make_key(world, owner, "read").json()
+    key = {"Authorization": f"Bearer {made['key']}"}
+    assert made["key"].startswith(f"fb_{made['info']['key_id']}_")
+    assert (status(world.first, key), status(world.second, key)) == (200, 200)
+    assert status(world.first, key, "/v1/models/results/evidence") == 403
+    assert status(world.first, key, "/v1/sessions") == 403
+    assert make_key(world, key, "read").status_code == 403
+    assert made["key"] not in world.first.get("/v1/keys", headers=owner).text
+    assert made["key"] not in str(world.sql("select * from app.api_key"))
+    assert status(world.first, {"Authorization": f"Bearer {made['key'][:-1]}_"}) == 401
+
+
+def test_a_key_cannot_be_good_for_what_its_owner_may_not(world: World) -> None:
+    owner = world.bearer("viewer")
+    assert make_key(world, owner, "analyse").status_code == 403
+    assert make_key(world, owner, "own").status_code == 403
+    assert make_key(world, owner, "everything").status_code == 400
+    assert make_key(world, owner).status_code == 400
+    assert make_key(world, owner, "read", expires_in_days=367).status_code == 400
+
+
+def test_a_revoked_key_is_refused_within_a_second_on_every_worker_and_an_expired_one_at_once(world: World) -> None:
+    owner = world.bearer()
+    made, other = (make_key(world, owner, "read").json() for _ in range(2))
+    key = {"Authorization": f"Bearer {made['key']}"}
+    assert (status(world.first, key), status(world.second, key)) == (200, 200)
+    path = f"/v1/keys/{made['info']['key_id']}"
+    assert world.first.delete(path, headers=world.bearer("admin")).status_code == 404
+    assert world.first.delete(path, headers=owner).status_code == 204
+    assert world.first.delete(path, headers=owner).status_code == 404
+    assert status(world.first, key) == 401
+    assert refused_within_a_second(world.second, key)
+    world.sql("update app.api_key set expires_at = now() where key_id = %s", other["info"]["key_id"])
+    assert status(world.first, {"Authorization": f"Bearer {other['key']}"}) == 401
+    assert world.first.get("/v1/keys", headers=owner).json() == {"keys": []}
+
+
+def test_an_account_has_at_most_fifty_keys(world: World) -> None:
+    owner = world.bearer()
+    assert make_key(world, owner, "read").status_code == 201
+    world.sql(
+        "insert into app.api_key (key_id, account_id, name, key_hash, scopes, expires_at) "
+        "select n::text, account_id, name, key_hash, scopes, expires_at from app.api_key, generate_series(1, 49) as n"
+    )
+    assert make_key(world, owner, "read").status_code == 409
+
+
+def test_when_a_key_was_last_used_is_written_when_the_service_ends(world: World, settings_for: Callable[..., Settings]) -> None:
+    made = make_key(world, world.bearer(), "read").json()
+    with TestClient(create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))) as worker:
+        before = datetime.now(UTC)
+        assert status(worker, {"Authorization": f"Bearer {made['key']}"}) == 200
+    ((used_at,),) = world.sql("select last_used_at from app.api_key")
+    assert before <= used_at <= datetime.now(UTC)
+
+
+def test_what_is_known_goes_on_without_the_database_and_made_up_keys_are_an_error_of_ours(
+    world: World, postgres: Any, settings_for: Callable[..., Settings]
+) -> None:
+    made = make_key(world, world.bearer(), "read").json()
+    key = {"Authorization": f"Bearer {made['key']}"}
+    assert status(world.second, key) == 200
+    name = psycopg.conninfo.conninfo_to_dict(world.urls.owner)["dbname"]
+    with psycopg.connect(postgres.url(), autocommit=True) as admin:
+        admin.execute(f"alter database {name} allow_connections false")  # type: ignore[arg-type]
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        try:
+            assert status(world.second, key) == 200
+            assert status(world.second, {"Authorization": f"Bearer fb_{'0' * 12}_{'a' * 43}"}) == 503
+        finally:
+            admin.execute(f"alter database {name} allow_connections true")  # type: ignore[arg-type]
+
+
+def test_an_administrator_lists_makes_and_changes_accounts(world: World) -> None:
+    admin = world.bearer("admin")
+    listed = world.first.get("/v1/users?limit=3", headers=admin).json()
+    assert [each["username"] for each in listed["users"]] == ["admin", "analyst", "operator"]
+    rest = world.first.get(f"/v1/users?limit=3&cursor={listed['next_cursor']}", headers=admin).json()
+    assert ([each["username"] for each in rest["users"]], rest["next_cursor"]) == (["viewer"], None)
+    new = {"username": "ann", "password": PASSWORD, "role": "analyst"}
+    made = world.first.post("/v1/users", headers=admin, json=new)
+    assert (made.status_code, made.json()["role"], made.json()["disabled_at"]) == (201, "analyst", None)
+    assert "password" not in made.text
+    assert world.first.post("/v1/users", headers=admin, json=new).status_code == 409
+    weak = world.first.post("/v1/users", headers=admin, json={"username": "bob", "password": "password1234"})
+    assert (weak.status_code, "first that anyone would try" in weak.text) == (400, True)
+    number = made.json()["user_id"]
+    ann = world.bearer("ann")
+    key = {"Authorization": f"Bearer {make_key(world, ann, 'read', 'analyse').json()['key']}"}
+    evidence = "/v1/record/predictions"
+    assert (status(world.second, ann, evidence), status(world.second, key, evidence)) == (200, 200)
+    changed = world.first.patch(f"/v1/users/{number}", headers=admin, json={"role": "viewer"})
+    assert changed.json()["role"] == "viewer"
+    assert refused_within_a_second(world.second, ann)
+    assert (status(world.second, key, evidence), status(world.second, key)) == (403, 200)
+    assert world.first.patch(f"/v1/users/{number}", headers=admin, json={"is_disabled": True}).json()["disabled_at"]
+    assert refused_within_a_second(world.second, key)
+    assert world.first.post("/v1/auth/token", json={"username": "ann", "password": PASSWORD}).status_code == 401
+    assert world.first.patch(f"/v1/users/{number}", headers=admin, json={"is_disabled": False}).json()["disabled_at"] is None
+    assert status(world.second, key) == 200
+    assert world.first.patch("/v1/users/999", headers=admin, json={}).status_code == 404
+    own = next(each["user_id"] for each in listed["users"] if each["username"] == "admin")
+    assert world.first.patch(f"/v1/users/{own}", headers=admin, json={"role": "viewer"}).status_code == 409
+
+
+def test_an_administrator_ends_the_sessions_and_keys_of_others(world: World) -> None:
+    admin, viewer = world.bearer("admin"), world.bearer()
+    made = make_key(world, viewer, "read").json()
+    number = world.sql("select account_id from app.account where username = 'viewer'")[0][0]
+    (session,) = world.first.get(f"/v1/users/{number}/sessions", headers=admin).json()["sessions"]
+    (key,) = world.first.get(f"/v1/users/{number}/keys", headers=admin).json()["keys"]
+    assert key["key_id"] == made["info"]["key_id"]
+    for kind, each in (("keys", key["key_id"]), ("sessions", session["session_id"])):
+        assert world.first.delete(f"/v1/users/{number}/{kind}/{each}", headers=viewer).status_code == 403
+        assert world.first.delete(f"/v1/users/{number}/{kind}/{each}", headers=admin).status_code == 204
+        assert world.first.delete(f"/v1/users/{number}/{kind}/{each}", headers=admin).status_code == 404
+    assert status(world.first, viewer) == 401
+    assert status(world.first, {"Authorization": f"Bearer {made['key']}"}) == 401
+
+
+def test_a_hash_from_elsewhere_lets_in_once_and_is_then_replaced(world: World) -> None:
+    legacy = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    world.sql("update app.account set password_hash = %s where username = 'viewer'", legacy)
+    assert world.first.post("/v1/auth/token", json={"username": "viewer", "password": "wrong"}).status_code == 401
+    assert world.sql("select password_hash from app.account where username = 'viewer'") == [(legacy,)]
+    session = world.login()
+    ((replaced,),) = world.sql("select password_hash from app.account where username = 'viewer'")
+    assert replaced.startswith("$argon2id$")
+    assert world.login()
+    assert status(world.first, {"Authorization": f"Bearer {session['access_token']}"}) == 200
+
+
+def test_a_new_signing_key_takes_over_while_the_service_runs_and_a_retired_one_ends(world: World) -> None:
+    before = world.login()
+    old = {"Authorization": f"Bearer {before['access_token']}"}
+    assert status(world.second, old) == 200
+    made = signing_keys.rotate(world.secret_file, datetime.now(UTC))
+    assert world.secret_file.stat().st_mode & 0o777 == 0o600
+    deadline = time.monotonic() + 3
+    while (new := world.refresh(before["refresh_token"]).json())["access_token"].split(".")[0] == before["access_token"].split(
+        "."
+    )[0]:
+        assert time.monotonic() < deadline
+    assert (status(world.first, old), status(world.second, old)) == (200, 200)
+    bearer = {"Authorization": f"Bearer {new['access_token']}"}
+    assert (status(world.first, bearer), status(world.second, bearer)) == (200, 200)
+    assert signing_keys.retire(world.secret_file) == 1
+    assert [key.key_id for key in signing_keys.read(world.secret_file)] == [made.key_id]
+    assert all(refused_within_a_second(worker, old) for worker in (world.first, world.second))
+    assert status(world.first, bearer) == 200
+
+
+def test_a_replaced_secret_is_dropped_once_all_it_signed_has_expired(tmp_path: Path) -> None:
+    path = tmp_path / "jwt"
+    path.write_text("s" * 43)
+    now = datetime.now(UTC)
+    first = signing_keys.read(path)[0]
+    second = signing_keys.rotate(path, now)
+    third = signing_keys.rotate(path, now + timedelta(minutes=10))
+    assert [key.key_id for key in signing_keys.read(path)] == [each.key_id for each in (first, second, third)]
+    fourth = signing_keys.rotate(path, now + timedelta(minutes=25))
+    assert [key.key_id for key in signing_keys.read(path)] == [each.key_id for each in (second, third, fourth)]
+
+
+def test_of_five_thousand_changed_tokens_none_is_accepted_and_none_is_an_error_of_ours(secret_file: Path) -> None:
+    tokens, generator = Tokens.from_file(secret_file, "live"), random.Random(1)
+    good = tokens.issue("1", Role.ADMIN, "session")
+    assert tokens.verify(good)[0].role is Role.ADMIN
+    letters, last = string.ascii_letters + string.digits + "-_.=\x00é", len(good) - 1
+    for _ in range(5_000):
+        token = list(good)
+        for _ in range(generator.randint(1, 3)):
+            position = generator.randrange(last)  # the last character holds bits that mean nothing
+            change = generator.choice(("replace", "insert", "delete"))
+            if change == "replace":
+                token[position] = generator.choice(letters)
+            elif change == "insert":
+                token.insert(position, generator.choice(letters))
+            elif len(token) > last // 2:
+                del token[position]
+                last = min(last, len(token) - 1)
+        last = len(good) - 1
+        if (changed := "".join(token)) != good:
+            with pytest.raises(InvalidToken):
+                tokens.verify(changed)
