@@ -1,10 +1,9 @@
-"""When things run: the jobs, their schedules and the sensors.
+"""When things run: the jobs, their schedules and the sensors that follow a run.
 
-Belongs here: jobs, schedules, sensors. Correctness never depends on a tick: the daily schedule alone moves the day,
-and every run may be repeated.
+Belongs here: those; the sensors that ask for a run before the schedule does are `sensors`. Correctness never depends on a
+tick: the daily schedule alone moves the day, and every run may be repeated.
 """
 
-import json
 from collections.abc import Iterator
 
 import dagster as dg
@@ -12,7 +11,6 @@ import dagster as dg
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.training import MODELS_OF
 from pipelines.settings import Settings
-from pipelines.sources.registry import open_sources
 
 _EVERYTHING = dg.AssetSelection.all()
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
@@ -68,22 +66,6 @@ week_schedule = dg.ScheduleDefinition(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-
-
-@dg.sensor(job=day, minimum_interval_seconds=1800, default_status=dg.DefaultSensorStatus.STOPPED)
-def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask each source, by conditional request, whether its coming matches changed; run the day if so.
-
-    Stopped by default: the schedule moves the day, this only shortens the wait. An unreachable source raises, so that an
-    outage never looks like "nothing new".
-    """
-    settings = Settings.read()
-    seen: dict[str, str] = json.loads(context.cursor or "{}")
-    now = {name: source.state() for name, source in open_sources(settings).items()}
-    if now == seen:
-        return dg.SkipReason("no source has changed since the last look")
-    state = json.dumps(now, sort_keys=True)
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=state)], cursor=state)
 
 
 @dg.run_status_sensor(

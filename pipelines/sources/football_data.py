@@ -9,6 +9,7 @@ coming matches).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from typing import Final
 
 from pipelines.sources.football_data_file import Expectation, parse
 from pipelines.sources.http import Web
-from pipelines.sources.protocol import FIRST_SEASON, Delivery, Fetched, Layout, ParsedFile, Scope
+from pipelines.sources.protocol import FIRST_SEASON, Fetched, Layout, ParsedFile, Scope
 
 # fmt: off
 DIVISIONS: Final = (
@@ -95,10 +96,9 @@ class FootballData:
     def parse(self, key: str, content: bytes) -> ParsedFile:
         return parse(content, expectation_of(key))
 
-    def state(self) -> str:
-        """A digest of the files of coming matches; they are small, and replaced as a whole."""
-        answers = [self.fetch(key) for key in FIXTURES]
-        return " ".join(answer.sha256 if isinstance(answer, Delivery) else "none" for answer in answers)
+    def coming(self) -> Sequence[str]:
+        """The files of coming matches; they are small, and replaced as a whole."""
+        return tuple(FIXTURES)
 
 
 def _is_in(scope: Scope, key: str) -> bool:

@@ -3,14 +3,18 @@
 Belongs here: finding them, and telling by their content whose format they are in. Does not belong here: the formats.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from pipelines.sources import football_data_file, openfootball
 from pipelines.sources.http import Web
 from pipelines.sources.protocol import Fetched, ParsedFile, Scope
+
+SETTLED_AFTER: Final = timedelta(minutes=1)
+"""A file that nobody touched for so long is whole, or its writer is in trouble; then the rest is news when it comes."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,24 @@ class Inbox:
             return openfootball.parse(content)
         return football_data_file.parse(content, football_data_file.Expectation())
 
-    def state(self) -> str:
-        """A digest of names, sizes and times of change."""
-        facts = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in self._files())
-        return sha256(repr(facts).encode("utf-8", errors="backslashreplace")).hexdigest()
+    def coming(self) -> Sequence[str]:
+        """None: nobody foresees what is dropped in, and it has a sensor of its own."""
+        return []
+
+    def unsettled(self, now: datetime) -> Sequence[str]:
+        """Names of the files that changed within the last minute before `now`: one may be half written yet.
+
+        Told by the time at which the file's state changed, as the time of its content may be copied along with it.
+        """
+        return sorted(path.name for path in self._files() if _changed_at(path) > (now - SETTLED_AFTER).timestamp())
 
     def _files(self) -> Iterator[Path]:
         if self.folder.is_dir():
             yield from (path for path in self.folder.iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _changed_at(path: Path) -> float:
+    try:
+        return path.stat().st_ctime
+    except FileNotFoundError:  # taken away since the folder was read
+        return 0.0

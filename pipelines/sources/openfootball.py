@@ -8,7 +8,7 @@ Source of the layout: https://github.com/openfootball/football.json (`<season>/<
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -91,9 +91,9 @@ class OpenFootball:
     def parse(self, key: str, content: bytes) -> ParsedFile:
         return parse(content)
 
-    def state(self) -> str:
-        """Always the same: this source has no word for coming matches; the daily round is soon enough."""
-        return ""
+    def coming(self) -> Sequence[str]:
+        """None: this source has no word for coming matches; the daily round is soon enough."""
+        return []
 
 
 def _season_folder(season: int, code: str) -> str:

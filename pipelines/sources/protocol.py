@@ -270,8 +270,11 @@ class Source(Protocol):
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Get one file unless it is still what the validators stand for. Raises SourceError."""
 
-    def state(self) -> str:
-        """A text that changes when coming matches change; cheap enough to ask every half hour. Raises SourceError."""
+    def coming(self) -> Sequence[str]:
+        """Keys of the files that list coming matches: few and small enough to be asked for every half hour.
+
+        Raises SourceUnreachable.
+        """
 
     def parse(self, key: str, content: bytes) -> ParsedFile:
         """Take a file apart. Never raises for what the bytes hold: that is what quarantine is for."""

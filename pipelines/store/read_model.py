@@ -1,12 +1,13 @@
 """What `published` holds beside the publications, brought up to date inside the database.
 
 Belongs here: which rows of `gold` and `forecast` the service may read, copied there where they changed and by the server
-alone. Does not belong here: the publications themselves (`publication`), or making any of these rows.
+alone, and what the pipelines ask of it. Does not belong here: the publications themselves (`publication`), or making any of
+these rows.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -47,6 +48,33 @@ _LATEST_OF_TEAMS = sql.SQL(
         ) as latest
     )"""
 )
+
+
+class Awaited(NamedTuple):
+    """A match whose result is awaited; it should end two hours after kick-off, or with its day where no hour is known."""
+
+    competition_id: str
+    season: int
+    full_time_at: datetime
+
+
+def awaited(warehouse: Warehouse, now: datetime) -> list[Awaited]:
+    """Matches of the two days before `now` that a forecast was issued of and no source has a result of yet.
+
+    Not of the publication in force: one made after kick-off has no forecast of the match any more.
+    """
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select competition_id, season, kickoff_at + case when is_time_known then interval '2 hours' else interval '1 day' end
+            from published.match
+            where kickoff_at between %(now)s - interval '2 days' and %(now)s and status = 'scheduled'
+                and exists (select from published.issued_prediction as issued where issued.match_id = match.match_id)
+            order by kickoff_at, match_id
+            """,
+            {"now": now},
+        ).fetchall()
+    return [Awaited(*row) for row in rows]
 
 
 def refresh_issued(warehouse: Warehouse) -> int:

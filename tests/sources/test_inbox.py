@@ -1,6 +1,7 @@
 """Files dropped by hand are recognised by what they hold."""
 
-from datetime import date
+import os
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,13 +39,23 @@ def test_anything_else_is_refused_with_a_reason() -> None:
 def test_every_file_is_listed_but_hidden_ones_and_folders(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox", Web())
     assert inbox.list(EVERYTHING) == []
-    before = inbox.state()
     (tmp_path / "inbox" / "folder").mkdir(parents=True)
     for name in ("b #2.csv", "a.csv", ".a.csv.swp"):
         (tmp_path / "inbox" / name).write_bytes(b"x")
     assert inbox.list(EVERYTHING) == ["a.csv", "b #2.csv"]
-    assert inbox.state() != before
     answer = inbox.fetch("b #2.csv")
     assert isinstance(answer, Delivery)
     assert (answer.source, answer.key, answer.content) == ("inbox", "b #2.csv", b"x")
     assert inbox.fetch("gone.csv") == Missing("inbox", "gone.csv")
+
+
+def test_a_file_is_unsettled_for_a_minute_after_the_last_byte_whatever_time_it_was_copied_with(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path, Web())
+    (tmp_path / "a.csv").write_bytes(b"x")
+    (tmp_path / ".a.csv.part").write_bytes(b"x")
+    os.utime(tmp_path / "a.csv", (0, 0))  # as a copy that keeps the time of the original
+    now = datetime.now(UTC)
+    assert inbox.unsettled(now) == ["a.csv"]
+    assert inbox.unsettled(now + timedelta(seconds=59)) == ["a.csv"]
+    assert inbox.unsettled(now + timedelta(seconds=61)) == []
+    assert Inbox(tmp_path / "none", Web()).unsettled(now) == []

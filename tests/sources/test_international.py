@@ -99,16 +99,14 @@ def test_whatever_the_bytes_are_every_line_is_accounted_for(tail: bytes, head: b
     assert parse(head + tail).is_reconciled
 
 
-def test_the_one_file_is_asked_for_whatever_the_scope_and_its_state_changes_with_it(tmp_path: Path) -> None:
+def test_the_one_file_is_asked_for_whatever_the_scope_and_lists_coming_matches(tmp_path: Path) -> None:
     source = International(tmp_path.as_uri(), Web())
     nothing = Scope(frozenset({"E0"}), frozenset({1999}))
     assert source.list(nothing) == []
-    assert source.state() == ""
+    assert source.coming() == []
     (tmp_path / FILE).write_bytes(content(MATCH))
     assert source.list(nothing) == [FILE]
-    before = source.state()
     answer = source.fetch(FILE)
     assert isinstance(answer, Delivery)
     assert source.parse(FILE, answer.content).rows
-    (tmp_path / FILE).write_bytes(content(MATCH, COMING))
-    assert source.state() != before
+    assert source.coming() == [FILE]

@@ -114,4 +114,4 @@ def test_the_scope_is_written_in_football_datas_codes(tmp_path: Path) -> None:
     assert folder.list(Scope.read("all", "2018", today)) == ["2018-19/en.1.json", "2018-19/uefa.cl.json"]
     server = OpenFootball("https://raw.githubusercontent.com/openfootball/football.json/master", Web())
     assert server.list(Scope.read("E0,BRA", "2020", today)) == ["2020/br.1.json", "2020-21/en.1.json"]
-    assert folder.state() == server.state() == ""
+    assert folder.coming() == server.coming() == []
