@@ -32,7 +32,7 @@ AT_MOST_FOR_SOURCES: Final = 6
 AT_MOST_FOR_INBOX: Final = 24
 AT_MOST_FOR_RESULTS: Final = 12
 
-_UNDER_WAY: Final = [
+UNDER_WAY: Final = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -130,7 +130,7 @@ def _results(settings: Settings, matches: list[read_model.Awaited], moment: date
 
 
 def _is_under_way(instance: dg.DagsterInstance) -> bool:
-    return instance.get_runs_count(dg.RunsFilter(job_name=day.name, statuses=_UNDER_WAY)) > 0
+    return instance.get_runs_count(dg.RunsFilter(job_name=day.name, statuses=UNDER_WAY)) > 0
 
 
 def _has_failed(instance: dg.DagsterInstance, sensor: str, asked: Asked) -> bool:

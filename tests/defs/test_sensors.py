@@ -1,0 +1,422 @@
+"""The sensors over simulated days: real files, database and instance of Dagster; only the clock is ours, and how runs end."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+
+import dagster as dg
+import psycopg
+import pytest
+
+from deploy.database import Urls
+from deploy.local.postgres import PostgresServer
+from pipelines.defs import sensors
+from pipelines.defs.ingestion import Ingestion
+from pipelines.defs.looks import AT_MOST_FOR_ONE_STATE, LOOKS_AFTER, PAUSE, Asked, is_look_due
+from pipelines.settings import Settings
+from pipelines.sources.protocol import SourceUnreachable
+from pipelines.store.landing import Landing
+from pipelines.store.warehouse import Warehouse
+
+NOON = datetime(2024, 11, 30, 12, tzinfo=UTC)
+E0, FIXTURES = "/mmz4281/2425/E0.csv", "/fixtures.csv"
+SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
+
+
+def played(*scores: int) -> bytes:
+    lines = [f"E0,{k + 1:02}/11/2024,A,B,{score},0,{'H' if score else 'D'}" for k, score in enumerate(scores)]
+    return "\n".join(["Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR", *lines, ""]).encode()
+
+
+def coming(price: float) -> bytes:
+    return f"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H\nE0,07/12/2024,A,B,,,,{price}\n".encode()
+
+
+class Site:
+    """A server with validators: what it has, the answers it gave, and whether it is out of order."""
+
+    def __init__(self) -> None:
+        self.files = {E0: played(1), FIXTURES: coming(2.0)}
+        self.answers: list[tuple[str, int]] = []
+        self.is_out_of_order = False
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                content = site.files.get(self.path)
+                tag = f'"{hashlib.sha256(content or b"").hexdigest()}"'
+                status = 404 if content is None else 304 if self.headers["If-None-Match"] == tag else 200
+                status = 403 if site.is_out_of_order else status
+                site.answers.append((self.path, status))
+                self.send_response(status)
+                self.send_header("ETag", tag)
+                self.end_headers()
+                if status == 200:
+                    self.wfile.write(content or b"")
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+    def seen(self) -> list[tuple[str, int]]:
+        """The answers since this was last asked."""
+        seen, self.answers = self.answers, []
+        return seen
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    yield site
+    site.http.shutdown()
+    site.http.server_close()
+
+
+class Daemon:
+    """What Dagster's daemon does for one sensor: keeps its cursor, drops a run key it has seen, keeps the cursor of a failed tick."""
+
+    def __init__(self, sensor: dg.SensorDefinition, instance: dg.DagsterInstance) -> None:
+        self.sensor = sensor
+        self.instance = instance
+        self.cursor: str | None = None
+        self.keys: list[str] = []
+        self.now = NOON
+
+    def tick(self) -> str:
+        """`run`, or the reason why not."""
+        result = self.sensor(dg.build_sensor_context(self.instance, cursor=self.cursor))
+        if isinstance(result, dg.SkipReason):
+            return result.skip_message or ""
+        assert isinstance(result, dg.SensorResult)
+        self.cursor = result.cursor or self.cursor
+        if not result.run_requests:
+            return str(result.skip_reason and result.skip_reason.skip_message)
+        (request,) = result.run_requests
+        assert request.run_key not in self.keys
+        assert request.run_key is not None
+        self.keys.append(request.run_key)
+        return "run"
+
+    def end(self, status: dg.DagsterRunStatus, key: str | None = None) -> None:
+        """Keep a run of the day's job that stands so, by default the one last asked for."""
+        self.instance.create_run_for_job(_job, status=status, tags={"dagster/run_key": key or self.keys[-1]})
+
+    def day(self, minutes: int) -> list[timedelta]:
+        """Tick through 24 hours; every run fails. Returns when runs were asked for."""
+        asked = []
+        for k in range(24 * 60 // minutes):
+            self.now += timedelta(minutes=minutes)
+            if self.tick() == "run":
+                self.end(FAILURE)
+                asked.append(timedelta(minutes=minutes) * k)
+        return asked
+
+
+@dg.job(name="day")
+def _job() -> None:
+    pass
+
+
+@pytest.fixture
+def settings(database: Urls, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    values = {
+        "SOURCES": "football_data,inbox",
+        "FOOTBALL_DATA_URL": site.url,
+        "COMPETITIONS": "E0",
+        "SEASONS": "2024",
+        "STATE_DIR": str(tmp_path),
+        "INGEST_DATABASE_URL": database.ingest,
+        "MODEL_DATABASE_URL": database.model,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    settings.inbox_dir.mkdir()
+    load(settings)
+    site.seen()
+    return settings
+
+
+def load(settings: Settings) -> None:
+    """What the day's run does first."""
+    Ingestion(settings, Warehouse(settings.ingest_url), Landing(settings.landing_dir)).run()
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
+        yield instance
+
+
+@pytest.fixture
+def source(settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    return _daemon(sensors.source_sensor, instance, monkeypatch)
+
+
+@pytest.fixture
+def inbox(settings: Settings, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    daemon = _daemon(sensors.inbox_sensor, instance, monkeypatch)
+    daemon.now = datetime.now(UTC)  # that of the files
+    return daemon
+
+
+@pytest.fixture
+def result(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    postgres: PostgresServer,
+    database: Urls,
+) -> Daemon:
+    """Three matches of Saturday afternoon: one that a forecast was issued of, one that none was, one that has a result."""
+    with psycopg.connect(postgres.url(database.owner.rpartition("/")[2])) as connection:
+        connection.execute(
+            """
+            insert into published.match
+                (match_id, competition_id, season, kickoff_at, is_time_known, status, home_team_id, away_team_id)
+            values
+                ('told', 'E0', 2024, '2024-11-30 15:00+00', true, 'scheduled', 'a', 'b'),
+                ('untold', 'E0', 2024, '2024-11-30 12:00+00', true, 'scheduled', 'a', 'b'),
+                ('over', 'E0', 2024, '2024-11-30 12:30+00', true, 'played', 'a', 'b');
+            insert into published.issued_prediction (prediction_id, sequence, match_id, information_set, model_name, model_version,
+                kickoff_at, as_of, issued_at, p_home, p_draw, p_away, expected_home_goals, expected_away_goals, features_digest, link)
+            select match_id, row_number() over (), match_id, 'results', 'm', 1,
+                kickoff_at, kickoff_at, kickoff_at, 0.5, 0.3, 0.2, 1, 1, 'd', match_id
+            from published.match where match_id <> 'untold'
+            """
+        )
+    return _daemon(sensors.result_sensor, instance, monkeypatch)
+
+
+def _daemon(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Daemon:
+    daemon = Daemon(sensor, instance)
+    monkeypatch.setattr(sensors, "now", lambda: daemon.now)
+    return daemon
+
+
+def test_what_is_loaded_is_no_news_and_costs_a_304(source: Daemon, site: Site) -> None:
+    assert source.tick() == "nothing is new"
+    assert site.seen() == [(FIXTURES, 304), ("/new_league_fixtures.csv", 404)]
+
+
+def test_a_source_that_returns_to_an_earlier_state_starts_a_run_again(source: Daemon, site: Site, settings: Settings) -> None:
+    for price in (3.0, 2.0, 3.0):
+        site.files[FIXTURES] = coming(price)
+        assert source.tick() == "run"
+        load(settings)
+        source.end(SUCCESS)
+        assert source.tick() == "nothing is new"
+    assert len(set(source.keys)) == 3
+
+
+def test_a_run_that_succeeded_is_not_asked_for_again_though_it_did_not_take_the_news_in(source: Daemon, site: Site) -> None:
+    site.files[FIXTURES] = coming(3.0)
+    assert source.tick() == "run"
+    source.end(SUCCESS)
+    source.now += timedelta(hours=2)
+    assert source.tick() == "what is new was asked for already"
+
+
+def test_a_state_whose_run_fails_for_ever_is_asked_for_three_times_an_hour_apart(source: Daemon, site: Site) -> None:
+    site.files[FIXTURES] = coming(3.0)
+    asked = source.day(minutes=30)
+    assert asked == [timedelta(hours=k) for k in range(3)]
+    assert source.day(minutes=240) == []
+    assert source.tick() == "3 runs for the same state have failed: look at the last one; the schedule goes on trying"
+
+
+def test_a_run_that_fails_after_the_files_are_loaded_is_asked_for_again_unless_the_schedules_has_gone_through(
+    source: Daemon, site: Site, settings: Settings
+) -> None:
+    site.files[FIXTURES] = coming(3.0)
+    assert source.tick() == "run"
+    load(settings)
+    source.end(FAILURE)
+    assert source.tick() == "the last run failed; another is asked for from 13:00 UTC"
+    source.now += PAUSE
+    assert source.tick() == "run"
+    source.end(FAILURE)
+    source.end(SUCCESS, key="the schedule's")
+    source.now += PAUSE
+    assert source.tick() == "nothing is new"
+
+
+def test_a_run_that_a_person_ended_is_not_asked_for_again(source: Daemon, site: Site) -> None:
+    site.files[FIXTURES] = coming(3.0)
+    assert source.tick() == "run"
+    source.end(dg.DagsterRunStatus.CANCELED)
+    source.now += 2 * PAUSE
+    assert source.tick() == "what is new was asked for already"
+
+
+def test_a_source_that_changes_at_every_look_starts_six_failing_runs_a_day(source: Daemon, site: Site) -> None:
+    for k in range(6):
+        source.now = NOON + timedelta(minutes=30 * k)
+        site.files[FIXTURES] = coming(2 + k)
+        assert source.tick() == "run"
+        source.end(FAILURE)
+    for k in (6, 24, 47):
+        source.now = NOON + timedelta(minutes=30 * k)
+        site.files[FIXTURES] = coming(2 + k)
+        assert source.tick() == "6 runs were asked for within a day; another is from 2024-12-01 12:00 UTC"
+    source.now = NOON + timedelta(days=1)
+    assert source.tick() == "run"
+
+
+@pytest.mark.parametrize("name", ["source", "result"])
+def test_an_outage_raises_and_what_came_meanwhile_is_found_after_it(
+    name: str, request: pytest.FixtureRequest, site: Site
+) -> None:
+    daemon: Daemon = request.getfixturevalue(name)
+    daemon.now = NOON + timedelta(hours=6)
+    site.files |= {FIXTURES: coming(3.0), E0: played(1, 2)}
+    site.is_out_of_order = True
+    with pytest.raises(SourceUnreachable, match="refuses"):
+        daemon.tick()
+    site.is_out_of_order = False
+    daemon.now += timedelta(minutes=30)
+    assert daemon.tick() == "run"
+
+
+@pytest.mark.parametrize("name", ["source", "inbox", "result"])
+def test_no_sensor_asks_for_a_run_beside_one(name: str, request: pytest.FixtureRequest, site: Site, settings: Settings) -> None:
+    daemon: Daemon = request.getfixturevalue(name)
+    site.files |= {FIXTURES: coming(3.0), E0: played(1, 2)}
+    (settings.inbox_dir / "a.csv").write_bytes(coming(4.0))
+    daemon.now += timedelta(hours=6)
+    for status in ("NOT_STARTED", "STARTING", "STARTED", "CANCELING"):
+        daemon.end(dg.DagsterRunStatus[status], key="the schedule's")
+        assert daemon.tick() == "a run of the day's job waits or is at work; this is looked at again when it has ended"
+        assert site.seen() == []
+        for run in daemon.instance.get_runs():
+            daemon.instance.delete_run(run.run_id)
+    assert daemon.tick() == "run"
+
+
+def test_a_run_that_has_not_ended_is_under_way() -> None:
+    ended = {SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED}
+    # MANAGED is of a former Dagster: nothing has that status any more.
+    assert set(sensors.UNDER_WAY) == set(dg.DagsterRunStatus) - ended - {dg.DagsterRunStatus.MANAGED}
+
+
+def test_a_half_written_file_waits_and_the_whole_of_the_inbox_is_one_run(inbox: Daemon, settings: Settings) -> None:
+    assert inbox.tick() == "nothing is new"
+    with (settings.inbox_dir / "a.csv").open("wb") as file:
+        file.write(played(1)[:60])
+        file.flush()
+        assert inbox.tick() == "a.csv has just changed; it is taken when all files have been left alone for a minute"
+        file.write(played(1)[60:])
+    (settings.inbox_dir / "b.csv").write_bytes(played(2))
+    inbox.now += timedelta(seconds=70)
+    assert inbox.tick() == "run"
+    load(settings)
+    inbox.end(SUCCESS)
+    assert inbox.tick() == "nothing is new"
+    (settings.inbox_dir / "b.csv").touch()
+    (settings.inbox_dir / "a.csv").unlink()
+    inbox.now += timedelta(minutes=10)
+    assert inbox.tick() == "nothing is new"
+    assert len(inbox.keys) == 1
+
+
+def test_a_file_that_makes_the_run_fail_is_tried_three_times_a_day(inbox: Daemon, settings: Settings) -> None:
+    (settings.inbox_dir / "a.csv").write_bytes(played(1))
+    asked = inbox.day(minutes=15)
+    assert asked == [timedelta(hours=k) for k in range(3)]
+
+
+def test_without_an_inbox_among_the_sources_there_is_nothing_to_do(inbox: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES", "simulated")
+    assert inbox.tick() == "inbox is not among SOURCES"
+
+
+def test_results_are_looked_for_four_times_after_full_time_and_the_match_that_was_told_alone_counts(
+    result: Daemon, site: Site
+) -> None:
+    looks = []
+    for k in range(10 * 12):
+        result.now = NOON + timedelta(minutes=5 * k)
+        result.tick()
+        if answers := site.seen():
+            assert answers == [(E0, 304), (FIXTURES, 304), ("/new_league_fixtures.csv", 404)]
+            looks.append(f"{result.now:%H:%M}")
+    assert looks == ["17:15", "17:30", "18:00", "19:00"]
+
+
+def test_a_result_that_has_come_starts_the_run_that_scores_it(result: Daemon, site: Site, settings: Settings) -> None:
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    assert result.tick() == "nothing is new"
+    site.files[E0] = played(1, 2)
+    assert result.tick().startswith("no look is due")
+    result.now += timedelta(minutes=15)
+    assert result.tick() == "run"
+    load(settings)
+    result.end(SUCCESS)
+    result.now += timedelta(minutes=30)
+    assert result.tick() == "nothing is new"
+
+
+def test_looks_that_came_while_the_daemon_was_off_are_made_up_for_by_one(result: Daemon, site: Site) -> None:
+    result.now = NOON + timedelta(hours=20)
+    assert result.tick() == "nothing is new"
+    assert len(site.seen()) == 3
+    assert result.tick().startswith("no look is due")
+    assert site.seen() == []
+
+
+def test_results_whose_run_fails_for_ever_start_three_runs_a_day(result: Daemon, site: Site) -> None:
+    site.files[E0] = played(1, 2)
+    asked = result.day(minutes=15)
+    assert [later - earlier for earlier, later in pairwise(asked)] == [PAUSE, PAUSE]
+
+
+def test_within_a_day_no_more_runs_are_asked_for_than_stated() -> None:
+    asked, moments = Asked(), []
+    for k in range(2 * 24 * 12):
+        moment = NOON + timedelta(minutes=5 * k)
+        outcome = asked.once_more({"f": str(k)}, has_failed=True, now=moment, at_most=sensors.AT_MOST_FOR_RESULTS)
+        if isinstance(outcome, Asked):
+            asked = Asked.read(str(outcome))
+            assert asked == outcome
+            moments.append(moment)
+    assert len(moments) == 24
+    assert all(later - earlier >= timedelta(days=1) for earlier, later in zip(moments, moments[12:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("looked_after", "now_after", "is_due"),
+    [
+        (None, 14, False),
+        (None, 15, True),
+        (15, 29, False),
+        (15, 30, True),
+        (59, 60, True),
+        (60, 119, False),
+        (20, 500, True),
+        (120, 500, False),
+    ],
+)
+def test_a_look_is_due_when_one_of_the_four_moments_has_come_since_the_last(
+    looked_after: int | None, now_after: int, is_due: bool
+) -> None:
+    assert [after // timedelta(minutes=1) for after in LOOKS_AFTER] == [15, 30, 60, 120]
+    looked_at = None if looked_after is None else NOON + timedelta(minutes=looked_after)
+    assert is_look_due(NOON, looked_at, NOON + timedelta(minutes=now_after)) is is_due
+
+
+def test_what_goes_out_to_the_network_is_off_by_default_and_every_sensor_says_how_often_it_looks() -> None:
+    found = (sensors.source_sensor, sensors.inbox_sensor, sensors.result_sensor)
+    assert [(each.minimum_interval_seconds, each.default_status.value) for each in found] == [
+        (1800, "STOPPED"),
+        (60, "RUNNING"),
+        (300, "STOPPED"),
+    ]
+    assert AT_MOST_FOR_ONE_STATE == 3
