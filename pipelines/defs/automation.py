@@ -10,7 +10,6 @@ import dagster as dg
 
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.training import MODELS_OF
-from pipelines.settings import Settings
 
 _EVERYTHING = dg.AssetSelection.all()
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
