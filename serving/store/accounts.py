@@ -86,7 +86,7 @@ class Accounts:
                 return before
             values = {**dict(changes.values()), "revised_at": sa.func.now()}
             (after,) = await write.rows(sa.update(account).where(this).values(values).returning(account))
-            await write.rows(ending(account_id))
+            await write.connection.execute(ending(account_id))
             action = next(iter(changes)) if len(changes) == 1 else "change"
             await write.tell(f"account.{action}", f"account/{account_id}", found[0], after)
         return Account(**after)

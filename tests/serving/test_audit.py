@@ -211,7 +211,7 @@ WRITES: dict[tuple[str, str], tuple[Call | None, Call, str, str, list[int]]] = {
 
 def changing_handlers(app: Litestar) -> set[tuple[str, str]]:
     return {
-        (str(method), route.path)
+        (str(method), re.sub(r":\w+}", "}", route.path))
         for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
