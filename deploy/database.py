@@ -31,6 +31,9 @@ READERS = ("api", "reader")
 TOOLS = ("dagster", "mlflow")
 """They keep their tables in databases of their own."""
 
+BACKUP = "backup"
+"""Copies a server of ours as a whole, by replication; it may connect to no database."""
+
 
 class DatabaseError(Exception):
     """The database refused, or cannot be reached; the message is for a person."""
@@ -99,6 +102,23 @@ def create(admin_url: str, name: str, secrets: Secrets) -> Urls:
         with psycopg.connect(_with_database(admin_url, name), autocommit=True, connect_timeout=10) as warehouse:
             _create_schemas(warehouse, name)
     return edition
+
+
+def replication_url(admin_url: str, secrets: Secrets) -> str:
+    """The URL of the role that may copy the whole server and nothing else; it names no database, for it may enter none."""
+    server = urlsplit(admin_url)
+    address = server.netloc.rpartition("@")[2]
+    netloc = f"{role_name(BACKUP)}:{quote(secrets.get(f'database-{BACKUP}'), safe='')}@{address}"
+    return urlunsplit(server._replace(scheme="postgresql", netloc=netloc, path=""))
+
+
+def create_backup_role(admin_url: str, secrets: Secrets) -> None:
+    """Create the role of `replication_url` if it is missing. `admin_url` is the superuser's of a server of ours."""
+    name = sql.Identifier(role_name(BACKUP))
+    with _explained(admin_url), psycopg.connect(admin_url, autocommit=True, connect_timeout=10) as admin:
+        admin.execute("select pg_advisory_lock(hashtext('football roles and databases'))")
+        _create_role(admin, BACKUP, secrets.get(f"database-{BACKUP}"))
+        admin.execute(sql.SQL("alter role {} replication").format(name))
 
 
 def copy(admin_url: str, template: str, name: str, secrets: Secrets) -> Urls:

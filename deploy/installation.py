@@ -170,6 +170,7 @@ class Installation:
             self.identity(edition)
             | urls
             | self.addresses()
+            | self.backup(edition)
             | {
                 "REDIS_URL": self.redis_url,
                 "DAGSTER_HOME": str(state / "dagster"),
@@ -184,6 +185,21 @@ class Installation:
             | self.scope(edition)
             | NO_TELEMETRY
         )
+
+    def backup(self, edition: Edition) -> dict[str, str]:
+        """What copying the server takes, and where an edition's copies go; nothing where the server is somebody else's."""
+        if not self.is_postgres_ours:
+            return {}
+        return {
+            "REPLICATION_URL": database.replication_url(self.admin_url, self.secrets),
+            "POSTGRES_BINARIES": str(self.postgres().binaries),
+            "POSTGRES_DATA": str(self.postgres().data),
+            "BACKUPS_DIR": str(self.backups_dir(edition)),
+        }
+
+    def backups_dir(self, edition: Edition) -> Path:
+        """Where an edition's backups go: beside the server's data, for its account makes them and reads them."""
+        return services_home(self.local_dir) / "backups" / edition.name
 
     def identity(self, edition: Edition) -> dict[str, str]:
         """Which edition a process belongs to."""

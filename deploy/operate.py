@@ -81,6 +81,9 @@ def start_servers(installation: Installation, edition: Edition, step: Step) -> N
         with step("roles, databases and tables"):
             urls = database.create(installation.admin_url, edition.warehouse, installation.secrets)
             migrate.upgrade(urls.owner)
+            if installation.is_postgres_ours:
+                database.create_backup_role(installation.admin_url, installation.secrets)
+                installation.postgres().account.make_folder(installation.backups_dir(edition))
 
 
 def start_applications(installation: Installation, edition: Edition, names: Container[str] = APPLICATIONS) -> list[str]:

@@ -7,6 +7,7 @@ import click
 
 from pipelines.commands.alerts import alerts_group
 from pipelines.commands.backtest import backtest
+from pipelines.commands.backups import backup_command, backups_command, restore_drill
 from pipelines.commands.bench import bench
 from pipelines.commands.challenge import challenge
 from pipelines.commands.compare import compare
@@ -32,6 +33,9 @@ commands: list[click.Command] = [
     challenge,
     national,
     docs,
+    backup_command,
+    backups_command,
+    restore_drill,
 ]
 internal_commands: list[click.Command] = [build, prepare, bench, backtest, reproduce]
 """Those that `deploy` starts once the servers are there."""

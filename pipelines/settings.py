@@ -24,7 +24,8 @@ class Settings:
 
     `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
     Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
-    prediction of that one is rebuilt. `competitions` and `seasons` are as a person wrote them;
+    prediction of that one is rebuilt. `replication_url` is empty where the server is not ours to copy; the
+    two folders of PostgreSQL mean nothing then. `competitions` and `seasons` are as a person wrote them;
     `pipelines.sources.protocol.Scope` understands them.
     """
 
@@ -47,6 +48,12 @@ class Settings:
     transform_url: str
     model_url: str
     reproduced_url: str
+    reader_url: str
+    replication_url: str
+    postgres_binaries: Path
+    postgres_data: Path
+    backups_dir: Path
+    n_backups_kept: int
     mlflow_tracking_uri: str
     alert_urls: tuple[str, ...]
     dagster_url: str
@@ -87,6 +94,12 @@ class Settings:
             transform_url=env.get("TRANSFORM_DATABASE_URL", ""),
             model_url=env.get("MODEL_DATABASE_URL", ""),
             reproduced_url=env.get("REPRODUCED_DATABASE_URL", ""),
+            reader_url=env.get("READER_DATABASE_URL", ""),
+            replication_url=env.get("REPLICATION_URL", ""),
+            postgres_binaries=Path(env.get("POSTGRES_BINARIES", "")),
+            postgres_data=Path(env.get("POSTGRES_DATA", "")),
+            backups_dir=Path(env.get("BACKUPS_DIR") or state_dir / "backups"),
+            n_backups_kept=_count("BACKUPS_KEPT", env.get("BACKUPS_KEPT") or "7"),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             alert_urls=tuple(env.get("ALERT_URLS", "").split()),
             dagster_url=env.get("DAGSTER_URL", "").rstrip("/"),
@@ -125,6 +138,12 @@ class Settings:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _count(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise SettingsError(f"{name}={text!r} is not a whole number from 1 on")
+    return int(text)
 
 
 def _instant(name: str, text: str) -> datetime | None:

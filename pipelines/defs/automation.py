@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import dagster as dg
 
 from pipelines.defs.backtest import BACKTEST
+from pipelines.defs.backup_automation import backup, restore_drill
 from pipelines.defs.training import MODELS_OF
 
-_EVERYTHING = dg.AssetSelection.all()
+_EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
 _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
@@ -78,7 +79,7 @@ week_schedule = dg.ScheduleDefinition(
 def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Simulate the seasons, verify the ledger and build the pages behind every run that publishes: nobody waits for them."""
     run = context.dagster_run
-    if run.job_name in (docs.name, outlook.name, data.name, backtest.name):
+    if run.job_name in (docs.name, outlook.name, data.name, backtest.name, backup.name, restore_drill.name):
         yield dg.SkipReason("that published nothing, or was one of the jobs that follow")
         return
     for job in (outlook, docs):

@@ -21,6 +21,7 @@ import httpx
 import redis
 
 from pipelines.sources.protocol import DownloadTooLarge, SourceError, SourceUnreachable
+from pipelines.store.cluster_copy import CopyDamaged, CopyFailed
 from pipelines.store.landing import LandingDamaged
 from pipelines.store.turn import Busy
 
@@ -128,6 +129,8 @@ _OF_TYPE: Final[Mapping[type[BaseException], FailureClass]] = MappingProxyType(
         DownloadTooLarge: FailureClass.SOURCE_CHANGED,
         SourceError: FailureClass.SOURCE_CHANGED,
         LandingDamaged: FailureClass.DATA,
+        CopyDamaged: FailureClass.DATA,
+        CopyFailed: FailureClass.DEPENDENCY_DOWN,
         Busy: FailureClass.DEPENDENCY_DOWN,
         httpx.TransportError: FailureClass.NETWORK,
         redis.exceptions.ConnectionError: FailureClass.DEPENDENCY_DOWN,
@@ -285,7 +288,11 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, dg.Failure):
         return error.description or "no message"
     kind = classify(error)
-    said = f"{error}" if isinstance(error, SourceError | LandingDamaged | Busy) else f"{type(error).__name__}: {error}"
+    said = (
+        f"{error}"
+        if isinstance(error, SourceError | LandingDamaged | CopyDamaged | CopyFailed | Busy)
+        else f"{type(error).__name__}: {error}"
+    )
     return f"{said} {POLICIES[kind].advice}" if kind is not FailureClass.CODE else said
 
 

@@ -123,3 +123,14 @@ ledger_verification = sa.Table(
     schema="published",
     comment="What came of computing the links of the ledger anew.",
 )
+
+backup = sa.Table(
+    "backup",
+    metadata,
+    sa.Column("taken_at", Moment, primary_key=True),
+    sa.Column("n_bytes", sa.BigInteger, nullable=False, comment="of the compressed copy"),
+    sa.Column("verified_at", Moment, nullable=False, comment="when every byte was last found to be what it was"),
+    sa.Column("restored_at", Moment, comment="when a server was last started from it and held what it should; null: never"),
+    schema="published",
+    comment="Each backup that was found whole.",
+)

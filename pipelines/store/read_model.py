@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pipelines.store import published_tables as tables
+from pipelines.store.backups import Backup
 from pipelines.store.ledger import Verification
 from pipelines.store.warehouse import Warehouse
 
@@ -164,6 +165,18 @@ def add_verification(warehouse: Warehouse, found: Verification, at: datetime) ->
                 not found.faults,
                 Jsonb(list(found.faults)),
             ),
+        )
+
+
+def add_backup(warehouse: Warehouse, found: Backup) -> None:
+    """Say that a backup was found whole, and, once it was, that it was restored."""
+    with warehouse.connect() as connection:
+        connection.execute(
+            """
+            insert into published.backup (taken_at, n_bytes, verified_at, restored_at) values (%s, %s, %s, %s)
+            on conflict (taken_at) do update set verified_at = excluded.verified_at, restored_at = excluded.restored_at
+            """,
+            (found.taken_at, found.n_bytes, found.verified_at, found.restored_at),
         )
 
 

@@ -16,6 +16,7 @@ from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.settings import Settings
 from serving.store.publications import Publications
+from serving.store.record import Record
 
 
 @get("/status", opt=allow(Permission.READ), include_in_schema=False)
@@ -25,6 +26,7 @@ async def status_page(
     settings: NamedDependency[Settings],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
+    record: NamedDependency[Record],
     logins: NamedDependency[LoginLimit],
 ) -> Response[Any]:
     """Show how old everything is."""
@@ -40,5 +42,6 @@ async def status_page(
         served=publication,
         n_files=len(manifest),
         competitions=competitions,
+        backup=await record.last_backup(),
         redis=await logins.redis_state(),
     )

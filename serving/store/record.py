@@ -1,6 +1,6 @@
-"""The record: scores, their summaries, and the ledger's verification.
+"""The record: scores, their summaries, the ledger's verification, and its backups.
 
-Belongs here: the queries over `published.score`, `scoreboard`, `calibration` and `ledger_verification`.
+Belongs here: the queries over `published.score`, `scoreboard`, `calibration`, `ledger_verification` and `backup`.
 """
 
 import math
@@ -93,6 +93,11 @@ class Record:
         """What the last verification of the ledger found; None before the first."""
         query = "select * from published.ledger_verification order by verified_at desc limit 1"
         rows = await self._rows(query)
+        return rows[0] if rows else None
+
+    async def last_backup(self) -> dict[str, Any] | None:
+        """The newest backup that was found whole: `taken_at`, `n_bytes`, `verified_at`, `restored_at`; None before the first."""
+        rows = await self._rows("select * from published.backup order by taken_at desc limit 1")
         return rows[0] if rows else None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:

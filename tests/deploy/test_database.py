@@ -27,7 +27,7 @@ APPENDED = (
     "prediction",
     "publication",
 )
-PUBLISHED = (*REPLACED, *APPENDED)
+PUBLISHED = (*REPLACED, *APPENDED, "backup")
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "ingest": {f"bronze.{table}": WORK for table in BRONZE}
     # What a mended parser can read leaves them.
@@ -48,6 +48,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "operations.notification": WORK,
         **{f"published.{table}": ADD | {"DELETE"} for table in REPLACED},
         **{f"published.{table}": ADD for table in APPENDED},
+        "published.backup": WORK,
     },
     "api": {
         "app.account": WORK,
