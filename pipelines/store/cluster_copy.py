@@ -4,6 +4,7 @@ Belongs here: which programs are run how, and under which account. Which copies 
 """
 
 import errno
+import gzip
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -94,6 +96,8 @@ def verify(cluster: Cluster, backup: Path) -> None:
         CopyDamaged: something is not what the manifest says, is missing or cannot be read.
     """
     _judge(backup, cluster.binaries / "pg_verifybackup", "--format=tar", "--no-parse-wal", str(backup))
+    for archive in ("base.tar.gz", "pg_wal.tar.gz"):
+        _ensure_readable(backup / archive)
     manifest = json.loads((backup / "backup_manifest").read_text(encoding="utf-8"))
     with _folder(backup.parents[1] / ".wal") as wal:
         _unpack(backup / "pg_wal.tar.gz", wal)
@@ -184,6 +188,16 @@ def _judge(backup: Path, program: Path, *arguments: str) -> None:
         _run(program, *arguments, owner=backup)
     except CopyFailed as error:
         raise CopyDamaged(f"The backup {backup.parent.name} is not whole. {error}") from error
+
+
+def _ensure_readable(archive: Path) -> None:
+    # Neither pg_verifybackup nor tar reads the checksum behind what it wanted, and the manifest does not cover the WAL.
+    try:
+        with gzip.open(archive) as content:
+            while content.read(1 << 20):
+                pass
+    except (gzip.BadGzipFile, EOFError, FileNotFoundError, zlib.error) as error:
+        raise CopyDamaged(f"The backup {archive.parents[1].name} is not whole. {archive.name}: {error}") from error
 
 
 def _unpack(archive: Path, target: Path) -> None:
