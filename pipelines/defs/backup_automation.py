@@ -19,7 +19,7 @@ AT_MOST_EVERY = timedelta(hours=2)
 backup = dg.define_asset_job(
     "backup",
     selection=dg.AssetSelection.assets(BASE, VERIFIED, RESTORED),
-    description="Copy the whole server, prove that the copy is whole, and that a server starts from it.",
+    description="A copy of the whole server, the proof that it is whole, and that a server starts from it.",
 )
 restore_drill = dg.define_asset_job(
     "restore_drill",

@@ -114,7 +114,7 @@ def backup_verified(settings: dg.ResourceParam[Settings], warehouse: dg.Resource
     fault = ""
     with backups.only_one(settings.backups_dir):
         try:
-            verify(cluster, newest.copy)
+            verify(cluster, newest.copy, newest.sha256)
         except CopyDamaged as error:
             fault = str(error)
     yield dg.AssetCheckResult(

@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg import sql
 
-from pipelines.store.cluster_copy import COPY
+from pipelines.store.cluster_copy import COPY, digests
 from pipelines.store.ledger import Head, head
 from pipelines.store.turn import Busy
 from pipelines.store.warehouse import Warehouse
@@ -40,11 +40,15 @@ class State:
 
 @dataclass(frozen=True)
 class Backup:
-    """One complete copy of the cluster. `n_bytes` is its size, `n_cluster_bytes` what was copied; `seconds` it took."""
+    """One complete copy of the cluster.
+
+    `sha256` is of each of its files, `n_bytes` their size, `n_cluster_bytes` what was copied; it took `seconds`.
+    """
 
     folder: Path
     taken_at: datetime
     state: State
+    sha256: dict[str, str]
     n_bytes: int
     n_cluster_bytes: int
     seconds: float
@@ -132,6 +136,7 @@ def only_one(folder: Path) -> Iterator[int]:
 def keep(draft: Path, taken_at: datetime, found: State, n_cluster_bytes: int, seconds: float) -> Backup:
     """Make a finished copy a backup: it gets its notes, and then, in one step, a name that counts."""
     notes = asdict(found) | {
+        "sha256": digests(draft / COPY),
         "taken_at": taken_at.isoformat(),
         "n_bytes": sum(path.stat().st_size for path in (draft / COPY).iterdir()),
         "n_cluster_bytes": n_cluster_bytes,
@@ -160,6 +165,7 @@ def _read(path: Path) -> Backup:
         folder=path.parent,
         taken_at=datetime.fromisoformat(notes["taken_at"]),
         state=State(notes["n_rows"], notes["head"] and Head(**notes["head"]), notes["publication_id"], notes["revision"]),
+        sha256=notes["sha256"],
         n_bytes=notes["n_bytes"],
         n_cluster_bytes=notes["n_cluster_bytes"],
         seconds=notes["seconds"],

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def settings(postgres: PostgresServer, database: Urls, database_template: Secrets, request: pytest.FixtureRequest) -> Settings:
+def settings(postgres: PostgresServer, database: Urls, database_template: Secrets) -> Settings:
     """Of an edition whose backups go beside the server's data, as in an installation, with one prediction in its ledger."""
     deploy_database.create_backup_role(postgres.url(), database_template)
     folder = postgres.account.make_folder(postgres.home / "backups" / database.owner.rpartition("/")[2])
@@ -119,7 +120,7 @@ def test_rows_that_the_backup_did_not_promise_make_the_drill_fail(settings: Sett
 def test_a_flipped_byte_anywhere_in_the_copy_is_found_and_the_copy_does_not_count(settings: Settings, whole: Backup) -> None:
     cluster = cluster_of(settings)
     assert cluster is not None
-    cluster_copy.verify(cluster, whole.copy)
+    cluster_copy.verify(cluster, whole.copy, whole.sha256)
     for name in ("base.tar.gz", "pg_wal.tar.gz", "backup_manifest"):
         content = (whole.copy / name).read_bytes()
         for place in (len(content) // 10, len(content) // 2, len(content) - 6):
@@ -127,7 +128,7 @@ def test_a_flipped_byte_anywhere_in_the_copy_is_found_and_the_copy_does_not_coun
             flipped[place] ^= 0x10
             (whole.copy / name).write_bytes(flipped)
             with pytest.raises(cluster_copy.CopyDamaged, match="is not whole"):
-                cluster_copy.verify(cluster, whole.copy)
+                cluster_copy.verify(cluster, whole.copy, whole.sha256)
         if name != "backup_manifest":
             (whole.copy / name).write_bytes(content)
     result = run(settings, backup_verified)
@@ -136,6 +137,24 @@ def test_a_flipped_byte_anywhere_in_the_copy_is_found_and_the_copy_does_not_coun
     assert result.get_step_failure_events()[0].step_failure_data.user_failure_data.metadata["class"].value == "data"  # type: ignore[union-attr]
     assert backups.last_verified(settings.backups_dir) is None
     assert published(settings) == []
+
+
+def test_what_was_wrong_already_when_it_was_written_is_found_by_postgresqls_own_programs(
+    settings: Settings, whole: Backup
+) -> None:
+    cluster = cluster_of(settings)
+    assert cluster is not None
+    wal = (whole.copy / "pg_wal.tar.gz").read_bytes()
+    with tarfile.open(whole.copy / "pg_wal.tar.gz", "w:gz"):
+        pass  # none of the WAL that the copy needs
+    with pytest.raises(cluster_copy.CopyDamaged, match="pg_waldump"):
+        cluster_copy.verify(cluster, whole.copy, cluster_copy.digests(whole.copy))
+    (whole.copy / "pg_wal.tar.gz").write_bytes(wal)
+    content = bytearray((whole.copy / "base.tar.gz").read_bytes())
+    content[len(content) // 2] ^= 0x10
+    (whole.copy / "base.tar.gz").write_bytes(content)
+    with pytest.raises(cluster_copy.CopyDamaged, match="pg_verifybackup"):
+        cluster_copy.verify(cluster, whole.copy, cluster_copy.digests(whole.copy))
 
 
 def test_a_lost_file_of_the_copy_is_found(settings: Settings, whole: Backup) -> None:
