@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,3 +251,19 @@ def test_before_anything_is_settled_the_record_and_the_league_say_what_is_missin
         assert "No forecast has been settled yet." in client.get("/record", headers=headers).text
         assert "No result of this season is known yet." in client.get("/leagues/E0", headers=headers).text
         assert client.get("/leagues/unknown", headers=headers).status_code == 404
+
+
+def test_the_status_tells_how_old_the_last_whole_backup_is_and_whether_it_was_restored(
+    database: Urls, settings_for: Callable[..., Any], bearer: Callable[..., dict[str, str]]
+) -> None:
+    with TestClient(create_app(settings_for(database.api))) as client:
+        assert "No verified backup yet." in client.get("/status", headers=bearer() | PAGE).text
+        with psycopg.connect(database.model) as connection:
+            connection.execute(
+                "insert into published.backup values (now() - interval '3 hours', 16045823, now() - interval '2 hours', null)"
+            )
+        page = client.get("/status", headers=bearer() | PAGE).text
+        assert "(3 hours ago)</span>, 16.0 MB, every byte verified; no server was started from it yet" in page
+        with psycopg.connect(database.model) as connection:
+            connection.execute("update published.backup set restored_at = now() - interval '5 hours'")
+        assert "a server was started from it <time" in client.get("/status", headers=bearer() | PAGE).text
