@@ -8,6 +8,7 @@ to every address of `ALERT_URLS` and tries again where that fails. Without an ad
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 import dagster as dg
 
@@ -16,6 +17,8 @@ from pipelines.settings import Settings
 from pipelines.store import notifications
 from pipelines.store.notifications import Message
 from pipelines.store.warehouse import Warehouse
+
+_LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO}
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ def announce_drift(settings: Settings, found: Sequence[str]) -> None:
 
 
 def _note(settings: Settings, topic: str, subject: str, message: Message) -> None:
-    _log.error("%s\n%s", message.title, message.body)
+    _log.log(_LEVEL_OF[message.severity], "%s\n%s", message.title, message.body)
     notifications.note(Warehouse(settings.model_url), topic, subject, message, datetime.now(UTC))
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pipelines.defs.backups import BASE, RESTORED, VERIFIED, cluster_of
+from pipelines.defs.job_runs import is_under_way
 from pipelines.settings import Settings
 from pipelines.store import backups
 from pipelines.store.warehouse import Warehouse
@@ -46,17 +47,10 @@ def backup_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason(
             f"{reason}; one was asked for at {asked_at:%H:%M} UTC, the next is at {asked_at + AT_MOST_EVERY:%H:%M}"
         )
-    under_way = dg.RunsFilter(job_name=backup.name, statuses=[*_UNDER_WAY])
-    if context.instance.get_runs(under_way, limit=1):
+    if is_under_way(context.instance, backup.name):
         return dg.SkipReason(f"{reason}; one is being taken")
     request = dg.RunRequest(run_key=now.isoformat(), tags={"reason": reason})
     return dg.SensorResult(run_requests=[request], cursor=now.isoformat())
-
-
-_UNDER_WAY = (
-    *(dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING),
-    *(dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING),
-)
 
 
 def due(last: backups.Backup | None, publication_id: int | None, revision: str, now: datetime) -> str | None:

@@ -19,6 +19,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.defs.automation import day
+from pipelines.defs.job_runs import is_under_way
 from pipelines.defs.looks import Asked, is_look_due, news
 from pipelines.settings import Settings
 from pipelines.sources.http import Web
@@ -32,13 +33,6 @@ AT_MOST_FOR_SOURCES: Final = 6
 AT_MOST_FOR_INBOX: Final = 24
 AT_MOST_FOR_RESULTS: Final = 12
 
-UNDER_WAY: Final = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _BUSY: Final = "a run of the day's job waits or is at work; this is looked at again when it has ended"
 
 
@@ -53,7 +47,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
 
     Stopped by default: it asks other people's servers 48 times a day, and the schedule moves the day without it.
     """
-    if _is_under_way(context.instance):
+    if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
     settings = Settings.read()
     bronze = Warehouse(settings.ingest_url)
@@ -74,7 +68,7 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     settings = Settings.read()
     if "inbox" not in settings.sources:
         return dg.SkipReason("inbox is not among SOURCES")
-    if _is_under_way(context.instance):
+    if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
     inbox = Inbox(settings.inbox_dir, Web())
     if unsettled := inbox.unsettled(now()):
@@ -95,7 +89,7 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     an outage, or a daemon that was off, leaves looks due. Stopped by default, as `source_sensor` is: it asks other people's
     servers.
     """
-    if _is_under_way(context.instance):
+    if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
     settings, moment = Settings.read(), now()
     cursor = json.loads(context.cursor or "{}")
@@ -127,10 +121,6 @@ def _results(settings: Settings, matches: list[read_model.Awaited], moment: date
         if name != "inbox":  # which has a sensor of its own, and may hold a file that is still being written
             found |= news(source, source.list(scope), file_versions.latest(bronze, name))
     return found
-
-
-def _is_under_way(instance: dg.DagsterInstance) -> bool:
-    return instance.get_runs_count(dg.RunsFilter(job_name=day.name, statuses=UNDER_WAY)) > 0
 
 
 def _has_failed(instance: dg.DagsterInstance, sensor: str, asked: Asked) -> bool:

@@ -75,7 +75,7 @@ def copy(cluster: Cluster, folder: Path, lock: int) -> Path:
     draft = _emptied(folder / ".draft")
     ensure_room(folder, cluster.n_bytes())
     server = urlsplit(cluster.replication_url)
-    # The wheel knows no lz4 nor zstd. The lowest level: a third of the time for a tenth more bytes.
+    # The wheel knows no lz4 nor zstd. The lowest level: a copy should hold up the server's disk and cores as briefly as it can.
     options = ["--format=tar", "--compress=client-gzip:1", "--wal-method=stream", "--checkpoint=fast"]
     _run(
         cluster.binaries / "pg_basebackup",

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -27,7 +28,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Warehouse:
-    """A database, by its URL. Holds no connection: each call opens one of its own."""
+    """A database, by its URL. Each call has a connection of its own."""
 
     url: str
 
@@ -47,7 +48,7 @@ class Warehouse:
         if params:
             with self.connect() as connection:
                 statement = psycopg.ClientCursor(connection).mogrify(statement, params)
-        with adbc.connect(self.url) as connection, connection.cursor() as cursor:
+        with self._columnar() as connection, connection.cursor() as cursor:
             cursor.execute(statement)
             result = cursor.fetch_arrow_table()
         columns = [column.cast(_as_read(column.type, field)) for column, field in zip(result.columns, result.schema, strict=True)]
@@ -75,7 +76,7 @@ class Warehouse:
         changed = wanted[~(is_equal & is_there)]
         gone = [*there.index.difference(wanted.index), *changed.index]
         schema, name = table.split(".")
-        with adbc.connect(self.url) as connection, connection.cursor() as cursor:
+        with self._columnar() as connection, connection.cursor() as cursor:
             if gone:
                 cursor.adbc_ingest("gone", pa.table({key: gone}), mode="create", temporary=True)
                 statement = sql.SQL("delete from {0} using pg_temp.gone where {0}.{1} = gone.{1}")
@@ -88,6 +89,10 @@ class Warehouse:
             connection.commit()
         return len(rows)
 
+    def _columnar(self) -> adbc.Connection:
+        """A connection that moves whole columns. Nothing is committed unless the caller says so."""
+        return _known_types(self.url).adbc_clone()
+
     def append(self, table: str, frame: pd.DataFrame) -> int:
         """Add the rows of `frame` to `table` in one transaction; returns their number."""
         with self.connect() as connection:
@@ -97,6 +102,15 @@ class Warehouse:
         """As `append`, but as part of the caller's transaction."""
         with connection.cursor() as cursor:
             return _copy_in(cursor, table, frame)
+
+
+@lru_cache(maxsize=8)
+def _known_types(url: str) -> adbc.Connection:
+    """An idle connection whose copies know the types of the database: to learn them takes longer than most queries.
+
+    It need not live: a server that was started anew is reached by the next copy all the same.
+    """
+    return adbc.connect(url, autocommit=True)
 
 
 def _as_read(found: pa.DataType, field: pa.Field) -> pa.DataType:

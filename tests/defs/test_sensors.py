@@ -14,7 +14,7 @@ import pytest
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
-from pipelines.defs import sensors
+from pipelines.defs import job_runs, sensors
 from pipelines.defs.ingestion import Ingestion
 from pipelines.defs.looks import AT_MOST_FOR_ONE_STATE, LOOKS_AFTER, PAUSE, Asked, is_look_due
 from pipelines.settings import Settings
@@ -305,7 +305,7 @@ def test_a_run_that_has_not_ended_is_under_way() -> None:
     ended = {SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED}
     # Dagster names two more that no run of ours can have: nothing here is managed elsewhere or suspended.
     foreign = {"MANAGED", "SUSPENDED"}
-    assert set(sensors.UNDER_WAY) == {each for each in dg.DagsterRunStatus if each.value not in foreign} - ended
+    assert set(job_runs.UNDER_WAY) == {each for each in dg.DagsterRunStatus if each.value not in foreign} - ended
 
 
 def test_a_half_written_file_waits_and_the_whole_of_the_inbox_is_one_run(inbox: Daemon, settings: Settings) -> None:
