@@ -29,6 +29,10 @@ SERVICE_VARIABLES = ("API_RATE_PER_SECOND", "API_TRUSTED_PROXIES")
 """What a person asks of the service."""
 
 
+RENAMED = {"ALERT_WEBHOOK_URL": "ALERT_URLS"}
+"""What was once obeyed, and what is in its place."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Where this installation keeps its things, and which of its parts are somebody else's.
@@ -46,6 +50,8 @@ class Settings:
     scope: Mapping[str, str]
     service: Mapping[str, str]
     machine: Mapping[str, str]
+    renamed: Mapping[str, str]
+    """Of `RENAMED`, what is set and says nothing."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -62,6 +68,7 @@ class Settings:
             scope=MappingProxyType({name: env[name] for name in SCOPE_VARIABLES if env.get(name)}),
             service=MappingProxyType({name: env[name] for name in SERVICE_VARIABLES if env.get(name)}),
             machine=MappingProxyType({name: env[name] for name in MACHINE_VARIABLES if name in env}),
+            renamed=MappingProxyType({old: new for old, new in RENAMED.items() if env.get(old)}),
         )
 
 

@@ -23,7 +23,10 @@ def installation() -> "Installation":
     """The installation that the environment describes."""
     from deploy.installation import Installation
 
-    return Installation(Settings.read())
+    settings = Settings.read()
+    for old, new in settings.renamed.items():
+        click.echo(f"{old} says nothing any more: set {new} instead (see .env.example)", err=True)
+    return Installation(settings)
 
 
 @contextlib.contextmanager

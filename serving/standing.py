@@ -1,4 +1,4 @@
-"""What an operator should know that stands: a pin, the ledger's and the audit's state, how good the record is.
+"""What an operator should know that stands: a pin, the ledger's and the audit's state, the last backup, how good the record is.
 
 Belongs here: asking the database for it, behind the requests' back. Does not belong here: telling of it (`telemetry`), what is
 being served (`current`).
@@ -52,6 +52,7 @@ class Standing:
         self.ledger: Verified | None = None
         self.scores: list[ScoreboardRow] = []
         self.audit: Verified | None = None
+        self.backup_taken_at: datetime | None = None
 
     async def follow(self) -> None:
         """Keep up for ever."""
@@ -73,6 +74,8 @@ class Standing:
         self.is_pinned = await self._pins.pinned() is not None
         if (ledger := await self._record.verification()) is not None:
             self.ledger = Verified(ledger["verified_at"], ledger["is_intact"], ledger["n_predictions"])
+        if (backup := await self._record.last_backup()) is not None:
+            self.backup_taken_at = backup["taken_at"]
         board = await self._record.scoreboard(None, "all")
         self.scores = [row for row in board if row.horizon_hours == 0]
         if time.monotonic() >= self._next_verification:

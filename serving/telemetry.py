@@ -151,6 +151,9 @@ class _Moment:
             yield GaugeMetricFamily(f"serving_{name}_intact", meaning, value=is_intact)
             n = verified.n if verified else 0
             yield GaugeMetricFamily(f"serving_{name}_{what}", f"How many {what} of the {name} were verified.", value=n)
+        age = (now - standing.backup_taken_at).total_seconds() if standing.backup_taken_at else float("nan")
+        meaning = "Since the newest verified backup was taken. NaN: there is none."
+        yield GaugeMetricFamily("serving_backup_age_seconds", meaning, value=age)
         loss = GaugeMetricFamily("serving_record_log_loss", "Mean of the forecasts that count.", labels=["information_set"])
         for row in standing.scores:
             loss.add_metric([row.information_set], row.log_loss)

@@ -90,7 +90,7 @@ async def pin_publication(
     data: PinRequest,
 ) -> Pin:
     """Pin one."""
-    if (pin := await pins.pin(data.publication_id, data.reason, actor(request))) is None:
+    if (pin := await pins.pin(data.publication_id, data.reason, request.user.account_id, actor(request))) is None:
         raise NotFoundException("There is no publication of this number.")
     await current.refresh()  # whoever pinned it sees it at once; the other workers ask within a second
     return pin

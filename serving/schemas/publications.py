@@ -14,7 +14,7 @@ class Pin(Struct, frozen=True, kw_only=True):
     publication_id: int
     reason: str
     pinned_at: datetime
-    pinned_by: Annotated[str, Meta(description="The account.")]
+    pinned_by: Annotated[str, Meta(description="The account's number, also where a key of its own did it.", examples=["7"])]
 
 
 class PinRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

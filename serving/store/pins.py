@@ -29,8 +29,11 @@ class Pins:
         rows = await self._rows(_STANDING)
         return Pin(**rows[0]) if rows else None
 
-    async def pin(self, publication_id: int, reason: str, by: Actor) -> Pin | None:
-        """Pin a publication, in the place of one that was pinned before; None if there is no such publication."""
+    async def pin(self, publication_id: int, reason: str, account_id: int, by: Actor) -> Pin | None:
+        """Pin a publication, in the place of one that was pinned before; None if there is no such publication.
+
+        The pin names the account, whether it acts itself or a key of its own does; which of them is in the audit.
+        """
         query = """
             insert into app.pin (publication_id, reason, pinned_by)
             select publication_id, :reason, :pinned_by from published.publication where publication_id = :publication_id
@@ -40,7 +43,7 @@ class Pins:
                 = (excluded.publication_id, excluded.reason, excluded.pinned_by, now())
             returning publication_id, reason, pinned_at, pinned_by
         """
-        values = {"publication_id": publication_id, "reason": reason, "pinned_by": by.subject}
+        values = {"publication_id": publication_id, "reason": reason, "pinned_by": str(account_id)}
         async with audited(self._database, by) as write:
             before = await write.rows(sa.text(_STANDING))
             after = await write.rows(sa.text(query).bindparams(**values))

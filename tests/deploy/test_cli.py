@@ -65,6 +65,10 @@ def test_env_prints_the_urls_in_force_for_a_shell(tmp_path: Path) -> None:
     assert list(lines) == ["API_URL", "DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI", "DAGSTER_URL", "DOCS_URL"]
     assert re.fullmatch(r"postgresql://football_owner:[\w-]{43}@127\.0\.0\.1:\d{5}/football_demo", lines["DATABASE_URL"])
     assert "nothing is running" in result.stderr
+    assert "ALERT" not in result.stderr
+    old = football(tmp_path, "env", ALERT_WEBHOOK_URL="https://hooks.example/x")
+    assert "ALERT_WEBHOOK_URL says nothing any more: set ALERT_URLS instead" in old.stderr
+    assert old.stdout == result.stdout
     script = f'set -eu; . {tmp_path}/env; echo "$API_URL"'
     (tmp_path / "env").write_text(result.stdout)
     assert subprocess.check_output(["sh", "-c", script], text=True).strip() == lines["API_URL"]

@@ -1,6 +1,7 @@
 """What the pages answer, as HTTP: who may see them, how long a browser may keep them, what an error looks like."""
 
 import re
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -253,15 +254,20 @@ def test_before_anything_is_settled_the_record_and_the_league_say_what_is_missin
         assert client.get("/leagues/unknown", headers=headers).status_code == 404
 
 
-def test_the_status_tells_how_old_the_last_whole_backup_is_and_whether_it_was_restored(
-    database: Urls, settings_for: Callable[..., Any], bearer: Callable[..., dict[str, str]]
+def test_status_and_metrics_tell_how_old_the_last_whole_backup_is_and_the_page_whether_it_was_restored(
+    database: Urls, settings_for: Callable[..., Any], bearer: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("serving.standing.ASK_SECONDS", 0.1)
     with TestClient(create_app(settings_for(database.api))) as client:
         assert "No verified backup yet." in client.get("/status", headers=bearer() | PAGE).text
         with psycopg.connect(database.model) as connection:
             connection.execute(
                 "insert into published.backup values (now() - interval '3 hours', 16045823, now() - interval '2 hours', null)"
             )
+        deadline = time.monotonic() + 30
+        while "serving_backup_age_seconds NaN" in (metrics := client.get("/metrics").text):
+            assert time.monotonic() < deadline
+        assert float(metrics.partition("\nserving_backup_age_seconds ")[2].split()[0]) == pytest.approx(3 * 3600, abs=60)
         page = client.get("/status", headers=bearer() | PAGE).text
         assert "(3 hours ago)</span>, 16.0 MB, every byte verified; no server was started from it yet" in page
         with psycopg.connect(database.model) as connection:
