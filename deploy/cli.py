@@ -138,8 +138,11 @@ def _build_and_serve(here: "Installation", edition: "Edition") -> None:
             raise click.exceptions.Exit(exit_code)
         built_mark(here, edition).write_text(_today())
         operate.wait_until_answering(here, operate.LISTENING, step)
+    link = _account_command(here, edition, "link")
+    output, _ = link.communicate(timeout=60)
     click.echo(f"\n{edition.name} is up ({time.monotonic() - begin:.0f} s): {label}")
-    _show_addresses(here)
+    # Whoever has made an account of that name his own signs in by hand.
+    _show_addresses(here, f"{output.strip()}  (signs a browser in, once)" if link.returncode == 0 else "")
     _show_login(here, edition)
 
 
@@ -155,18 +158,7 @@ def _today() -> str:
 
 def _ensure_demo_account(here: "Installation", edition: "Edition", waiting: contextlib.ExitStack) -> None:
     """Have the service make the demo account while other things go on; checked when `waiting` ends."""
-    from deploy.programs import base_environment
-
-    environment = here.environment(edition)
-    names = ("API_DATABASE_URL", "DEMO_LOGIN_FILE", "EDITION")
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from serving.cli import account; account()", "demo"],
-        env=base_environment(here) | {name: environment[name] for name in names},
-        cwd=PROJECT_DIR,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = _account_command(here, edition, "demo")
 
     def check() -> None:
         output, _ = process.communicate(timeout=60)
@@ -176,10 +168,25 @@ def _ensure_demo_account(here: "Installation", edition: "Edition", waiting: cont
     waiting.callback(check)
 
 
-def _show_addresses(here: "Installation") -> None:
+def _account_command(here: "Installation", edition: "Edition", command: str) -> "subprocess.Popen[str]":
+    from deploy.programs import base_environment
+
+    environment = here.environment(edition)
+    names = ("API_DATABASE_URL", "API_URL", "DEMO_LOGIN_FILE", "EDITION")
+    return subprocess.Popen(
+        [sys.executable, "-c", "from serving.cli import account; account()", command],
+        env=base_environment(here) | {name: environment[name] for name in names},
+        cwd=PROJECT_DIR,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _show_addresses(here: "Installation", pages: str = "") -> None:
     addresses = here.addresses()
     for what, url in (
-        ("pages", addresses["API_URL"]),
+        ("pages", pages or addresses["API_URL"]),
         ("API", f"{addresses['API_URL']}/schema"),
         ("Dagster", addresses["DAGSTER_URL"]),
         ("MLflow", addresses["MLFLOW_TRACKING_URI"]),

@@ -32,7 +32,7 @@ from serving.identity.tokens import Tokens
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
 from serving.pages.league import league_page, leagues_page
-from serving.pages.login import login_form, sign_in, sign_out
+from serving.pages.login import login_form, sign_in, sign_in_once, sign_out
 from serving.pages.match import match_page
 from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
@@ -208,6 +208,7 @@ def create_app(settings: Settings) -> Litestar:
             status_page,
             login_form,
             sign_in,
+            sign_in_once,
             sign_out,
         ],
         template_config=site.templates(),

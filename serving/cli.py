@@ -22,6 +22,7 @@ from serving.settings import ClientSettings
 if TYPE_CHECKING:
     from serving.audit.entries import Actor
     from serving.store.accounts import Account, Accounts
+    from serving.store.database import Database
 
 T = TypeVar("T")
 
@@ -138,6 +139,29 @@ def demo() -> None:
     click.echo(f"The account {username} is ready; its password is in {path}.")
 
 
+@account.command()
+@click.argument("username", default=DEMO_USERNAME)
+def link(username: str) -> None:
+    """Print an address that signs a browser in, once, within a quarter of an hour. Without USERNAME: as the demo account."""
+    from serving.identity import opaque
+    from serving.identity.sessions import LINK_LIFETIME
+
+    code = opaque.new()
+
+    async def offer(database: Database, by: Actor) -> Account | None:
+        from serving.store.accounts import Accounts
+        from serving.store.sessions import Sessions
+
+        if (found := await Accounts(database).account(username)) and not found.disabled_at:
+            await Sessions(database).offer(found.account_id, LINK_LIFETIME, opaque.digest(code), by)
+            return found
+        return None
+
+    if _with_database(offer) is None:
+        raise click.ClickException(f"There is no account {username}, or it is disabled.")
+    click.echo(f"{ClientSettings.read().api_url}/login/once?code={code}")
+
+
 @click.group()
 def keys() -> None:
     """Replace the secret that signs access tokens, while the service runs."""
@@ -192,10 +216,15 @@ def _with_signing_keys(work: Callable[[Path], T]) -> T:
 
 
 def _with_accounts(work: Callable[[Accounts, Actor], Awaitable[T]]) -> T:
+    from serving.store.accounts import Accounts
+
+    return _with_database(lambda database, by: work(Accounts(database), by))
+
+
+def _with_database(work: Callable[[Database, Actor], Awaitable[T]]) -> T:
     import asyncio
 
     from serving.audit.entries import command_line
-    from serving.store.accounts import Accounts
     from serving.store.database import Database, StoreUnavailable
 
     url = ClientSettings.read().database_url
@@ -205,7 +234,7 @@ def _with_accounts(work: Callable[[Accounts, Actor], Awaitable[T]]) -> T:
     async def run() -> T:
         database = Database(url, pool_size=1)
         try:
-            return await work(Accounts(database), command_line())
+            return await work(database, command_line())
         finally:
             await database.close()
 

@@ -1,7 +1,7 @@
 """Sessions: what somebody is given who has logged in, and how it is carried on.
 
-Belongs here: refresh tokens and their successors, cookies, and for how long. Does not belong here: passwords (`login`), access
-tokens (`tokens`), recognising any of them (`credentials`).
+Belongs here: refresh tokens and their successors, cookies, links that give one, and for how long. Does not belong here:
+passwords (`login`), access tokens (`tokens`), recognising any of them (`credentials`).
 """
 
 from datetime import timedelta
@@ -21,6 +21,7 @@ from serving.store.sessions import Reused, Sessions
 
 SESSION_LIFETIME: Final = timedelta(days=30)
 COOKIE_LIFETIME: Final = timedelta(hours=8)
+LINK_LIFETIME: Final = timedelta(minutes=15)
 
 _log = structlog.get_logger("serving")
 
@@ -63,6 +64,16 @@ class SessionKeeper(Struct, frozen=True):
         if await begun is None:
             raise _refusal("login")
         return cookie
+
+    async def offered(self, code: str) -> int | None:
+        """Whom the code of a link signs in; None: nobody, or nobody any more."""
+        return await self.sessions.offered(opaque.digest(code)) if opaque.looks_right(code) else None
+
+    async def take_up(self, code: str, by: Actor) -> str | None:
+        """Use the code of a link, once: the cookie of a browser's session."""
+        cookie = opaque.new()
+        begun = await self.sessions.take_up(opaque.digest(code), COOKIE_LIFETIME, opaque.digest(cookie), by)
+        return begun and cookie
 
     async def owner(self, token: str) -> int:
         """Whose refresh token this is, good or not.

@@ -7,7 +7,7 @@ A form of another site can make a browser send one to here, but not under our ad
 """
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
@@ -29,6 +29,8 @@ from serving.identity.roles import Permission, allow
 from serving.identity.sessions import COOKIE_LIFETIME, SessionKeeper
 from serving.pages.site import HTML, POLICY, render
 from serving.store.sessions import Sessions
+
+TOO_LATE: Final = "This link was used, or is too old: each is good once, for 15 minutes. football account link makes another."
 
 
 class Form(Struct, frozen=True):
@@ -65,6 +67,20 @@ async def sign_in(
         busy = "Too many logins at once. Try again soon."
         return login_page(request, data.wanted, busy, HTTPStatus.TOO_MANY_REQUESTS, data.username)
     return _led_on(request, own_address(data.wanted), cookie, int(COOKIE_LIFETIME.total_seconds()))
+
+
+@get("/login/once", opt=allow(Permission.PUBLIC), include_in_schema=False)
+async def sign_in_once(
+    request: Request[Any, Any, Any],
+    keeper: NamedDependency[SessionKeeper],
+    code: Annotated[str, QueryParameter(max_length=100)] = "",
+) -> Response[Any]:
+    """Give the browser that follows a link from the command line its cookie, and lead on to an address without the code."""
+    account_id = await keeper.offered(code)
+    cookie = account_id and await keeper.take_up(code, as_account(request, account_id))
+    if not cookie:
+        return login_page(request, "/", TOO_LATE, HTTPStatus.FORBIDDEN)
+    return _led_on(request, "/", cookie, int(COOKIE_LIFETIME.total_seconds()))
 
 
 @post("/logout", opt=allow(Permission.PUBLIC), include_in_schema=False, status_code=HTTPStatus.SEE_OTHER)

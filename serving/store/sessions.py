@@ -1,6 +1,7 @@
 """The sessions: what logins began, and the refresh tokens that carry them on.
 
-Belongs here: the queries over `app.session` and `app.refresh_token`, which know tokens and cookies by their digests alone. Does
+Belongs here: the queries over `app.session`, `app.refresh_token` and `app.sign_in_link`, which know tokens, cookies and links by
+their digests alone. Does
 not belong here: making tokens, what a worker remembers.
 """
 
@@ -14,7 +15,7 @@ from msgspec import Struct
 from serving.audit.entries import Actor
 from serving.store.audit import Write, audited
 from serving.store.database import Database
-from serving.store.tables import account, refresh_token, session
+from serving.store.tables import account, refresh_token, session, sign_in_link
 
 GRACE: Final = timedelta(seconds=10)
 """How long a used refresh token still gives its successor: to a client that lost the answer, or asked twice at once."""
@@ -80,6 +81,30 @@ class Sessions:
         """Begin the session of a browser's cookie; its id. None: the account was changed after it was looked at."""
         async with audited(self._database, by) as write:
             return await _begin(write, account_id, revised_at, lifetime, kind="web", cookie_hash=cookie_hash)
+
+    async def offer(self, account_id: int, lifetime: timedelta, link_hash: bytes, by: Actor) -> None:
+        """Keep a link that signs a browser in as that account, once; those that nobody used in time go."""
+        async with audited(self._database, by) as write:
+            await write.connection.execute(sa.delete(sign_in_link).where(sign_in_link.c.expires_at < sa.func.now()))
+            link = {"link_hash": link_hash, "account_id": account_id, "expires_at": datetime.now(UTC) + lifetime}
+            (row,) = await write.rows(sa.insert(sign_in_link).values(link).returning(sign_in_link))
+            await write.tell("session.offer", f"account/{account_id}", None, row)
+
+    async def offered(self, link_hash: bytes) -> int | None:
+        """Whom a link signs in; None: it was used, is too old, or the account was changed after it was made."""
+        rows = await self._database.rows(_offered(link_hash))
+        return int(rows[0]["account_id"]) if rows else None
+
+    async def take_up(self, link_hash: bytes, lifetime: timedelta, cookie_hash: bytes, by: Actor) -> str | None:
+        """Use a link: begin the session of a browser's cookie; its id. None as `offered`, for all but one of several at once."""
+        async with audited(self._database, by) as write:
+            if not (offered := await write.rows(_offered(link_hash))):
+                return None
+            used = sa.delete(sign_in_link).where(sign_in_link.c.link_hash == link_hash).returning(sign_in_link.c.account_id)
+            if not await write.rows(used):
+                return None
+            (one,) = offered
+            return await _begin(write, one["account_id"], one["revised_at"], lifetime, kind="web", cookie_hash=cookie_hash)
 
     async def web_session(self, cookie_hash: bytes) -> Session | None:
         """The session of a cookie, while it is open."""
@@ -169,6 +194,19 @@ async def _begin(write: Write, account_id: int, revised_at: datetime, lifetime: 
     (row,) = await write.rows(sa.insert(session).values(begun).returning(session))
     await write.tell("session.begin", f"session/{session_id}", None, row)
     return session_id
+
+
+def _offered(link_hash: bytes) -> sa.Select[Any]:
+    return (
+        sa.select(account.c.account_id, account.c.revised_at)
+        .join_from(sign_in_link, account)
+        .where(
+            sign_in_link.c.link_hash == link_hash,
+            sign_in_link.c.expires_at > sa.func.now(),
+            sign_in_link.c.created_at >= account.c.revised_at,
+            account.c.disabled_at.is_(None),
+        )
+    )
 
 
 def _selected() -> sa.Select[Any]:

@@ -72,6 +72,17 @@ refresh_token = sa.Table(
     comment="Refresh tokens, each good for one use; the used ones are kept as long as the session, to know a thief by them.",
 )
 
+sign_in_link = sa.Table(
+    "sign_in_link",
+    metadata,
+    sa.Column("link_hash", sa.LargeBinary, primary_key=True, comment="SHA-256 of the code in the link"),
+    sa.Column("account_id", sa.BigInteger, sa.ForeignKey(account.c.account_id), nullable=False),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    schema="app",
+    comment="Links that sign a browser in: a row goes when its link is used.",
+)
+
 api_key = sa.Table(
     "api_key",
     metadata,

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
+from serving.cli import account
 from serving.identity.bearers import COOKIE
 from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
@@ -46,6 +50,82 @@ def sign_in(browser: Client, password: str = PASSWORD, following: str = "/", **h
     form = {"username": "browser", "password": password, "next": following}
     answer = browser.post("/login", data=form, headers=headers or HERE, follow_redirects=False)
     return answer.status_code, answer.headers.get("location", ""), answer.text
+
+
+@pytest.fixture
+def link(browser_urls: Urls) -> Callable[..., str]:
+    """What `football account link` prints, as the path of it."""
+
+    def make(username: str = "browser") -> str:
+        variables = {"API_DATABASE_URL": browser_urls.api, "API_URL": "http://here.example"}
+        printed = CliRunner().invoke(account, ["link", username], env=variables)
+        assert printed.exit_code == 0, printed.output
+        assert printed.output.startswith("http://here.example/login/once?code=")
+        return printed.output.strip().removeprefix("http://here.example")
+
+    return make
+
+
+def follow(browser: Client, path: str) -> Any:
+    return browser.get(path, follow_redirects=False)
+
+
+def test_a_link_signs_a_browser_in_once_and_is_kept_by_its_digest_alone(
+    browser: Client, link: Callable[..., str], browser_urls: Urls
+) -> None:
+    path = link()
+    code = path.rpartition("=")[2]
+    with psycopg.connect(browser_urls.owner) as connection:
+        assert code not in str(connection.execute("select l, a from app.sign_in_link as l, app.audit as a").fetchall())
+    sent = follow(browser, path)
+    assert (sent.status_code, sent.headers["location"]) == (303, "/")
+    assert browser.get("/record", follow_redirects=False).status_code == 200
+    with psycopg.connect(browser_urls.owner) as connection:
+        told = connection.execute("select action from app.audit order by sequence desc limit 2").fetchall()
+    assert told == [("session.begin",), ("session.offer",)]
+    browser.cookies.clear()
+    again = follow(browser, path)
+    assert (again.status_code, COOKIE in again.cookies) == (403, False)
+    assert "This link was used, or is too old" in again.text
+    assert 'action="/login"' in again.text
+
+
+def test_of_several_who_follow_a_link_at_once_one_is_signed_in(browser: Client, link: Callable[..., str]) -> None:
+    path = link()
+    with ThreadPoolExecutor(8) as several:
+        statuses = [answer.status_code for answer in several.map(lambda _: follow(browser, path), range(8))]
+    assert sorted(statuses) == [303] + [403] * 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update app.sign_in_link set expires_at = now()",
+        "update app.account set revised_at = now() where username = 'browser'",  # another password, another role
+    ],
+)
+def test_a_link_that_is_too_old_or_whose_account_was_changed_since_is_good_for_nothing(
+    browser: Client, link: Callable[..., str], browser_urls: Urls, change: LiteralString
+) -> None:
+    path = link()
+    with psycopg.connect(browser_urls.owner) as connection:
+        connection.execute(change)
+    assert follow(browser, path).status_code == 403
+    assert follow(browser, "/login/once").status_code == 403
+    assert follow(browser, "/login/once?code=" + "x" * 43).status_code == 403
+    assert browser.get("/record", follow_redirects=False).status_code == 303
+
+
+def test_an_account_that_is_not_there_or_disabled_gets_no_link(browser_urls: Urls) -> None:
+    with psycopg.connect(browser_urls.owner) as connection:
+        connection.execute("update app.account set disabled_at = now() where username = 'browser'")
+    try:
+        for name in ("browser", "nobody"):
+            refused = CliRunner().invoke(account, ["link", name], env={"API_DATABASE_URL": browser_urls.api})
+            assert (refused.exit_code, f"There is no account {name}" in refused.output) == (1, True)
+    finally:
+        with psycopg.connect(browser_urls.owner) as connection:
+            connection.execute("update app.account set disabled_at = null where username = 'browser'")
 
 
 def test_a_page_leads_to_the_login_the_login_back_to_the_page_and_signing_out_away_from_it(browser: Client) -> None:
