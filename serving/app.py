@@ -101,7 +101,7 @@ def create_app(settings: Settings) -> Litestar:
     metrics = Metrics(current, standing)
     database.tell = metrics.connections
     access_log = AccessLog()
-    logins = limits.LoginLimit(limits.connect(settings.redis_url))
+    logins = limits.LoginLimit(limits.connect(settings.redis_url), settings.edition)
     counter, listener = limits.connect(settings.redis_url), limits.connect(settings.redis_url)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))

@@ -1,6 +1,6 @@
-"""How many requests somebody may make: a token bucket each, in Redis, shared by all workers.
+"""How often somebody may do something: a token bucket each, in Redis, shared by all workers.
 
-Belongs here: taking tokens. Does not belong here: who is asked for, HTTP, logins (`limits`).
+Belongs here: taking tokens, and giving them back. Does not belong here: what for and whose (`rate_limits`, `limits`), HTTP.
 
 A bucket holds `burst` tokens and gets `per_second` of them back each second (GCRA: only the moment at which it would be full
 again is kept). A worker leases a twentieth of a second's worth at a time, so that not each request costs a call: in any t seconds
@@ -9,6 +9,7 @@ call is under way go together in the next. Without Redis each worker keeps bucke
 """
 
 import asyncio
+import hashlib
 import math
 import time
 from collections import OrderedDict
@@ -20,7 +21,8 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
-from serving.identity.limits import BREAK_SECONDS, digest
+BREAK_SECONDS: Final = 2.0
+"""For how long a Redis that did not answer is left alone."""
 
 LEASES_PER_SECOND: Final = 20
 LEASE_SECONDS: Final = 1.0
@@ -29,7 +31,8 @@ LEASE_SECONDS: Final = 1.0
 MAXIMUM_LEASES: Final = 20_000
 """Of each worker; beyond, whoever came least recently begins a new lease."""
 
-# One atomic step for all who want tokens. Redis' own clock, for those of the workers' machines may differ.
+# One atomic step for all who want tokens, or give some back (a negative number). Redis' own clock, for those of the workers'
+# machines may differ.
 _LEASE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -37,12 +40,14 @@ local answer = {}
 for i, key in ipairs(KEYS) do
   local interval, burst, wanted = tonumber(ARGV[3 * i - 2]), tonumber(ARGV[3 * i - 1]), tonumber(ARGV[3 * i])
   local full_at = math.max(tonumber(redis.call('GET', key) or 0), now)
-  local granted = math.min(wanted, math.floor(burst - (full_at - now) / interval + 0.001))
-  if granted > 0 then
-    full_at = full_at + granted * interval
+  local granted = math.min(wanted, math.max(0, math.floor(burst - (full_at - now) / interval + 0.001)))
+  full_at = full_at + granted * interval
+  if full_at <= now then
+    redis.call('DEL', key)
+  elseif granted ~= 0 then
     redis.call('SET', key, string.format('%.2f', full_at), 'PX', math.ceil((full_at - now) / 1000))
   end
-  answer[2 * i - 1], answer[2 * i] = math.max(granted, 0), math.ceil(full_at - now)
+  answer[2 * i - 1], answer[2 * i] = math.max(granted, 0), math.ceil(math.max(0, full_at - now))
 end
 return answer
 """
@@ -113,6 +118,18 @@ class Buckets:
                 self._leases.move_to_end(subject)
             await self._renew(lease)
 
+    async def give_back(self, subject: str) -> None:
+        """Put a token back that was taken: it is as if it had not been."""
+        if (lease := self._leases.get(subject)) is None:
+            return
+        lease.refused_until = 0.0
+        lease.full_at -= 1 / self.rate.per_second
+        if self._lease_many is not None and self.clock() >= self._redis_rests_until:
+            try:
+                await self._lease_many(keys=[lease.key], args=(1e6 / self.rate.per_second, self.rate.burst, -1))
+            except (RedisError, OSError):
+                self._redis_rests_until = self.clock() + BREAK_SECONDS
+
     async def _renew(self, lease: Lease) -> None:
         """Have tokens leased, or learn that there are none. All who wait for the same bucket wait for one answer."""
         if self._lease_many is None or self.clock() < self._redis_rests_until:
@@ -158,6 +175,11 @@ class Buckets:
         lease.tokens, lease.until, lease.full_at = granted, now + LEASE_SECONDS, now + until_full
         if not granted:  # until a whole lease is free again: who keeps on asking is refused here, without a call
             lease.refused_until = now + max(0.001, until_full - (self.rate.burst - self.rate.lease) / self.rate.per_second)
+
+
+def digest(subject: str) -> str:
+    """Keys have one length and hold no personal data."""
+    return hashlib.sha256(subject.encode(errors="replace")).hexdigest()[:32]
 
 
 def _free(rate: Rate, until_full: float) -> int:

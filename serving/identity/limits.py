@@ -1,12 +1,12 @@
 """How often one may try to log in.
 
-Belongs here: counting attempts, in Redis where there is one, in this process where there is none or it does not answer.
-Does not belong here: passwords, HTTP, how many requests of any kind one may make (`buckets`).
+Belongs here: which attempts count against whom. Does not belong here: passwords, HTTP, how tokens are counted and how many
+requests of any kind one may make (`buckets`).
 """
 
-import hashlib
+import asyncio
+import math
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -17,10 +17,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-ATTEMPTS_PER_ACCOUNT: Final = 10
-ATTEMPTS_PER_ADDRESS: Final = 60
-WINDOW_SECONDS: Final = 60
-BREAK_SECONDS: Final = 2.0
+from serving.identity.buckets import Buckets, Rate
+
+OF_AN_ACCOUNT: Final = Rate(per_second=10 / 60, burst=10)
+OF_AN_ADDRESS: Final = Rate(per_second=60 / 60, burst=60)
 
 
 @lru_cache(4096)
@@ -45,31 +45,28 @@ def connect(url: str) -> "Redis | None":
 
 
 class LoginLimit:
-    """A fixed window of failed attempts per account and per address.
+    """A bucket of attempts for each account and each address.
 
-    An attempt is counted before the password is looked at, so that parallel guesses cannot slip past, and given back
-    when it was right.
+    A token is taken before the password is looked at, so that parallel guesses cannot slip past, and given back when it was
+    right.
     """
 
-    def __init__(self, redis: "Redis | None", clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, redis: "Redis | None", edition: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._redis = redis
         self._clock = clock
-        self._redis_rests_until = 0.0
-        self._window = 0
-        self._counts: Counter[str] = Counter()
+        self._of_accounts = Buckets(redis, f"{edition}:login:account", OF_AN_ACCOUNT, clock)
+        self._of_addresses = Buckets(redis, f"{edition}:login:address", OF_AN_ADDRESS, clock)
 
-    async def take(self, username: str, address: str) -> bool:
-        """Count an attempt; False if account or address has had too many."""
-        counts = await self._add(username, address, 1)
-        return counts[0] <= ATTEMPTS_PER_ACCOUNT and counts[1] <= ATTEMPTS_PER_ADDRESS
+    async def take(self, username: str, address: str) -> int:
+        """Count an attempt; seconds to wait if account or address has had too many, else 0."""
+        taken = await asyncio.gather(self._of_accounts.take(username), self._of_addresses.take(subscriber(address)))
+        waits = [lease.refused_until - self._clock() for is_let_through, lease in taken if not is_let_through]
+        return max(1, math.ceil(max(waits))) if waits else 0
 
     async def give_back(self, username: str, address: str) -> None:
         """The attempt was right after all."""
-        await self._add(username, address, -1)
-
-    def seconds_left(self) -> int:
-        """Until the window ends and attempts count from zero."""
-        return WINDOW_SECONDS - int(self._clock()) % WINDOW_SECONDS
+        await self._of_accounts.give_back(username)
+        await self._of_addresses.give_back(subscriber(address))
 
     async def redis_state(self) -> str:
         """`up`, `down`, or `off` where none is configured."""
@@ -85,29 +82,3 @@ class LoginLimit:
         """Close the connections to Redis."""
         if self._redis is not None:
             await self._redis.aclose()
-
-    async def _add(self, username: str, address: str, amount: int) -> tuple[int, int]:
-        window = int(self._clock()) // WINDOW_SECONDS
-        prefix = f"football:login:{window}"
-        keys = (f"{prefix}:account:{digest(username)}", f"{prefix}:address:{digest(subscriber(address))}")
-        if self._redis is not None and self._clock() >= self._redis_rests_until:
-            try:
-                async with self._redis.pipeline(transaction=True) as pipeline:
-                    for key in keys:
-                        pipeline.incrby(key, amount)
-                        pipeline.expire(key, 2 * WINDOW_SECONDS)
-                    replies = await pipeline.execute()
-                return int(replies[0]), int(replies[2])
-            except (RedisError, OSError):
-                # A frozen Redis costs its time-out once, not every login.
-                self._redis_rests_until = self._clock() + BREAK_SECONDS
-        if window != self._window:
-            self._window, self._counts = window, Counter()
-        for key in keys:
-            self._counts[key] += amount
-        return self._counts[keys[0]], self._counts[keys[1]]
-
-
-def digest(subject: str) -> str:
-    """Keys have one length and hold no personal data."""
-    return hashlib.sha256(subject.encode(errors="replace")).hexdigest()[:32]

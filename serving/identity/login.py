@@ -34,11 +34,9 @@ class PasswordLogin(Struct, frozen=True):
             Busy: too many passwords are being checked.
         """
         address = request.client.host if request.client else ""
-        if not await self.limit.take(username, address):
+        if seconds := await self.limit.take(username, address):
             self.metrics.logins.labels("limited").inc()
-            raise TooManyRequestsException(
-                "Too many attempts to log in. Try again later.", headers={"Retry-After": str(self.limit.seconds_left())}
-            )
+            raise TooManyRequestsException("Too many attempts to log in. Try again later.", headers={"Retry-After": str(seconds)})
         account = await self.accounts.account(username)
         enabled = account if account is not None and account.disabled_at is None else None
         matches = await self.passwords.check(enabled.password_hash if enabled else None, password)

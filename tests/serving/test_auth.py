@@ -20,7 +20,7 @@ from serving.access_log import Line
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity.credentials import Remembered
-from serving.identity.limits import ATTEMPTS_PER_ACCOUNT, ATTEMPTS_PER_ADDRESS, LoginLimit, connect
+from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, LoginLimit, connect
 from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash_password
 from serving.identity.roles import Permission, Principal, Role, allow, require_declarations
 from serving.identity.signing_keys import SigningKey
@@ -243,58 +243,73 @@ def test_guessing_a_password_ends_after_ten_attempts_even_with_the_right_one(
 
 
 def _guess(login: Callable[[str, str], Any]) -> None:
-    while time.time() % 60 > 50:  # the window must not end while we guess
-        time.sleep(0.5)
-    assert [login("viewer", "wrong").status_code for _ in range(ATTEMPTS_PER_ACCOUNT)] == [401] * ATTEMPTS_PER_ACCOUNT
-    refused = login("viewer", PASSWORD)
-    assert refused.status_code == 429
-    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    # One attempt comes back every six seconds, and guessing takes its time.
+    statuses = [login("viewer", "wrong").status_code for _ in range(OF_AN_ACCOUNT.burst)]
+    assert statuses == [401] * OF_AN_ACCOUNT.burst
+    while (refused := login("viewer", "wrong")).status_code == 401 or int(refused.headers["Retry-After"]) < 3:
+        pass
+    assert (refused.status_code, int(refused.headers["Retry-After"]) <= 6) == (429, True)
+    assert login("viewer", PASSWORD).status_code == 429
     assert login("operator", PASSWORD).status_code == 200  # another account is not locked with it
 
 
 def test_right_passwords_are_not_counted(service: Any) -> None:
     _, login = service
-    assert {login("viewer", PASSWORD).status_code for _ in range(ATTEMPTS_PER_ACCOUNT + 3)} == {200}
+    assert {login("viewer", PASSWORD).status_code for _ in range(OF_AN_ACCOUNT.burst + 3)} == {200}
 
 
-def test_two_processes_share_the_limit_through_redis_and_forget_it_after_a_minute(redis_url: str) -> None:
-    now = 1_000_000.0
-
+def test_two_processes_share_the_limit_through_redis_and_what_was_right_is_given_back_to_both(redis_url: str) -> None:
     async def scenario() -> None:
-        nonlocal now
-        limits = [LoginLimit(connect(redis_url), clock=lambda: now) for _ in range(2)]
-        answers = [await limits[n % 2].take("someone", f"address {n}") for n in range(ATTEMPTS_PER_ACCOUNT + 1)]
-        assert answers == [True] * ATTEMPTS_PER_ACCOUNT + [False]
-        now += 60
-        assert await limits[0].take("someone", "address")
+        limits = [LoginLimit(connect(redis_url), "live") for _ in range(2)]
+        answers = [await limits[n % 2].take("someone", f"address {n}") for n in range(OF_AN_ACCOUNT.burst + 1)]
+        assert answers[:-1] == [0] * OF_AN_ACCOUNT.burst
+        assert 1 <= answers[-1] <= 6
+        await limits[0].give_back("someone", "address 0")
+        assert await limits[0].take("someone", "another address") == 0
+        assert await limits[1].take("someone", "another address") > 0
         for limit in limits:
             await limit.close()
 
     asyncio.run(scenario())
 
 
+def test_one_attempt_comes_back_every_six_seconds() -> None:
+    now = 0.0
+
+    async def scenario() -> list[int]:
+        nonlocal now
+        limit = LoginLimit(None, "live", clock=lambda: now)
+        found = []
+        for moment in (*[0.0] * (OF_AN_ACCOUNT.burst + 1), 5.9, 6.0, 6.0, 60.0, 66.0):
+            now = moment
+            found.append(await limit.take("someone", "address"))
+        return found
+
+    assert asyncio.run(scenario()) == [0] * OF_AN_ACCOUNT.burst + [6, 1, 0, 6, 0, 0]
+
+
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8:1:2::{}"], ids=["IPv4", "an IPv6 subscriber's"])
 def test_one_address_cannot_try_many_accounts(address: str) -> None:
-    async def scenario() -> list[bool]:
-        limit = LoginLimit(None, clock=lambda: 0.0)
-        return [await limit.take(f"account {n}", address.format(n)) for n in range(ATTEMPTS_PER_ADDRESS + 1)]
+    async def scenario() -> list[int]:
+        limit = LoginLimit(None, "live", clock=lambda: 0.0)
+        return [await limit.take(f"account {n}", address.format(n)) for n in range(OF_AN_ADDRESS.burst + 1)]
 
-    assert asyncio.run(scenario()) == [True] * ATTEMPTS_PER_ADDRESS + [False]
+    assert asyncio.run(scenario()) == [0] * OF_AN_ADDRESS.burst + [1]
 
 
 def test_without_redis_attempts_are_still_counted_and_a_frozen_one_is_waited_for_once() -> None:
     """A listener that never answers stands for a frozen Redis."""
 
-    async def scenario() -> tuple[list[bool], float, str]:
+    async def scenario() -> tuple[list[int], float, str]:
         async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
             writer.close()
 
         server = await asyncio.start_server(silence, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        limit = LoginLimit(connect(f"redis://127.0.0.1:{port}/0"))
+        limit = LoginLimit(connect(f"redis://127.0.0.1:{port}/0"), "live")
         started = time.monotonic()
-        answers = [await limit.take("someone", "address") for _ in range(ATTEMPTS_PER_ACCOUNT + 1)]
+        answers = [await limit.take("someone", "address") for _ in range(OF_AN_ACCOUNT.burst + 1)]
         seconds = time.monotonic() - started
         state = await limit.redis_state()
         await limit.close()
@@ -302,7 +317,8 @@ def test_without_redis_attempts_are_still_counted_and_a_frozen_one_is_waited_for
         return answers, seconds, state
 
     answers, seconds, state = asyncio.run(scenario())
-    assert answers == [True] * ATTEMPTS_PER_ACCOUNT + [False]
+    assert answers[:-1] == [0] * OF_AN_ACCOUNT.burst
+    assert answers[-1] > 0
     assert seconds < 1
     assert state == "down"
 
