@@ -208,17 +208,19 @@ def test_without_redis_each_worker_counts_for_itself() -> None:
 
 
 def test_a_frozen_redis_is_waited_for_once_and_the_count_goes_on(redis_url: str) -> None:
-    async def work(buckets: Buckets) -> tuple[int, int, float]:
-        begun = time.monotonic()  # tokens come back meanwhile, too
+    async def work(buckets: Buckets) -> tuple[int, int, float, float]:
+        begun = time.monotonic()  # tokens come back from here on
         first = await taken(buckets, 100)
         with frozen(redis_url):
+            waited = time.monotonic()
             second = await taken(buckets, 300)
-            return first, second, time.monotonic() - begun
+            ended = time.monotonic()
+        return first, second, ended - begun, ended - waited
 
-    first, second, seconds = with_buckets(redis_url, work)
+    first, second, seconds, waited = with_buckets(redis_url, work)
     assert first == 100
     assert 100 <= second <= 100 + HUNDRED.per_second * seconds + HUNDRED.lease
-    assert seconds < min(0.5, BREAK_SECONDS)
+    assert waited < BREAK_SECONDS / 2
 
 
 def test_a_client_that_goes_away_takes_nobodys_answer_with_it(redis_url: str) -> None:
@@ -412,7 +414,8 @@ def test_a_frozen_redis_costs_no_error_and_little_time_whoever_asks(
 
     answers = asyncio.run(run())
     assert {status for status, _ in answers} == {200}
-    assert sorted(seconds for _, seconds in answers)[189] < 0.2
+    # A tenth of a second to find out, for all together; to ask again and again would take seconds, for each.
+    assert sorted(seconds for _, seconds in answers)[189] < 1.0
 
 
 def test_what_a_lease_of_a_small_rate_holds_is_one_token() -> None:
