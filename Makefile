@@ -67,6 +67,10 @@ backtest: install ## Forecast past seasons by models that saw only earlier ones,
 bench-pipeline: install ## Time and peak memory of each stage on the full corpus, and the ratio to the floor
 	@$(BIN)/football bench-pipeline
 
+.PHONY: fuzz
+fuzz: install ## Ten thousand requests made from the OpenAPI document: none may break the service or contradict the document (CASES)
+	@FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_fuzz.py
+
 .PHONY: bench-serving
 bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)
 	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)

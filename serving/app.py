@@ -20,6 +20,7 @@ from litestar.openapi.spec import Components, ExternalDocumentation, SecuritySch
 from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.current import CurrentPublication
+from serving.examples import Document
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
@@ -267,7 +268,7 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         "here and answered with the headers `Deprecation` and `Sunset` for at least six months before." + simulated,
         components=Components(security_schemes={"bearer": _BEARER}),
         external_docs=ExternalDocumentation(url=settings.docs_url) if settings.docs_url else None,
-        render_plugins=[ReferencePage()],
+        render_plugins=[ReferencePage(), Document()],
         openapi_router=Router(
             "/schema",
             route_handlers=[],

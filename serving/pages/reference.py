@@ -6,6 +6,7 @@ scripts that works offline and under a strict content security policy. Belongs h
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+
+from serving.examples import illustrated
 
 STYLE = Path(__file__).with_name("reference.css")
 
@@ -26,6 +29,7 @@ class ReferencePage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page as HTML."""
+        openapi_schema = illustrated(openapi_schema)
         info = openapi_schema["info"]
         schemas: Mapping[str, Any] = openapi_schema["components"]["schemas"]
         operations = (
@@ -81,7 +85,17 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     takes = f"<p>Takes {_types_of(operation['requestBody'])}.</p>" if "requestBody" in operation else ""
     return f"""<section><h3><span class="method">{method.upper()}</span> {_code(path)}</h3>
 <p><strong>{escape(operation.get("summary", ""))}.</strong> {_prose(operation.get("description", ""))}</p>{takes}
-{_table(("Parameter", "In", "Type", "Meaning"), parameters)}{_table(("Status", "Answer", "Meaning"), responses)}</section>"""
+{_table(("Parameter", "In", "Type", "Meaning"), parameters)}{_table(("Status", "Answer", "Meaning"), responses)}
+{_example(operation)}</section>"""
+
+
+def _example(operation: Mapping[str, Any]) -> str:
+    """What a request that goes well sends, and what it is answered with."""
+    sent = operation.get("requestBody", {}).get("content", {})
+    answers = [answer.get("content", {}) for status, answer in operation["responses"].items() if status < "300"]
+    examples = [each["application/json"]["example"] for each in (sent, *answers) if "application/json" in each]
+    shown = "\n\n".join(json.dumps(each, indent=2, ensure_ascii=False) for each in examples)
+    return f"<details><summary>Example</summary><pre>{escape(shown)}</pre></details>" if shown else ""
 
 
 def _structure(name: str, schema: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ async def change_user(
     tags=["users"],
     summary="List the sessions of an account",
     description="The open ones, the latest first; none of an account that does not exist.",
-    responses=problems(400, 401, 403, 503),
+    responses=problems(400, 401, 403, 404, 503),
 )
 async def list_sessions_of_user(
     request: Request[Any, Any, Any], sessions: NamedDependency[Sessions], user_id: UserId
@@ -150,7 +150,7 @@ async def end_session_of_user(
     tags=["users"],
     summary="List the API keys of an account",
     description="Those that are good, the latest first; none of an account that does not exist.",
-    responses=problems(400, 401, 403, 503),
+    responses=problems(400, 401, 403, 404, 503),
 )
 async def list_keys_of_user(keys: NamedDependency[Keys], user_id: UserId) -> KeyList:
     """List them."""

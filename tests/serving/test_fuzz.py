@@ -1,0 +1,171 @@
+"""Requests that nobody thought of, made from the OpenAPI document: none may break the service or contradict the document.
+
+`FUZZ_CASES` says how many (`make fuzz`: ten thousand, whose figures go to the evidence); a few hundred without it. The same
+number gives the same requests.
+"""
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import load_all_checks, not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from deploy.database import Urls
+from deploy.local.ports import Ports
+from deploy.settings import PROJECT_DIR
+from pipelines.store.revision import git_revision
+from serving.identity.roles import Role
+from serving.identity.tokens import Tokens
+from tests.serving.conftest import PREDICTIONS, publish, tell
+
+CASES = int(os.environ.get("FUZZ_CASES", "300"))
+
+CHECKS = (
+    *(not_a_server_error, status_code_conformance, content_type_conformance),
+    *(response_schema_conformance, response_headers_conformance),
+)
+
+
+@pytest.fixture
+def service(database: Urls, secret_file: Path, redis_url: str, tmp_path: Path, server_state: Path) -> Iterator[str]:
+    """The address of a service of its own, over a database in which anything may be written."""
+    publish(database.model, PREDICTIONS)
+    tell(database.model)
+    port = Ports(server_state / "ports.json").claim("fuzzed")
+    variables = {
+        "API_DATABASE_URL": database.api,
+        "JWT_SECRET_FILE": str(secret_file),
+        "REDIS_URL": redis_url,
+        "EDITION": "demo",
+        "API_PORT": str(port),
+        "API_RATE_PER_SECOND": "100000",
+    }
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "serving"], env=os.environ | variables, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"{url}/health/ready", timeout=1)
+                break
+            except httpx.HTTPError:
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def bearers(database: Urls, secret_file: Path) -> Callable[[], Iterator[dict[str, str]]]:
+    """Headers of nobody and of each role in turn, whatever became of the accounts meanwhile."""
+
+    def headers() -> Iterator[dict[str, str]]:
+        with psycopg.connect(database.owner) as connection:
+            for number, role in enumerate(Role, 1):
+                connection.execute(
+                    "insert into app.account (username, password_hash, role) values (%(name)s, 'none', %(role)s)"
+                    " on conflict (username) do update set role = excluded.role, disabled_at = null",
+                    {"name": f"fuzzer {number}", "role": role},
+                )
+            known = dict(
+                connection.execute("select username, account_id from app.account where username like 'fuzzer%'").fetchall()
+            )
+        tokens = Tokens.from_file(secret_file, "demo")
+        signed = [tokens.issue(str(known[f"fuzzer {number}"]), role, "a session") for number, role in enumerate(Role, 1)]
+        return cycle([{}, *({"Authorization": f"Bearer {token}"} for token in signed)])
+
+    return headers
+
+
+def cases(operation: Any, mode: GenerationMode, n: int) -> list[Any]:
+    """So many requests for one operation, as the document has them or as it has them not; fewer where there are not so many."""
+    made: list[Any] = []
+
+    @settings(
+        max_examples=n,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def make(case: Any) -> None:
+        made.append(case)
+
+    with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
+        make()
+    return made
+
+
+def test_no_request_breaks_the_service_or_contradicts_its_document(
+    service: str, bearers: Callable[[], Iterator[dict[str, str]]]
+) -> None:
+    load_all_checks()
+    schema = schemathesis.openapi.from_url(f"{service}/schema/openapi.json")
+    operations = [each.ok() for each in schema.get_all_operations()]
+    statuses: Counter[int] = Counter()
+    contradictions: dict[str, str] = {}
+    begun = time.monotonic()
+    for operation in operations:
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            headers = bearers()
+            for case in cases(operation, mode, math.ceil(CASES / len(operations) / 2)):
+                answer = case.call(headers=next(headers), timeout=30, allow_redirects=False)
+                statuses[answer.status_code] += 1
+                try:
+                    case.validate_response(answer, checks=CHECKS)
+                except FailureGroup as found:
+                    for each in found.exceptions:
+                        contradictions.setdefault(f"{operation.label}: {answer.status_code}, {each.title}", str(found))
+    assert not contradictions, "\n\n".join(f"{what}\n{how}" for what, how in contradictions.items())
+    assert httpx.get(f"{service}/health/ready").json()["database"] == "up"
+    assert statuses[200] > sum(statuses.values()) / 20, "the requests must get past what refuses them"
+    if "FUZZ_CASES" in os.environ:
+        _keep(statuses, len(operations), time.monotonic() - begun)
+
+
+def _keep(statuses: Counter[int], n_operations: int, seconds: float) -> None:
+    figures = {
+        "name": "fuzz-api",
+        "revision": git_revision(),
+        "measured_at": datetime.now(UTC).isoformat(),
+        "machine": {"cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()},
+        "cases": sum(statuses.values()),
+        "operations": n_operations,
+        "statuses": dict(sorted(statuses.items())),
+        "seconds": round(seconds, 1),
+    }
+    file = PROJECT_DIR / ".local" / "evidence" / "fuzz-api.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(figures, indent=1) + "\n")
+    print(f"\n{figures['cases']} requests to {n_operations} operations in {seconds:.0f} s: {figures['statuses']}\n{file}")
