@@ -25,7 +25,10 @@ MACHINE_VARIABLES = (
 """What any process on this machine may need; the rest of the caller's environment is not handed on."""
 
 
-SERVICE_VARIABLES = ("API_RATE_PER_SECOND", "API_TRUSTED_PROXIES")
+SERVICE_VARIABLES = (
+    *("API_RATE_PER_SECOND", "API_TRUSTED_PROXIES"),
+    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"),
+)
 """What a person asks of the service."""
 
 

@@ -8,7 +8,7 @@ import logging.config
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
 from litestar.datastructures import State
@@ -82,6 +82,9 @@ from serving.store.seasons import Seasons
 from serving.store.sessions import Sessions
 from serving.telemetry import Metrics, Telemetry, forget_dead_workers, log_config
 
+if TYPE_CHECKING:
+    from serving.tracing import Traces
+
 MAXIMUM_BODY_BYTES = 16 * 1024
 PREDICTIONS_PATH = "/v1/predictions"
 
@@ -102,14 +105,17 @@ def create_app(settings: Settings) -> Litestar:
     metrics = Metrics(current, standing)
     database.tell = metrics.connections
     access_log = AccessLog()
-    logins = limits.LoginLimit(limits.connect(settings.redis_url), settings.edition)
-    counter, listener = limits.connect(settings.redis_url), limits.connect(settings.redis_url)
+    guard, counter, listener = (limits.connect(settings.redis_url) for _ in range(3))
+    logins = limits.LoginLimit(guard, settings.edition)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
     tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
     sessions, keys = Sessions(database), Keys(database)
     credentials = Credentials(tokens, sessions, keys, Endings(database))
+    traces = _traces(settings)
+    if traces is not None:
+        traces.of(database, guard, counter)
     # One core is left to readers however many guess passwords.
     passwords = PasswordChecker(concurrency=max(1, (os.cpu_count() or 1) - 1))
 
@@ -130,6 +136,8 @@ def create_app(settings: Settings) -> Litestar:
         for redis in (counter, listener):
             if redis is not None:
                 await redis.aclose()
+        if traces is not None:
+            await asyncio.to_thread(traces.close)
         access_log.close()
 
     provided = {
@@ -231,9 +239,21 @@ def create_app(settings: Settings) -> Litestar:
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
     app.asgi_handler = Telemetry(AddressLimit(app.asgi_handler, of_addresses, metrics), metrics, current, access_log)
+    if traces is not None:
+        from serving.tracing import Traced
+
+        app.asgi_handler = Traced(app.asgi_handler, traces)
     if settings.trusted_proxies:
         app.asgi_handler = TrustedProxies(app.asgi_handler, settings.trusted_proxies)
     return app
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    if not settings.otlp_endpoint:
+        return None
+    from serving.tracing import Traces  # OpenTelemetry is loaded by whom it serves alone
+
+    return Traces(settings.otlp_endpoint, settings.edition)
 
 
 def from_environment() -> Litestar:

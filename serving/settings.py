@@ -57,6 +57,7 @@ class Settings:
     rate_per_second: int = 100
     trusted_proxies: tuple[str, ...] = ()
     audit_head: Path | None = None
+    otlp_endpoint: str = ""
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -80,6 +81,7 @@ class Settings:
             rate_per_second=_number(env, "API_RATE_PER_SECOND", 100, maximum=100_000),
             trusted_proxies=_networks(env, "API_TRUSTED_PROXIES"),
             audit_head=_audit_head(env),
+            otlp_endpoint=env.get("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         )
 
     def now(self) -> datetime:

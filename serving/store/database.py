@@ -36,6 +36,11 @@ class Database:
         """Called with `waiting` or `in_use` and +1 or -1 whenever somebody begins or ends to."""
         self._transactional = self._engine.execution_options(isolation_level="READ COMMITTED")
 
+    @property
+    def engine(self) -> sa.Engine:
+        """What makes the connections: for who watches it."""
+        return self._engine.sync_engine
+
     async def close(self) -> None:
         """Close the connections."""
         await self._engine.dispose()

@@ -1,15 +1,20 @@
 """The service as it runs: granian in a process of its own, the command line beside it."""
 
+import gzip
 import json
 import os
+import secrets
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.database import Urls
@@ -64,10 +70,10 @@ def football(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ru
     return run
 
 
-@pytest.fixture
-def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    """The running service, and the file of what it prints."""
-    log = tmp_path / "log"
+@contextmanager
+def _serving(environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The running service; what it prints is in the file `log`."""
+    log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "serving"], env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
@@ -81,10 +87,17 @@ def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subpro
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-    yield process, log
+    yield process
     # Told to stop, not killed: its worker would outlive it.
     process.terminate()
     process.wait(timeout=30)
+
+
+@pytest.fixture
+def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """The running service, and the file of what it prints."""
+    with _serving(environment, tmp_path) as process:
+        yield process, tmp_path / "log"
 
 
 def test_from_an_empty_database_to_a_prediction_over_http(
@@ -285,3 +298,48 @@ def test_what_two_workers_counted_and_what_stands_is_told_exactly(
         age = (datetime.now(UTC) - NOW).total_seconds()
         assert age - 5 < found["serving_ledger_verified_age_seconds", ()] <= age
         assert found["serving_audit_verified_age_seconds", ()] < 60
+
+
+def test_a_request_is_a_span_of_the_callers_trace_with_what_it_asked_of_redis_and_postgresql(
+    environment: dict[str, str], database: Urls, tmp_path: Path, secret_file: Path
+) -> None:
+    """A small server stands for a collector: it takes what the exporter sends."""
+    spans: list[Any] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                spans.extend(span for scope in resource.scope_spans for span in scope.spans)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    publish(database.model, [prediction(1)], is_simulated=True)
+    collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=collector.serve_forever, daemon=True).start()
+    traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
+    with _serving(environment | traced, tmp_path) as process:
+        trace_id, caller = secrets.token_hex(16), secrets.token_hex(8)
+        login = {"username": "nobody", "password": "not this one, surely"}
+        with httpx.Client(base_url=environment["API_URL"], headers={"traceparent": f"00-{trace_id}-{caller}-01"}) as client:
+            assert client.post("/v1/auth/token", json=login).status_code == 401
+        process.terminate()
+        assert process.wait(timeout=20) == 0  # what was not sent yet is sent now
+    collector.shutdown()
+    of_the_trace = [span for span in spans if span.trace_id.hex() == trace_id]
+    (request,) = (span for span in of_the_trace if span.parent_span_id.hex() == caller)
+    assert request.name == "POST /v1/auth/token"
+    assert {each.key: each.value.int_value for each in request.attributes}["http.response.status_code"] == 401
+    asked = [span for span in of_the_trace if span.parent_span_id == request.span_id]
+    assert {system(span) for span in asked} == {"postgresql", "redis"}
+    assert {span.name for span in spans if not span.parent_span_id} == {"GET /health/live"}, "what nobody asked for is no trace"
+    assert "nobody" not in str(spans)
+    assert login["password"] not in str(spans)
+
+
+def system(span: Any) -> str:
+    return str(next((each.value.string_value for each in span.attributes if each.key == "db.system"), ""))

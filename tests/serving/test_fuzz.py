@@ -1,6 +1,6 @@
 """Requests that nobody thought of, made from the OpenAPI document: none may break the service or contradict the document.
 
-`FUZZ_CASES` says how many (`make fuzz`: ten thousand, whose figures go to the evidence); a few hundred without it. The same
+`FUZZ_CASES` says how many (`make fuzz`: twelve thousand, whose figures go to the evidence); a few hundred without it. The same
 number gives the same requests.
 """
 
