@@ -51,7 +51,7 @@ from serving.routes.matches import get_history, get_match, get_team, list_matche
 from serving.routes.metrics import expose
 from serving.routes.models import get_evidence, list_models
 from serving.routes.predictions import get_prediction, list_predictions, prepare
-from serving.routes.publication import get_manifest, get_publication
+from serving.routes.publication import get_checks, get_manifest, get_publication
 from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
 from serving.routes.record import get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
@@ -185,6 +185,7 @@ def create_app(settings: Settings) -> Litestar:
                     list_predictions,
                     get_prediction,
                     get_publication,
+                    get_checks,
                     get_manifest,
                     list_teams,
                     get_team,

@@ -73,6 +73,8 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "at": "2026-03-01T07:00:00Z", "actor": "account:7", "action": "publication.pin", "object": "publication/41", "before": None,
     "after": {"publication_id": 41, "reason": "Prices of 42 were wrong."}, "request_id": "b36bd9530405c7e00000000000000061",
     "address": "192.0.2.0/24", "pinned_by": "7",
+    "asset": "gold/fct_match", "CheckResult.name": "no_match_is_lost_on_the_way_to_gold", "passed": True, "is_blocking": True,
+    "description": None, "checked_at": "2026-03-01T06:00:38Z",
     # The service itself.
     "Liveness.status": "live", "Readiness.status": "ready", "database": "up", "redis": "up", "is_simulated": False,
     "type": "about:blank", "title": "Not Found", "Problem.status": 404, "detail": "There is no such prediction.", "errors": [],

@@ -5,7 +5,7 @@ Belongs here: putting together what a publication says. A failure anywhere befor
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 import pandas as pd
@@ -72,6 +72,7 @@ def publication(
     n_issued = read_model.refresh_issued(warehouse)
     read_model.refresh_models(warehouse, champions.values())
     done = publish(warehouse, content, now=now, data_cutoff=now)
+    read_model.refresh_checks(warehouse, done.publication_id, _checks(context))
     if done.is_new:
         announce(settings.redis_url, settings.edition, done.publication_id)
     if content.note:
@@ -89,6 +90,26 @@ def publication(
         yield dg.MaterializeResult(asset_key=["published", name], metadata={"n_changed": n})
     for name in ("team", "model"):
         yield dg.MaterializeResult(asset_key=["published", name])
+
+
+def _checks(context: dg.AssetExecutionContext) -> list[read_model.CheckResult]:
+    """What this run's checks said up to here; of one that was evaluated twice the last word."""
+    found = {}
+    for record in context.instance.get_records_for_run(
+        context.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None:
+            said = event.asset_check_evaluation_data
+            found[said.asset_check_key] = read_model.CheckResult(
+                said.asset_key.to_user_string(),
+                said.check_name,
+                said.passed,
+                said.severity is dg.AssetCheckSeverity.ERROR,
+                said.description,
+                datetime.fromtimestamp(record.timestamp, UTC),
+            )
+    return list(found.values())
 
 
 def _content(

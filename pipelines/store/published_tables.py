@@ -134,3 +134,17 @@ backup = sa.Table(
     schema="published",
     comment="Each backup that was found whole.",
 )
+
+check_result = sa.Table(
+    "check_result",
+    metadata,
+    sa.Column("publication_id", sa.BigInteger, sa.ForeignKey("published.publication.publication_id"), primary_key=True),
+    sa.Column("asset", sa.Text, primary_key=True, comment="schema and table, e.g. gold/fct_match"),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("is_blocking", sa.Boolean, nullable=False, comment="whether nothing is published where it fails"),
+    sa.Column("description", sa.Text, comment="what it found, in words"),
+    sa.Column("checked_at", Moment, nullable=False),
+    schema="published",
+    comment="What the checks said in the last run that made or confirmed a publication.",
+)

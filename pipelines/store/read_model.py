@@ -114,6 +114,27 @@ def refresh_seasons(warehouse: Warehouse) -> int:
     return _mirror_all(warehouse, (tables.published_season_outlook,))
 
 
+class CheckResult(NamedTuple):
+    """What a check said of an asset."""
+
+    asset: str
+    name: str
+    passed: bool
+    is_blocking: bool
+    description: str | None
+    checked_at: datetime
+
+
+def refresh_checks(warehouse: Warehouse, publication_id: int, results: "Iterable[CheckResult]") -> None:
+    """Keep what the checks said in the run that made or confirmed a publication, in the place of what an earlier one said."""
+    with warehouse.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("delete from published.check_result where publication_id = %s", (publication_id,))
+        cursor.executemany(
+            "insert into published.check_result values (%s, %s, %s, %s, %s, %s, %s)",
+            [(publication_id, *each) for each in results],
+        )
+
+
 def refresh_models(warehouse: Warehouse, champions: "Iterable[ModelVersion]") -> None:
     """Note who is champion now, and what was decided since this was last looked at."""
     known = ("recipe", "git_revision", "data_sha256", "features_sha256")

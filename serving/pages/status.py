@@ -15,6 +15,7 @@ from serving.identity.limits import LoginLimit
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.settings import Settings
+from serving.store.lineage import Lineages
 from serving.store.publications import Publications
 from serving.store.record import Record
 
@@ -27,6 +28,7 @@ async def status_page(
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     record: NamedDependency[Record],
+    lineages: NamedDependency[Lineages],
     logins: NamedDependency[LoginLimit],
 ) -> Response[Any]:
     """Show how old everything is."""
@@ -41,6 +43,7 @@ async def status_page(
         now=datetime.now(UTC),
         served=publication,
         n_files=len(manifest),
+        checks=await lineages.checks(publication.publication_id) if publication else [],
         competitions=competitions,
         backup=await record.last_backup(),
         redis=await logins.redis_state(),

@@ -1,18 +1,22 @@
 """The publication being served."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from litestar import get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from msgspec.structs import asdict
 
+from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
 from serving.held import HeldPublication
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
-from serving.routes.documented import BEARER, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas import ManifestAnswer, ManifestSummary, PublicationAnswer
+from serving.schemas.lineage import ChecksAnswer
 from serving.settings import Settings
+from serving.store.lineage import Lineages
 
 
 @get(
@@ -55,6 +59,26 @@ async def get_manifest(current: NamedDependency[CurrentPublication]) -> Manifest
         publication_id=held.publication.publication_id,
         manifest=held.manifest,
     )
+
+
+@get(
+    "/publication/checks",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["publication"],
+    summary="Get what the checks said of the current publication",
+    description="Each check of the tables behind the publication, in the last run that made or confirmed it: dbt's tests, the "
+    "expectations, that every line is accounted for. Those that found something come first.",
+    responses=NOT_MODIFIED | problems(401, 403, 404, 503),
+)
+async def get_checks(
+    request: Request[Any, Any, Any], current: NamedDependency[CurrentPublication], lineages: NamedDependency[Lineages]
+) -> Response[ChecksAnswer]:
+    """Answer with the checks."""
+    publication = (await _served(current)).publication
+    checks = await lineages.checks(publication.publication_id)
+    answer = ChecksAnswer(is_simulated=publication.is_simulated, publication_id=publication.publication_id, checks=checks)
+    return cacheable(request, to_json(answer))
 
 
 async def _served(current: CurrentPublication) -> HeldPublication:

@@ -31,6 +31,25 @@ class Basis(Struct, frozen=True, kw_only=True):
     lock_sha256: Annotated[str | None, Meta(description="Of the file that fixes every library's version.")]
 
 
+class CheckResult(Struct, frozen=True, kw_only=True):
+    """What a check said of a table, in the last run that made or confirmed a publication."""
+
+    asset: Annotated[str, Meta(description="Schema and table: of bronze, silver and gold, and the forecasts.")]
+    name: str
+    passed: bool
+    is_blocking: Annotated[bool, Meta(description="Whether nothing would have been published, had it failed.")]
+    description: Annotated[str | None, Meta(description="What it found, in words.")]
+    checked_at: datetime
+
+
+class ChecksAnswer(Struct, frozen=True, kw_only=True):
+    """What the checks said of the tables behind the publication being served."""
+
+    is_simulated: bool
+    publication_id: int
+    checks: list[CheckResult]
+
+
 class FirstPublished(Struct, frozen=True, kw_only=True):
     """The publication that first said it, and the raw files behind that one."""
 
@@ -38,6 +57,9 @@ class FirstPublished(Struct, frozen=True, kw_only=True):
     published_at: datetime
     git_revision: str | None
     files: Annotated[dict[str, str], Meta(description="File key to the SHA-256 of its bytes.")]
+    checks: Annotated[
+        list[CheckResult], Meta(description="What dbt's tests, the expectations and the rest said of the tables in between.")
+    ]
 
 
 class LineageAnswer(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from serving.schemas.lineage import Basis, FirstPublished, LedgerEntry
+from serving.schemas.lineage import Basis, CheckResult, FirstPublished, LedgerEntry
 from serving.store.database import Database
 
 
@@ -41,7 +41,15 @@ class Lineages:
             )
         """
         rows = await self._rows(query, prediction_id=prediction_id, issued_at=entry.issued_at)
-        return FirstPublished(**rows[0]) if rows else None
+        return FirstPublished(**rows[0], checks=await self.checks(rows[0]["publication_id"])) if rows else None
+
+    async def checks(self, publication_id: int) -> list[CheckResult]:
+        """What the checks of a publication's run said: those that found something first."""
+        query = """
+            select asset, name, passed, is_blocking, description, checked_at
+            from published.check_result where publication_id = :publication_id order by passed, asset, name
+        """
+        return [CheckResult(**row) for row in await self._rows(query, publication_id=publication_id)]
 
     async def basis(self, entry: LedgerEntry) -> Basis | None:
         """What the issue rests on; None where that was not noted."""

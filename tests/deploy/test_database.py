@@ -16,7 +16,7 @@ READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 
 BRONZE = ("football_data_match", "international_match", "openfootball_match", "quarantine", "source_file", "unusable_cell")
-REPLACED = ("calibration", "match", "score", "scoreboard", "season_outlook", "team")
+REPLACED = ("calibration", "check_result", "match", "score", "scoreboard", "season_outlook", "team")
 APPENDED = (
     "competition",
     "issue",
@@ -57,6 +57,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "app.pin": WORK | {"DELETE"},
         "app.refresh_token": ADD,
         "app.session": ADD | {"DELETE"},
+        "app.sign_in_link": ADD | {"DELETE"},
         **{f"published.{table}": READ for table in PUBLISHED},
     },
     "reader": {

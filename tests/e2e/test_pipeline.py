@@ -24,6 +24,8 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
     assert "SIMULATED" in built.shown
     ((n_predictions, is_simulated),) = built.query("select n_predictions, is_simulated from published.publication")
     assert is_simulated is True
+    ((n_checks, n_failed),) = built.query("select count(*), count(*) filter (where not passed) from published.check_result")
+    assert (n_checks > 60, n_failed) == (True, 0)
     ((n_fixtures, p_sum_off),) = built.query(
         "select count(*), max(abs(p_home + p_draw + p_away - 1)) from published.prediction where kickoff_at > now() - interval '1 hour'"
     )

@@ -221,6 +221,17 @@ TOLD: dict[str, list[Row]] = {
 }  # fmt: skip
 """What `published` holds beside the publications."""
 
+CHECKS: list[Row] = [
+    {
+        "publication_id": 2, "asset": asset, "name": name, "passed": found is None, "is_blocking": found is None, "description": found,
+        "checked_at": NOW,
+    }
+    for asset, name, found in (
+        ("gold/fct_match", "no_match_is_lost_on_the_way_to_gold", None),
+        ("bronze/quarantine", "nothing_waits_in_quarantine", "12 lines of 1 files are set aside"),
+    )
+]  # fmt: skip
+
 
 def tell(url: str, told: dict[str, list[Row]] | None = None) -> None:
     """Write rows beside the publications as the model's role."""
@@ -293,6 +304,7 @@ def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
     publish(urls.model, [prediction(0, p_home=0.4, p_draw=0.4)], published_at=NOW - timedelta(days=1))
     publish(urls.model, PREDICTIONS)
     tell(urls.model)
+    tell(urls.model, {"check_result": CHECKS})
     yield urls
     deploy_database.drop(postgres.url(), name)
 

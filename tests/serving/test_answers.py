@@ -17,7 +17,7 @@ LISTS = ("/v1/teams", "/v1/matches", "/v1/record/predictions")
 ANSWERS = (
     *LISTS,
     *("/v1/teams/england-a", "/v1/matches/m1", "/v1/matches/m1/predictions", "/v1/competitions/E0/season"),
-    *("/v1/record", "/v1/record/verification", "/v1/models", "/v1/models/results/evidence"),
+    *("/v1/publication/checks", "/v1/record", "/v1/record/verification", "/v1/models", "/v1/models/results/evidence"),
     *(f"/v1/predictions/{1:064x}/lineage", "/v1/publications", "/v1/publications/1"),
 )
 
@@ -184,6 +184,25 @@ def test_each_set_has_its_champion_why_it_is_one_and_what_last_stood_against_it(
     assert ask("/v1/models/nobodys/evidence").status_code == 404
 
 
+def test_the_checks_behind_the_publication_are_told_those_first_that_found_something(ask: Ask) -> None:
+    answer = ask("/v1/publication/checks").json()
+    assert answer["publication_id"] == 2
+    assert answer["checks"] == [
+        {
+            "asset": asset, "name": name, "passed": found is None, "is_blocking": found is None, "description": found,
+            "checked_at": "2026-03-01T12:00:00Z",
+        }
+        for asset, name, found in (
+            ("bronze/quarantine", "nothing_waits_in_quarantine", "12 lines of 1 files are set aside"),
+            ("gold/fct_match", "no_match_is_lost_on_the_way_to_gold", None),
+        )
+    ]  # fmt: skip
+    page = ask("/status", {"Accept": "text/html"}).text
+    assert "2 checks of the data in the last run, at 1 Mar 2026, 12:00 UTC: 1 passed, 1 found something." in page
+    assert "12 lines of 1 files are set aside" in page
+    assert "no match is lost on the way to gold" not in page
+
+
 def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:
     answer = ask(f"/v1/predictions/{1:064x}/lineage").json()
     assert answer["publication"]["publication_id"] == 2
@@ -194,6 +213,10 @@ def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:
         "data_cutoff": "2026-03-01T11:00:00Z", "through_file_id": 7, "files_sha256": "f" * 64, "git_revision": "abc1234",
         "platform": "Linux", "lock_sha256": None,
     }  # fmt: skip
+    assert [(each["asset"], each["passed"]) for each in answer["publication"]["checks"]] == [
+        ("bronze/quarantine", False),
+        ("gold/fct_match", True),
+    ]
     never = ask("/v1/predictions/said2/lineage").json()
     assert (never["publication"], never["model"], never["basis"]) == (None, None, None)
     assert ask("/v1/predictions/unsaid/lineage").status_code == 404

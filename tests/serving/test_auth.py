@@ -61,6 +61,7 @@ OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("get", "/v1/record"),
         ("get", "/v1/record/verification"),
         ("get", "/v1/models"),
+        ("get", "/v1/publication/checks"),
         ("get", "/v1/publications"),
         ("get", "/v1/publications/{publication_id}"),
     ),
