@@ -121,8 +121,8 @@ def create_backup_role(admin_url: str, secrets: Secrets) -> None:
         admin.execute(sql.SQL("alter role {} replication").format(name))
 
 
-def copy(admin_url: str, template: str, name: str, secrets: Secrets) -> Urls:
-    """Make an edition whose warehouse is a copy of `template`, with empty databases for the tools; its URLs.
+def copy(admin_url: str, template: str, name: str, secrets: Secrets, *, with_tools: bool = False) -> Urls:
+    """Make an edition whose warehouse is a copy of `template`, if asked for with empty databases for the tools; its URLs.
 
     Nobody may be connected to `template`. `secrets` holds the roles' passwords, as for `create`.
     """
@@ -134,8 +134,9 @@ def copy(admin_url: str, template: str, name: str, secrets: Secrets) -> Urls:
         )
         admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(name)))
         _grant_connections(admin, name)
-        for role in TOOLS:
-            _create_database(admin, role, database_of(role, name))
+        if with_tools:
+            for role in TOOLS:
+                _create_database(admin, role, database_of(role, name))
     return urls(admin_url, name, secrets)
 
 

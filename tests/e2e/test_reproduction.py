@@ -43,7 +43,7 @@ def demo(
 ) -> Iterator[Mapping[str, str]]:
     """The environment of an installation whose demo edition stands as `built` does, one file that came later included."""
     name, folder = "football_demo", server_state / "demo"
-    urls = deploy_database.copy(postgres.url(), built.urls.owner.rpartition("/")[2], name, database_template)
+    urls = deploy_database.copy(postgres.url(), built.urls.owner.rpartition("/")[2], name, database_template, with_tools=True)
     shutil.copytree(built.folder, folder)
     inbox = tmp_path_factory.mktemp("inbox")
     (inbox / "later.csv").write_text(ANOTHER_FILE)
