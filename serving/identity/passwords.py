@@ -5,6 +5,7 @@ accounts, tokens, how often one may try.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final, TypeVar
 
 import anyio
@@ -68,6 +69,11 @@ def is_of_today(password_hash: str) -> bool:
     return not password_hash.startswith(BCRYPT) and not HASHER.check_needs_rehash(password_hash)
 
 
+@cache
+def _hash_of_nobody() -> str:
+    return HASHER.hash("the password of nobody")
+
+
 class PasswordChecker:
     """Checks and hashes passwords in threads: at most `concurrency` at a time, with at most `waiting` others in the queue."""
 
@@ -76,7 +82,7 @@ class PasswordChecker:
         self._maximum = concurrency + waiting
         self._n_present = 0
         self._limiter: anyio.CapacityLimiter | None = None
-        self._nobody = HASHER.hash("the password of nobody")
+        self._nobody = _hash_of_nobody()
 
     async def check(self, password_hash: str | None, password: str) -> bool:
         """Whether the password belongs to the hash; None (nobody of that name) takes as long and is False.

@@ -1,6 +1,7 @@
 """The backtest from nothing but a mirror: every match of the seasons in a file, the same bytes each time, evidence beside it."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,13 +101,22 @@ def test_the_same_bytes_give_the_same_file_whatever_was_grown_before(
     assert (tmp_path / "elsewhere.csv").read_bytes() == first, "in another installation, from nothing"
 
 
-def test_a_season_alone_is_forecast_as_among_others(done: Backtested, tmp_path: Path) -> None:
-    last = done.seasons[1]
-    backtest(done.platform, (last, last), done.site, tmp_path / "last.csv")
-    alone = pd.read_csv(tmp_path / "last.csv")
-    among = done.forecasts.merge(alone[COLUMNS[:4]])
-    pd.testing.assert_frame_equal(alone, among, check_exact=True)
-    assert len(alone) < len(done.forecasts)
+@pytest.fixture(scope="module")
+def alone(done: Backtested, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, subprocess.CompletedProcess[str]]:
+    """The last season's forecasts, and how the backtest of it alone ended, of which more was asked than can be."""
+    folder, last = tmp_path_factory.mktemp("alone"), str(done.seasons[1])
+    ended = done.platform.run("backtest", "--from", last, "--to", last, "--set", "history", "--at-most", "-0.1",
+                              "--out", str(folder / "last.csv"), EVIDENCE_DIR=str(folder))  # fmt: skip
+    return pd.read_csv(folder / "last.csv"), ended
+
+
+def test_a_season_alone_is_forecast_as_among_others(
+    done: Backtested, alone: tuple[pd.DataFrame, subprocess.CompletedProcess[str]]
+) -> None:
+    forecasts, _ = alone
+    among = done.forecasts.merge(forecasts[COLUMNS[:4]])
+    pd.testing.assert_frame_equal(forecasts, among, check_exact=True)
+    assert len(forecasts) < len(done.forecasts)
 
 
 def test_seasons_that_are_not_there_are_a_sentence(done: Backtested) -> None:
@@ -116,9 +126,9 @@ def test_seasons_that_are_not_there_are_a_sentence(done: Backtested) -> None:
     assert "Traceback" not in missing.stdout + missing.stderr
 
 
-def test_a_bar_that_is_missed_is_said_and_exits_with_1(done: Backtested, tmp_path: Path) -> None:
-    last = str(done.seasons[1])
-    missed = done.platform.run("backtest", "--from", last, "--to", last, "--set", "history", "--at-most", "-0.1",
-                               EVIDENCE_DIR=str(tmp_path))  # fmt: skip
+def test_a_bar_that_is_missed_is_said_and_exits_with_1(
+    alone: tuple[pd.DataFrame, subprocess.CompletedProcess[str]],
+) -> None:
+    _, missed = alone
     assert missed.returncode == 1
     assert "at most -0.1000 was allowed" in missed.stderr

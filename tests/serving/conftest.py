@@ -6,6 +6,7 @@ The clock stands still at `NOW` (as in a rehearsal), so that what is listed by d
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from pipelines.store import published_tables, tables
 from serving.app import create_app
+from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.settings import Settings
@@ -294,6 +296,12 @@ PREDICTIONS = [
     # What sets say that may know less, of matches that another one speaks of.
     *(prediction(n, prediction_id=f"{n + 1000:064x}", information_set="history", is_best_informed=False) for n in (0, 1, 2)),
 ]
+
+
+@cache
+def hashed(password: str) -> str:
+    """The hash of an account's password, made once: that it is slow to make has its own tests."""
+    return hash_password(password)
 
 
 @pytest.fixture(scope="session")

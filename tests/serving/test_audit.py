@@ -31,12 +31,11 @@ from serving.app import create_app
 from serving.audit.chain import Head, Verification, verify
 from serving.audit.entries import HIDDEN, command_line, shown
 from serving.cli import commands
-from serving.identity.passwords import hash_password
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
 from serving.store.database import Database
-from tests.serving.conftest import Client, prediction, publish
+from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
 ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
@@ -65,7 +64,7 @@ def service(database: Urls, settings_for: Callable[..., Settings]) -> Iterator[C
 
     async def create() -> None:
         connections = Database(database.api)
-        assert await Accounts(connections).create_account("ann", hash_password(PASSWORD), "viewer", command_line())
+        assert await Accounts(connections).create_account("ann", hashed(PASSWORD), "viewer", command_line())
         await connections.close()
 
     asyncio.run(create())

@@ -28,7 +28,7 @@ from serving.identity.tokens import InvalidToken, Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
-from tests.serving.conftest import Client, prediction, publish
+from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
 
@@ -120,7 +120,7 @@ def service(
         store = Accounts(connections)
         made = {}
         for name, role in (("viewer", "viewer"), ("operator", "operator"), ("gone", "viewer")):
-            made[name] = await store.create_account(name, hash_password(PASSWORD), role, command_line())
+            made[name] = await store.create_account(name, hashed(PASSWORD), role, command_line())
         assert await store.change(made["gone"].account_id, command_line(), is_disabled=True)
         await connections.close()
 

@@ -20,13 +20,12 @@ from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
-from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
-from tests.serving.conftest import Client, prediction, publish
+from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
 
@@ -63,7 +62,7 @@ def world(database: Urls, tmp_path: Path, settings_for: Callable[..., Settings])
     async def accounts() -> None:
         connections = Database(database.api)
         for role in Role:
-            assert await Accounts(connections).create_account(role, hash_password(PASSWORD), role, command_line())
+            assert await Accounts(connections).create_account(role, hashed(PASSWORD), role, command_line())
         await connections.close()
 
     asyncio.run(accounts())

@@ -15,13 +15,12 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.cli import account
 from serving.identity.bearers import COOKIE
-from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
-from tests.serving.conftest import Client
+from tests.serving.conftest import Client, hashed
 
 PASSWORD = "correct horse battery"
 HERE = {"Origin": "http://testserver.local"}
@@ -31,7 +30,7 @@ HERE = {"Origin": "http://testserver.local"}
 def browser_urls(urls: Urls) -> Urls:
     async def make() -> None:
         database = Database(urls.api)
-        assert await Accounts(database).create_account("browser", hash_password(PASSWORD), "viewer", command_line())
+        assert await Accounts(database).create_account("browser", hashed(PASSWORD), "viewer", command_line())
         await database.close()
 
     asyncio.run(make())
