@@ -14,7 +14,7 @@ PROJECT_DIR = Path(__file__).resolve().parents[1]
 
 SCOPE_VARIABLES = (
     *("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INTERNATIONAL_URL"),
-    *("INBOX_DIR", "ALERT_URLS", "BACKUPS_KEPT"),
+    *("INBOX_DIR", "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"),
 )
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""
 
