@@ -103,7 +103,9 @@ def demo() -> None:
     """Run the whole platform on simulated matches, and leave it running."""
     from deploy.edition import DEMO
 
-    _build_and_serve(installation(), DEMO)
+    here = installation()
+    here.forget_scope(DEMO)
+    _build_and_serve(here, DEMO)
 
 
 @click.command()

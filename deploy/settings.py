@@ -12,10 +12,12 @@ from types import MappingProxyType
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 
-SCOPE_VARIABLES = (
-    *("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INTERNATIONAL_URL"),
-    *("INBOX_DIR", "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"),
+DATA_VARIABLES = (
+    *("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INTERNATIONAL_URL", "INBOX_DIR"),
 )
+"""Which matches a person wants, and from where."""
+
+SCOPE_VARIABLES = (*DATA_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""
 
 MACHINE_VARIABLES = (

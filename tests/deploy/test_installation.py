@@ -62,12 +62,18 @@ def test_what_is_asked_of_the_service_reaches_it_and_nothing_else(tmp_path: Path
     assert {value for each in told.values() for value in each.values()} == {None}
 
 
-def test_what_was_asked_of_an_edition_is_remembered_for_its_schedules_but_the_demo_takes_no_orders(tmp_path: Path) -> None:
+def test_what_was_asked_of_an_edition_is_remembered_for_its_schedules_but_the_demo_takes_no_orders_about_data(
+    tmp_path: Path,
+) -> None:
     asked = installation(tmp_path, COMPETITIONS="E0", SEASONS="2015-2023")
     asked.put_in_service(LIVE)
     later = installation(tmp_path, SEASONS="all")
     assert later.scope(LIVE) == {"COMPETITIONS": "E0", "SEASONS": "all"}
     assert asked.scope(DEMO) == {}
+    told = installation(tmp_path, COMPETITIONS="E0", OPENLINEAGE_URL="http://127.0.0.1:5000")
+    told.put_in_service(DEMO)
+    assert installation(tmp_path).scope(DEMO) == {"OPENLINEAGE_URL": "http://127.0.0.1:5000"}
+    assert (tmp_path / "demo" / "scope.json").stat().st_mode & 0o777 == 0o600  # keys may stand in it
     later.forget_scope(LIVE)
     assert later.scope(LIVE) == {"SEASONS": "all"}
 
