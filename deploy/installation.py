@@ -169,6 +169,7 @@ class Installation:
         """
         urls = {f"{role.upper()}_DATABASE_URL": url for role, url in asdict(self.urls(edition)).items() if role != "owner"}
         state = self.state_dir(edition)
+        bucket = self.bucket(edition)
         return (
             self.identity(edition)
             | urls
@@ -178,6 +179,7 @@ class Installation:
                 "REDIS_URL": self.redis_url,
                 "DAGSTER_HOME": str(state / "dagster"),
                 "LANDING_DIR": str(state / "landing"),
+                "LANDING_URL": f"{bucket}/landing" if bucket else "",
                 "INBOX_DIR": str(state / "inbox"),
                 "DOCS_DIR": str(state / "docs"),
                 "SIMULATED_DIR": str(state / "simulated"),
@@ -188,6 +190,11 @@ class Installation:
             | self.scope(edition)
             | NO_TELEMETRY
         )
+
+    def bucket(self, edition: Edition) -> str:
+        """Where an edition keeps raw files and models if not in its folder: `s3://…`; empty if it does."""
+        name = self.scope(edition).get("S3_BUCKET", "")
+        return f"s3://{name}/{edition.name}" if name else ""
 
     def backup(self, edition: Edition) -> dict[str, str]:
         """What copying the server takes, and where an edition's copies go; nothing where the server is somebody else's."""

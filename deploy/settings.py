@@ -17,7 +17,13 @@ DATA_VARIABLES = (
 )
 """Which matches a person wants, and from where."""
 
-SCOPE_VARIABLES = (*DATA_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
+S3_VARIABLES = (
+    *("S3_BUCKET", "S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"),
+    "AWS_CA_BUNDLE",
+)
+"""Where raw files and models are kept instead of the edition's folder, and how to get in; boto3 reads the latter itself."""
+
+SCOPE_VARIABLES = (*DATA_VARIABLES, *S3_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""
 
 MACHINE_VARIABLES = (

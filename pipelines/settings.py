@@ -23,6 +23,7 @@ class Settings:
     """Where things are and what is wanted.
 
     `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
+    `landing` is a folder or `s3://bucket/prefix`; an empty `s3_endpoint_url` means Amazon's own.
     Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
     prediction of that one is rebuilt. `replication_url` is empty where the server is not ours to copy; the
     two folders of PostgreSQL mean nothing then. Without `openlineage_url` nobody is told what runs read and wrote. `competitions`
@@ -33,7 +34,8 @@ class Settings:
     is_simulated: bool
     data_cutoff: datetime | None
     state_dir: Path
-    landing_dir: Path
+    landing: str
+    s3_endpoint_url: str
     inbox_dir: Path
     simulated_dir: Path
     docs_dir: Path
@@ -77,7 +79,8 @@ class Settings:
             is_simulated=is_simulated,
             data_cutoff=_instant("DATA_CUTOFF", env.get("DATA_CUTOFF", "")),
             state_dir=state_dir,
-            landing_dir=Path(env.get("LANDING_DIR") or state_dir / "landing"),
+            landing=env.get("LANDING_URL") or env.get("LANDING_DIR") or str(state_dir / "landing"),
+            s3_endpoint_url=env.get("S3_ENDPOINT_URL", ""),
             inbox_dir=Path(env.get("INBOX_DIR") or state_dir / "inbox"),
             simulated_dir=Path(env.get("SIMULATED_DIR") or state_dir / "simulated"),
             docs_dir=Path(env.get("DOCS_DIR") or state_dir / "docs"),

@@ -27,7 +27,7 @@ from pipelines.defs.lineage import KEPT_FOR, SETTLED_AFTER, Told, lineage_sensor
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.lineage.server import NotTaken, Server
 from pipelines.settings import Settings, SettingsError
-from pipelines.store.landing import Landing
+from pipelines.store.landing import FolderLanding
 from pipelines.store.revision import git_revision
 from pipelines.store.warehouse import Warehouse
 from tests.conftest import TEMPLATE
@@ -115,7 +115,7 @@ class World:
             }
         )
         run_settings = Settings.read({"FOOTBALL_DATA_URL": "broken"}) if is_broken else self.settings
-        resources = {"bronze": Warehouse(urls.ingest), "landing": Landing(folder / "landing"), "turn": None}
+        resources = {"bronze": Warehouse(urls.ingest), "landing": FolderLanding(folder / "landing"), "turn": None}
         definitions = dg.Definitions(
             assets=[ingestion, match_rating],
             asset_checks=[nothing_waits_in_quarantine],
