@@ -23,7 +23,7 @@ S3_VARIABLES = (
 )
 """Where raw files and models are kept instead of the edition's folder, and how to get in; boto3 reads the latter itself."""
 
-SCOPE_VARIABLES = (*DATA_VARIABLES, *S3_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
+SCOPE_VARIABLES = (*DATA_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""
 
 MACHINE_VARIABLES = (
@@ -68,6 +68,8 @@ class Settings:
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read the variables of `environ` (default: the process's own); no value is refused here."""
         env = os.environ if environ is None else environ
+        # Somebody's keys to Amazon are none of ours unless a bucket is named with them.
+        asked = (*SCOPE_VARIABLES, *(S3_VARIABLES if env.get("S3_BUCKET") else ()))
         return cls(
             local_dir=Path(env.get("LOCAL_DIR") or PROJECT_DIR / ".local").absolute(),
             edition=env.get("EDITION", ""),
@@ -76,7 +78,7 @@ class Settings:
             redis_url=env.get("REDIS_URL", ""),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             is_debugging=env.get("FOOTBALL_DEBUG", "") not in ("", "0"),
-            scope=MappingProxyType({name: env[name] for name in SCOPE_VARIABLES if env.get(name)}),
+            scope=MappingProxyType({name: env[name] for name in asked if env.get(name)}),
             service=MappingProxyType({name: env[name] for name in SERVICE_VARIABLES if env.get(name)}),
             machine=MappingProxyType({name: env[name] for name in MACHINE_VARIABLES if name in env}),
             renamed=MappingProxyType({old: new for old, new in RENAMED.items() if env.get(old)}),

@@ -35,6 +35,7 @@ TEXTS: Final = {
 def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
     """Generate the pages anew."""
     from expectations.docs import build_data_docs
+    from expectations.offline import stand_alone
 
     target = settings.state_dir / "dbt-docs"
     target.mkdir(parents=True, exist_ok=True)
@@ -45,6 +46,7 @@ def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult
     (pages / "dbt").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target / "static_index.html", pages / "dbt" / "index.html")
     build_data_docs(settings.state_dir / "verdicts", pages / "expectations")
+    stand_alone(pages / "expectations")
     for name, (text, _) in TEXTS.items():
         write_page(text, pages / f"{name}.html")
     (pages / "index.html").write_text(start_page(settings), encoding="utf-8")

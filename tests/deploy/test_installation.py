@@ -71,7 +71,10 @@ def test_with_a_bucket_raw_files_and_models_go_there_and_its_keys_to_nobody_else
     assert programs["dagster-code"]["LANDING_URL"] == "s3://football/live/landing"
     keyed = {name for name, environment in programs.items() if environment.get("AWS_SECRET_ACCESS_KEY") == "secret"}
     assert keyed == {"mlflow", "dagster-code"}
-    without = {program.name: program.environment for program in applications(installation(tmp_path), LIVE)}
+    without = {
+        program.name: program.environment for program in applications(installation(tmp_path, AWS_SECRET_ACCESS_KEY="mine"), LIVE)
+    }
+    assert [name for name, environment in without.items() if "AWS_SECRET_ACCESS_KEY" in environment] == []
     assert without["mlflow"]["MLFLOW_ARTIFACTS_DESTINATION"] == str(tmp_path / "live" / "artifacts")
     assert without["dagster-code"]["LANDING_URL"] == ""
 
