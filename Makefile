@@ -80,7 +80,8 @@ soak-serving: install ## The same with a soak of SOAK minutes, ten unless it is 
 	@$(MAKE) --no-print-directory bench-serving SOAK=$(or $(SOAK),10)
 
 .PHONY: docs
-docs: install ## Build the data documentation of the edition in service
+docs: install ## Build the documentation site of the edition in service: warehouse, data quality, texts and the API's reference
+	@$(BIN)/football reference
 	@$(BIN)/football docs
 
 .PHONY: system-deps

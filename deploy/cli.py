@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +92,7 @@ def up(name: str | None) -> None:
     operate.start(here, edition, step)
     with contextlib.ExitStack() as waiting:
         _ensure_demo_account(here, edition, waiting)
+        _ensure_reference(here, edition, waiting)
         operate.wait_until_answering(here, operate.LISTENING, step)
     click.echo(f"{edition.name} is up ({time.monotonic() - begin:.1f} s)")
     _show_addresses(here)
@@ -101,7 +103,9 @@ def demo() -> None:
     """Run the whole platform on simulated matches, and leave it running."""
     from deploy.edition import DEMO
 
-    _build_and_serve(installation(), DEMO)
+    here = installation()
+    here.forget_scope(DEMO)
+    _build_and_serve(here, DEMO)
 
 
 @click.command()
@@ -130,6 +134,7 @@ def _build_and_serve(here: "Installation", edition: "Edition") -> None:
     was_up = operate.start(here, edition, step)
     with contextlib.ExitStack() as waiting:
         _ensure_demo_account(here, edition, waiting)
+        _ensure_reference(here, edition, waiting)
         command = "predictions" if was_up and _is_built_today(here, edition) else "build"
         exit_code = subprocess.call(
             [sys.executable, "-m", "pipelines", command], env=pipelines_environment(here, edition), cwd=PROJECT_DIR
@@ -158,23 +163,45 @@ def _today() -> str:
 
 def _ensure_demo_account(here: "Installation", edition: "Edition", waiting: contextlib.ExitStack) -> None:
     """Have the service make the demo account while other things go on; checked when `waiting` ends."""
-    process = _account_command(here, edition, "demo")
+    _check_later(_account_command(here, edition, "demo"), waiting, "The demo account could not be made")
+
+
+def _ensure_reference(here: "Installation", edition: "Edition", waiting: contextlib.ExitStack) -> None:
+    """Have the service write the API's reference likewise, unless it is newer than the service's code."""
+    page = Path(here.environment(edition)["DOCS_DIR"]) / "api" / "index.html"
+    changed_at = max(path.stat().st_mtime for path in (PROJECT_DIR / "serving").rglob("*.py"))
+    if page.exists() and page.stat().st_mtime > changed_at:
+        return
+    names = ("API_DATABASE_URL", "JWT_SECRET_FILE", "DOCS_DIR", "API_URL", "EDITION", "IS_SIMULATED")
+    writing = _service_command(here, edition, names, "reference")
+    _check_later(writing, waiting, "The API's reference could not be written")
+
+
+def _check_later(process: "subprocess.Popen[str]", waiting: contextlib.ExitStack, complaint: str) -> None:
+    """Say so when `waiting` ends if a process failed."""
 
     def check() -> None:
         output, _ = process.communicate(timeout=60)
         if process.returncode != 0:
-            click.echo(f"The demo account could not be made: {output.strip()}", err=True)
+            click.echo(f"{complaint}: {output.strip()}", err=True)
 
     waiting.callback(check)
 
 
 def _account_command(here: "Installation", edition: "Edition", command: str) -> "subprocess.Popen[str]":
+    names = ("API_DATABASE_URL", "API_URL", "DEMO_LOGIN_FILE", "EDITION")
+    return _service_command(here, edition, names, "account", command)
+
+
+def _service_command(
+    here: "Installation", edition: "Edition", names: Sequence[str], command: str, *arguments: str
+) -> "subprocess.Popen[str]":
+    """A command of the service's, begun, with these variables of the edition."""
     from deploy.programs import base_environment
 
     environment = here.environment(edition)
-    names = ("API_DATABASE_URL", "API_URL", "DEMO_LOGIN_FILE", "EDITION")
     return subprocess.Popen(
-        [sys.executable, "-c", "from serving.cli import account; account()", command],
+        [sys.executable, "-c", f"from serving.cli import {command}; {command}()", *arguments],
         env=base_environment(here) | {name: environment[name] for name in names},
         cwd=PROJECT_DIR,
         stdout=subprocess.PIPE,

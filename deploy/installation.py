@@ -20,7 +20,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from deploy.local.supervision import Stopping, Supervisor
 from deploy.local.valkey import ValkeyServer
-from deploy.settings import PROJECT_DIR, Settings
+from deploy.settings import DATA_VARIABLES, PROJECT_DIR, Settings
 
 SERVERS = ("postgres", "valkey")
 APPLICATIONS = ("mlflow", "api", "dagster-code", "dagster-webserver", "dagster-daemon", "docs")
@@ -139,18 +139,21 @@ class Installation:
         """Remember that `edition` is in service, and what is asked of it."""
         self.state_dir(edition).mkdir(parents=True, exist_ok=True)
         (self.local_dir / "edition").write_text(edition.name + "\n")
-        (self.state_dir(edition) / "scope.json").write_text(json.dumps(self.scope(edition), indent=1) + "\n")
+        asked = self.state_dir(edition) / "scope.json"
+        draft = asked.with_suffix(".new")
+        draft.touch(mode=0o600)  # some of it opens other people's doors
+        draft.write_text(json.dumps(self.scope(edition), indent=1) + "\n")
+        draft.replace(asked)
 
     def forget_scope(self, edition: Edition) -> None:
         """Forget what was asked of `edition` before: from now on it is what the environment says."""
         (self.state_dir(edition) / "scope.json").unlink(missing_ok=True)
 
     def scope(self, edition: Edition) -> dict[str, str]:
-        """What is asked of an edition: remembered, or in the environment. Simulated data take no orders."""
-        if edition.is_simulated:
-            return {}
+        """What is asked of an edition: remembered, or in the environment. Simulated data take no orders about data."""
         path = self.state_dir(edition) / "scope.json"
-        return (json.loads(path.read_text()) if path.exists() else {}) | dict(self.settings.scope)
+        asked = (json.loads(path.read_text()) if path.exists() else {}) | dict(self.settings.scope)
+        return {name: value for name, value in asked.items() if not (edition.is_simulated and name in DATA_VARIABLES)}
 
     @property
     def is_asked_for_data(self) -> bool:
@@ -166,6 +169,7 @@ class Installation:
         """
         urls = {f"{role.upper()}_DATABASE_URL": url for role, url in asdict(self.urls(edition)).items() if role != "owner"}
         state = self.state_dir(edition)
+        bucket = self.bucket(edition)
         return (
             self.identity(edition)
             | urls
@@ -175,6 +179,7 @@ class Installation:
                 "REDIS_URL": self.redis_url,
                 "DAGSTER_HOME": str(state / "dagster"),
                 "LANDING_DIR": str(state / "landing"),
+                "LANDING_URL": f"{bucket}/landing" if bucket else "",
                 "INBOX_DIR": str(state / "inbox"),
                 "DOCS_DIR": str(state / "docs"),
                 "SIMULATED_DIR": str(state / "simulated"),
@@ -185,6 +190,11 @@ class Installation:
             | self.scope(edition)
             | NO_TELEMETRY
         )
+
+    def bucket(self, edition: Edition) -> str:
+        """Where an edition keeps raw files and models if not in its folder: `s3://…`; empty if it does."""
+        name = self.scope(edition).get("S3_BUCKET", "")
+        return f"s3://{name}/{edition.name}" if name else ""
 
     def backup(self, edition: Edition) -> dict[str, str]:
         """What copying the server takes, and where an edition's copies go; nothing where the server is somebody else's."""

@@ -13,7 +13,7 @@ from deploy.edition import Edition
 from deploy.installation import NO_TELEMETRY, Installation
 from deploy.local.server import Server
 from deploy.local.supervision import Program
-from deploy.settings import PROJECT_DIR
+from deploy.settings import PROJECT_DIR, S3_VARIABLES
 
 SERVICE_ONLY = ("API_DATABASE_URL", "JWT_SECRET_FILE", "DEMO_LOGIN_FILE")
 """What the pipelines have no business with."""
@@ -82,14 +82,19 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
     workspace = str(Path(everything["DAGSTER_HOME"]) / "workspace.yaml")
     state = installation.state_dir(edition)
 
+    bucket = installation.bucket(edition)
+    s3 = {name: everything[name] for name in S3_VARIABLES if name in everything} if bucket else {}
+    if "S3_ENDPOINT_URL" in s3:
+        s3["MLFLOW_S3_ENDPOINT_URL"] = s3["S3_ENDPOINT_URL"]
     programs = [
         program(
             *("mlflow", "mlflow", "server", "--host", mlflow_host, "--port", mlflow_port, "--workers", "1", "--serve-artifacts"),
             environment={
                 "MLFLOW_BACKEND_STORE_URI": everything["MLFLOW_DATABASE_URL"],
-                "MLFLOW_ARTIFACTS_DESTINATION": str(state / "artifacts"),
+                "MLFLOW_ARTIFACTS_DESTINATION": f"{bucket}/artifacts" if bucket else str(state / "artifacts"),
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-            },
+            }
+            | s3,
         ),
         program(
             *("api", "serving"),

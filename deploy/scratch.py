@@ -15,7 +15,9 @@ from deploy import database, migrate
 from deploy.edition import SCRATCH, Edition
 from deploy.installation import Installation
 from deploy.programs import pipelines_environment
-from deploy.settings import PROJECT_DIR
+from deploy.settings import PROJECT_DIR, S3_VARIABLES
+
+WHERE_BYTES_ARE = ("LANDING_DIR", "LANDING_URL", *S3_VARIABLES)
 
 AT_MOST = 3600.0
 """Seconds for which a rebuild may go on: the whole corpus takes minutes."""
@@ -55,7 +57,7 @@ def reproduce(installation: Installation, prediction_id: str, options: Sequence[
         raise ScratchError("PostgreSQL is not running: `football up` starts it.")
     with scratch(installation, is_simulated=edition.is_simulated) as place:
         environment = pipelines_environment(installation, place) | {
-            "LANDING_DIR": installation.environment(edition)["LANDING_DIR"],
+            **{name: value for name, value in installation.environment(edition).items() if name in WHERE_BYTES_ARE},
             "REPRODUCED_DATABASE_URL": installation.urls(edition).reader,
         }
         try:

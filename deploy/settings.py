@@ -12,10 +12,18 @@ from types import MappingProxyType
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 
-SCOPE_VARIABLES = (
-    *("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INTERNATIONAL_URL"),
-    *("INBOX_DIR", "ALERT_URLS", "BACKUPS_KEPT"),
+DATA_VARIABLES = (
+    *("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INTERNATIONAL_URL", "INBOX_DIR"),
 )
+"""Which matches a person wants, and from where."""
+
+S3_VARIABLES = (
+    *("S3_BUCKET", "S3_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION"),
+    "AWS_CA_BUNDLE",
+)
+"""Where raw files and models are kept instead of the edition's folder, and how to get in; boto3 reads the latter itself."""
+
+SCOPE_VARIABLES = (*DATA_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""
 
 MACHINE_VARIABLES = (
@@ -60,6 +68,8 @@ class Settings:
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read the variables of `environ` (default: the process's own); no value is refused here."""
         env = os.environ if environ is None else environ
+        # Somebody's keys to Amazon are none of ours unless a bucket is named with them.
+        asked = (*SCOPE_VARIABLES, *(S3_VARIABLES if env.get("S3_BUCKET") else ()))
         return cls(
             local_dir=Path(env.get("LOCAL_DIR") or PROJECT_DIR / ".local").absolute(),
             edition=env.get("EDITION", ""),
@@ -68,7 +78,7 @@ class Settings:
             redis_url=env.get("REDIS_URL", ""),
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             is_debugging=env.get("FOOTBALL_DEBUG", "") not in ("", "0"),
-            scope=MappingProxyType({name: env[name] for name in SCOPE_VARIABLES if env.get(name)}),
+            scope=MappingProxyType({name: env[name] for name in asked if env.get(name)}),
             service=MappingProxyType({name: env[name] for name in SERVICE_VARIABLES if env.get(name)}),
             machine=MappingProxyType({name: env[name] for name in MACHINE_VARIABLES if name in env}),
             renamed=MappingProxyType({old: new for old, new in RENAMED.items() if env.get(old)}),

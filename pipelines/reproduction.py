@@ -19,7 +19,7 @@ from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.sources.registry import parse
 from pipelines.store import basis, bronze, file_versions, gold, ledger
 from pipelines.store.basis import Basis, FileVersion, Issued, NotRebuildable
-from pipelines.store.landing import Landing, LandingDamaged
+from pipelines.store.landing import Landing, LandingDamaged, open_landing
 from pipelines.store.registry import ModelVersion, Registry, RegistryUnavailable
 from pipelines.store.revision import git_revision, lock_digest, platform_name
 from pipelines.store.warehouse import Warehouse
@@ -89,7 +89,7 @@ def reproduce(settings: Settings, prediction_id: str, rebuild: Callable[[str], N
         )
     versions = basis.versions(original, through)
     model = _model(settings, issued)
-    load(settings, scratch, Landing(settings.landing_dir), versions)
+    load(settings, scratch, open_landing(settings.landing, settings.s3_endpoint_url), versions)
     rebuild(issued.basis.data_cutoff.isoformat())
     rebuilt = _forecast(settings, model, issued)
     return Reproduction(

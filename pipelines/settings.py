@@ -23,17 +23,19 @@ class Settings:
     """Where things are and what is wanted.
 
     `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
+    `landing` is a folder or `s3://bucket/prefix`; an empty `s3_endpoint_url` means Amazon's own.
     Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
     prediction of that one is rebuilt. `replication_url` is empty where the server is not ours to copy; the
-    two folders of PostgreSQL mean nothing then. `competitions` and `seasons` are as a person wrote them;
-    `pipelines.sources.protocol.Scope` understands them.
+    two folders of PostgreSQL mean nothing then. Without `openlineage_url` nobody is told what runs read and wrote. `competitions`
+    and `seasons` are as a person wrote them; `pipelines.sources.protocol.Scope` understands them.
     """
 
     edition: str
     is_simulated: bool
     data_cutoff: datetime | None
     state_dir: Path
-    landing_dir: Path
+    landing: str
+    s3_endpoint_url: str
     inbox_dir: Path
     simulated_dir: Path
     docs_dir: Path
@@ -57,6 +59,8 @@ class Settings:
     mlflow_tracking_uri: str
     alert_urls: tuple[str, ...]
     dagster_url: str
+    openlineage_url: str
+    openlineage_api_key: str
     redis_url: str
 
     @classmethod
@@ -75,7 +79,8 @@ class Settings:
             is_simulated=is_simulated,
             data_cutoff=_instant("DATA_CUTOFF", env.get("DATA_CUTOFF", "")),
             state_dir=state_dir,
-            landing_dir=Path(env.get("LANDING_DIR") or state_dir / "landing"),
+            landing=env.get("LANDING_URL") or env.get("LANDING_DIR") or str(state_dir / "landing"),
+            s3_endpoint_url=env.get("S3_ENDPOINT_URL", ""),
             inbox_dir=Path(env.get("INBOX_DIR") or state_dir / "inbox"),
             simulated_dir=Path(env.get("SIMULATED_DIR") or state_dir / "simulated"),
             docs_dir=Path(env.get("DOCS_DIR") or state_dir / "docs"),
@@ -103,6 +108,8 @@ class Settings:
             mlflow_tracking_uri=env.get("MLFLOW_TRACKING_URI", ""),
             alert_urls=tuple(env.get("ALERT_URLS", "").split()),
             dagster_url=env.get("DAGSTER_URL", "").rstrip("/"),
+            openlineage_url=_web_address("OPENLINEAGE_URL", env.get("OPENLINEAGE_URL", "")),
+            openlineage_api_key=env.get("OPENLINEAGE_API_KEY", ""),
             redis_url=env.get("REDIS_URL", ""),
         )
 
@@ -144,6 +151,12 @@ def _count(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise SettingsError(f"{name}={text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _web_address(name: str, text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise SettingsError(f"{name}={text!r} is not an address such as https://lineage.example.org")
+    return text.rstrip("/")
 
 
 def _instant(name: str, text: str) -> datetime | None:

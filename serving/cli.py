@@ -1,5 +1,5 @@
-"""The commands of this half: `football token`, `football account …`, `football keys …`, and `football audit …` from its own
-module.
+"""The commands of this half: `football token`, `football reference`, `football account …`, `football keys …`, and from its own
+module `football audit …`.
 
 Belongs here: arguments, and messages for a person. Heavy imports happen where they are used, so that `football --help`
 stays quick.
@@ -45,6 +45,37 @@ def token() -> None:
     if response.status_code != 200:
         raise click.ClickException(f"The service refused the login ({response.status_code}): {response.text}")
     click.echo(response.json()["access_token"])
+
+
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), required=False)
+def reference(folder: Path | None) -> None:
+    """Write the API's reference into FOLDER (default: `api` of the documentation site): a page, and the OpenAPI document.
+
+    The service need not run.
+    """
+    from litestar.serialization import encode_json
+
+    from serving.app import create_app
+    from serving.examples import illustrated
+    from serving.pages.reference import reference
+    from serving.settings import Settings, SettingsError
+
+    client = ClientSettings.read()
+    folder = folder or (client.docs_dir and client.docs_dir / "api")
+    if folder is None:
+        raise click.ClickException("DOCS_DIR is not set: name the FOLDER in which the reference is to be written.")
+    try:
+        document = illustrated(create_app(Settings.read()).openapi_schema.to_schema())
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    page = reference(document, host=client.api_url, document_url="openapi.json", documentation_url="../index.html")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (("openapi.json", encode_json(document)), ("index.html", page)):
+        draft = folder / f".{name}"
+        draft.write_bytes(content)
+        draft.replace(folder / name)
+    click.echo(f"The reference is in {folder}.")
 
 
 @click.group()
@@ -187,7 +218,7 @@ def retire() -> None:
     click.echo(f"Retired {_with_signing_keys(retire)} key(s).")
 
 
-commands: list[click.Command] = [token, account, keys, audit_group]
+commands: list[click.Command] = [token, reference, account, keys, audit_group]
 
 
 def _change(username: str, **changes: Any) -> None:

@@ -98,6 +98,7 @@ class ClientSettings:
     demo_login_file: Path | None
     audit_head: Path | None
     jwt_secret_file: Path | None
+    docs_dir: Path | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "ClientSettings":
@@ -110,6 +111,7 @@ class ClientSettings:
             demo_login_file=Path(login_file) if login_file else None,
             audit_head=_audit_head(env),
             jwt_secret_file=Path(secret_file) if secret_file else None,
+            docs_dir=Path(docs_dir) if (docs_dir := env.get("DOCS_DIR")) else None,
         )
 
 

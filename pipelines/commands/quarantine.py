@@ -89,16 +89,15 @@ def replay(source: str | None, key: str | None, reason: str | None, as_json: boo
     from pipelines.settings import Settings
     from pipelines.sources.registry import parse
     from pipelines.store import quarantine
-    from pipelines.store.landing import Landing
+    from pipelines.store.landing import open_landing
     from pipelines.store.turn import alone
     from pipelines.store.warehouse import Warehouse
 
     settings = Settings.read()
+    landing = open_landing(settings.landing, settings.s3_endpoint_url)
     which = quarantine.Which(source, key, reason)
     with alone(settings.model_url, timedelta(minutes=60), lambda: click.echo("waiting for another run to end", err=True)):
-        changed = quarantine.replay(
-            Warehouse(settings.ingest_url), Landing(settings.landing_dir), partial(parse, settings), which, datetime.now(UTC)
-        )
+        changed = quarantine.replay(Warehouse(settings.ingest_url), landing, partial(parse, settings), which, datetime.now(UTC))
     if as_json:
         click.echo(json.dumps([asdict(each) for each in changed]))
         return

@@ -7,6 +7,7 @@ once more what this one has: two seconds of every run.
 
 import os
 import queue
+import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 _RESULTS = ("LogSeedResult", "LogModelResult", "LogTestResult")
 """What dbt calls its events about a node that is done."""
+
+_WRITTEN = re.compile(r"(?:INSERT(?: 0)?|SELECT|CREATE) (\d+)")
+"""What PostgreSQL, or dbt of a seed, says of rows that were written; of a view nothing like it is said."""
 
 
 class Dbt(dg.ConfigurableResource["Dbt"]):
@@ -83,8 +87,10 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         threading.Thread(target=run, daemon=True).start()
         while not isinstance(event := said.get(), dbtRunnerResult):
             if event.info.name in _RESULTS:
-                message = DbtCoreCliEventMessage(raw_event=msg_to_dict(event), event_history_metadata={})
-                yield from message.to_default_asset_events(manifest, translator, context, target, project)
+                told = msg_to_dict(event)
+                message = DbtCoreCliEventMessage(raw_event=told, event_history_metadata={})
+                for each in message.to_default_asset_events(manifest, translator, context, target, project):
+                    yield _with_rows(each, told["data"]) if isinstance(each, dg.Output) else each
         _raise_unless_successful(event)
 
 
@@ -104,6 +110,12 @@ def _run(arguments: Sequence[str], target: Path, callbacks: list[Any]) -> "dbtRu
         str(target),
     )
     return dbtRunner(callbacks=callbacks).invoke([*arguments, *folders])
+
+
+def _with_rows(output: "dg.Output[None]", data: Mapping[str, Any]) -> "dg.Output[None]":
+    """The output with the number of rows that were written, where that is known."""
+    written = _WRITTEN.fullmatch(data.get("result_message") or data["status"])
+    return output.with_metadata({**output.metadata, "n_written": int(written[1])}) if written else output
 
 
 def _keep_parsed(target: Path) -> None:

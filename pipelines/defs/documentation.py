@@ -1,6 +1,7 @@
 """The documentation site: dbt's docs, Great Expectations' Data Docs, the project's own texts, and one start page.
 
-Belongs here: building the static site that `football up` serves.
+Belongs here: building the static site that `football up` serves. Does not belong here: its folder `api`, which the service
+writes.
 """
 
 import shutil
@@ -34,6 +35,7 @@ TEXTS: Final = {
 def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
     """Generate the pages anew."""
     from expectations.docs import build_data_docs
+    from expectations.offline import stand_alone
 
     target = settings.state_dir / "dbt-docs"
     target.mkdir(parents=True, exist_ok=True)
@@ -44,20 +46,25 @@ def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult
     (pages / "dbt").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(target / "static_index.html", pages / "dbt" / "index.html")
     build_data_docs(settings.state_dir / "verdicts", pages / "expectations")
+    stand_alone(pages / "expectations")
     for name, (text, _) in TEXTS.items():
         write_page(text, pages / f"{name}.html")
-    (pages / "index.html").write_text(_start_page(settings), encoding="utf-8")
+    (pages / "index.html").write_text(start_page(settings), encoding="utf-8")
     return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(pages))})
 
 
-def _start_page(settings: Settings) -> str:
+def start_page(settings: Settings) -> str:
+    """The page that leads to all that is there."""
     simulated = " (simulated data: these clubs and matches do not exist)" if settings.is_simulated else ""
     parts = {
+        "api/index.html": ("The API", "every address of the service, what it takes and what it answers"),
         "dbt/index.html": ("The warehouse", "every table and column, and how they come from each other"),
         "expectations/index.html": ("Data quality", "what is expected of the data, and the last verdicts"),
         **{f"{name}.html": (name.capitalize(), content) for name, (_, content) in TEXTS.items()},
     }
-    items = "\n".join(f'<li><a href="{link}">{title}</a>: {content}' for link, (title, content) in parts.items())
+    # The API's reference is the service's own work (`football reference`), and may be missing where no service was ever started.
+    there = {link: part for link, part in parts.items() if (settings.docs_dir / link).exists()}
+    items = "\n".join(f'<li><a href="{link}">{title}</a>: {content}' for link, (title, content) in there.items())
     return page(
         "Football: documentation",
         f"<h1>Documentation</h1><p>Edition: {escape(settings.edition)}{simulated}</p>\n<ul>\n{items}\n</ul>",

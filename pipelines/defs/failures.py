@@ -146,6 +146,8 @@ _OF_NAME: Final[Mapping[str, FailureClass]] = MappingProxyType(
     {
         "requests.exceptions.ConnectionError": FailureClass.DEPENDENCY_DOWN,  # MLflow's client
         "requests.exceptions.Timeout": FailureClass.DEPENDENCY_DOWN,
+        "botocore.exceptions.ConnectionError": FailureClass.DEPENDENCY_DOWN,  # the landing zone in a bucket
+        "botocore.exceptions.HTTPClientError": FailureClass.DEPENDENCY_DOWN,
     }
 )
 """Types of packages that only those import who need them."""

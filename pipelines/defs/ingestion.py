@@ -83,12 +83,14 @@ def ingestion(
         context.log.warning(note)
     metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}
     yield dg.MaterializeResult(asset_key=SOURCE_FILE, metadata={**metadata, "dagster/row_count": outcome.n_new})
+    inserted = outcome.n_inserted.copy()
+    for key, source in ((OPENFOOTBALL, "openfootball"), (INTERNATIONAL, "international")):
+        n_inserted = inserted.pop(source, 0)
+        yield dg.MaterializeResult(asset_key=key, metadata={"n_files": outcome.n_files[source], "n_inserted": n_inserted})
     yield dg.MaterializeResult(
         asset_key=FOOTBALL_DATA,
-        metadata={"n_inserted": outcome.n_inserted, "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids},
+        metadata={"n_inserted": inserted.total(), "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids},
     )
-    yield dg.MaterializeResult(asset_key=OPENFOOTBALL, metadata={"n_files": outcome.n_files["openfootball"]})
-    yield dg.MaterializeResult(asset_key=INTERNATIONAL, metadata={"n_files": outcome.n_files["international"]})
     yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
     yield dg.MaterializeResult(asset_key=UNUSABLE_CELL, metadata={"n_unusable": outcome.n_unusable})
 
@@ -104,7 +106,8 @@ class Ingestion:
         self.notes: list[str] = []
         self.file_ids: list[int] = []
         self.n_files: Counter[str] = Counter()
-        self.n_new = self.n_inserted = self.n_withdrawn = 0
+        self.n_inserted: Counter[str] = Counter()
+        self.n_new = self.n_withdrawn = 0
         self.n_quarantined = self.n_unusable = 0
 
     def run(self) -> None:
@@ -125,7 +128,7 @@ class Ingestion:
                 fetched = fetchers.map(partial(self._fetch, source, known), keys)
                 for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
                     self._count(result)
-        if self.n_inserted > ROWS_WORTH_STATISTICS:
+        if self.n_inserted.total() > ROWS_WORTH_STATISTICS:
             store.refresh_statistics(self.bronze)
         if self._has_no_fixtures:
             self.notes.append("no source lists coming fixtures (fixtures.csv is missing)")
@@ -160,7 +163,7 @@ class Ingestion:
         if result.is_new:
             self.n_new += 1
             self.n_files[result.source] += 1
-            self.n_inserted += result.n_inserted
+            self.n_inserted[result.source] += result.n_inserted
             self.n_withdrawn += result.n_withdrawn
             self.n_quarantined += result.n_quarantined
             self.n_unusable += result.n_unusable

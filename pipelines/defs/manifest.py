@@ -28,7 +28,8 @@ def ensure_manifest() -> Path:
         RuntimeError: the project cannot be parsed; the message is dbt's.
     """
     manifest = target_dir() / "manifest.json"
-    if not manifest.exists() or manifest.stat().st_mtime < max(path.stat().st_mtime for path in _files()):
+    files = (*_files(), *DBT_DIR.rglob("*.md"))  # no table is made from the latter, but pages are
+    if not manifest.exists() or manifest.stat().st_mtime < max(path.stat().st_mtime for path in files):
         from dbt.cli.main import dbtRunner
 
         os.environ.update(Settings.read().dbt_environment())

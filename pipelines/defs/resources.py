@@ -14,7 +14,7 @@ from pipelines.defs.dbt import Dbt
 from pipelines.machine_code import Compilation
 from pipelines.progress import terminal_logger
 from pipelines.settings import Settings
-from pipelines.store.landing import Landing
+from pipelines.store.landing import Landing, open_landing
 from pipelines.store.registry import Registry
 from pipelines.store.turn import alone
 from pipelines.store.warehouse import Warehouse
@@ -51,8 +51,9 @@ class LandingResource(dg.ConfigurableResource[Landing]):
     """The landing zone of raw bytes."""
 
     def create_resource(self, context: dg.InitResourceContext) -> Landing:
-        """Name the folder."""
-        return Landing(Settings.read().landing_dir)
+        """Name the folder, or the bucket."""
+        settings = Settings.read()
+        return open_landing(settings.landing, settings.s3_endpoint_url)
 
 
 class Turn(dg.ConfigurableResource[None]):

@@ -40,6 +40,17 @@ SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
 )
 
 
+def address_of(settings: Settings, source: str) -> str:
+    """Where a source's files are: what their keys are relative to."""
+    return {
+        "football_data": settings.football_data_url,
+        "openfootball": settings.openfootball_url,
+        "international": settings.international_url,
+        "inbox": settings.inbox_dir.absolute().as_uri(),
+        "simulated": settings.simulated_dir.absolute().as_uri(),
+    }[source]
+
+
 def parse(settings: Settings, source: str, key: str, content: bytes) -> ParsedFile:
     """Take apart a file that a source once delivered, without asking the source for anything."""
     if source == "simulated":  # simulated anew it would only write its files once more

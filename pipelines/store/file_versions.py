@@ -28,6 +28,30 @@ class Latest:
     last_modified: str | None
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """A version of a file as it came."""
+
+    source: str
+    key: str
+    sha256: str
+    size_bytes: int
+    n_loaded: int
+
+
+def delivered(warehouse: Warehouse, file_ids: Sequence[int]) -> list[Delivered]:
+    """These versions, in order of source and key."""
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select source, key, sha256, size_bytes, n_loaded from bronze.source_file where file_id = any(%s)
+            order by source, key, version
+            """,
+            (list(file_ids),),
+        ).fetchall()
+    return [Delivered(*facts) for facts in rows]
+
+
 def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
     """Key to what is known of its latest version."""
     with warehouse.connect() as connection:

@@ -5,6 +5,7 @@ Belongs here: asking git, and naming what else decides the last digit of a resul
 
 import hashlib
 import platform
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,18 @@ def git_revision() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+@cache
+def repository_url() -> str | None:
+    """Where the checkout came from, as an address of the web without a user's name or password; None if that is not known."""
+    command = ["git", "config", "--get", "remote.origin.url"]
+    try:
+        origin = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.fullmatch(r"(?:https?://(?:[^@/]+@)?|ssh://[^@/]+@|[^@/:]+@)([^:/]+)[:/](.+?)(?:\.git)?/?", origin)
+    return f"https://{found[1]}/{found[2]}" if found else None
 
 
 def platform_name() -> str:

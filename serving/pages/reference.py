@@ -30,24 +30,33 @@ class ReferencePage(OpenAPIRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page as HTML."""
         openapi_schema = illustrated(openapi_schema)
-        info = openapi_schema["info"]
-        schemas: Mapping[str, Any] = openapi_schema["components"]["schemas"]
-        operations = (
-            _operation(method, path, operation)
-            for path, item in openapi_schema["paths"].items()
-            for method, operation in item.items()
+        elsewhere = openapi_schema.get("externalDocs")
+        return reference(
+            openapi_schema,
+            host=f"{request.url.scheme}://{request.url.netloc}",
+            document_url=self.get_openapi_json_route(request),
+            documentation_url=elsewhere["url"] if elsewhere else "",
         )
-        documents = f'the <a href="{escape(self.get_openapi_json_route(request))}">OpenAPI document</a>'
-        if elsewhere := openapi_schema.get("externalDocs"):
-            documents += f'; see also the <a href="{escape(elsewhere["url"])}">data documentation</a>'
-        host = f"{request.url.scheme}://{request.url.netloc}"
-        login = f"""TOKEN=$(curl -s {host}/v1/auth/token -H 'Content-Type: application/json' \\
+
+
+def reference(document: Mapping[str, Any], *, host: str, document_url: str, documentation_url: str) -> bytes:
+    """The page of an OpenAPI document, which is to be found at `document_url`; its examples ask `host`.
+
+    `documentation_url` is that of the data documentation, empty where there is none.
+    """
+    info = document["info"]
+    schemas: Mapping[str, Any] = document["components"]["schemas"]
+    operations = [(method, path, operation) for path, item in document["paths"].items() for method, operation in item.items()]
+    documents = f'the <a href="{escape(document_url)}">OpenAPI document</a>'
+    if documentation_url:
+        documents += f'; see also the <a href="{escape(documentation_url)}">data documentation</a>'
+    login = f"""TOKEN=$(curl -s {host}/v1/auth/token -H 'Content-Type: application/json' \\
   -d '{{"username": "…", "password": "…"}}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')
 curl -H "Authorization: Bearer $TOKEN" '{host}/v1/predictions?limit=5'"""
-        return f"""<!doctype html>
+    return f"""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(info["title"])}: reference</title><style>{self.style}</style></head>
+<title>{escape(info["title"])}: reference</title><style>{STYLE.read_text(encoding="utf-8")}</style></head>
 <body><main>
 <h1>{escape(info["title"])}</h1>
 <p>{_prose(info["description"])}</p>
@@ -55,7 +64,8 @@ curl -H "Authorization: Bearer $TOKEN" '{host}/v1/predictions?limit=5'"""
 <h2>To begin</h2>
 <pre>{escape(login)}</pre>
 <h2>Endpoints</h2>
-{"".join(operations)}
+<ul>{"".join(_entry(*each) for each in operations)}</ul>
+{"".join(_operation(*each) for each in operations)}
 <h2>Structures</h2>
 {"".join(_structure(name, schema) for name, schema in sorted(schemas.items()))}
 </main></body></html>""".encode()
@@ -73,6 +83,12 @@ def no_such_page(response: Response[Any]) -> Response[Any]:
     return response
 
 
+def _entry(method: str, path: str, operation: Mapping[str, Any]) -> str:
+    """A line of the list of contents."""
+    link = f'<a href="#{escape(operation["operationId"])}">{_code(path)}</a>'
+    return f'<li><span class="method">{method.upper()}</span> {link} {escape(operation.get("summary", ""))}</li>'
+
+
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
     parameters = (
         (_code(each["name"]), escape(each["in"]), _type(each.get("schema", {})), escape(each.get("description", "")))
@@ -83,7 +99,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
         for status, answer in operation["responses"].items()
     )
     takes = f"<p>Takes {_types_of(operation['requestBody'])}.</p>" if "requestBody" in operation else ""
-    return f"""<section><h3><span class="method">{method.upper()}</span> {_code(path)}</h3>
+    name = escape(operation["operationId"])
+    return f"""<section><h3 id="{name}"><span class="method">{method.upper()}</span> {_code(path)}</h3>
 <p><strong>{escape(operation.get("summary", ""))}.</strong> {_prose(operation.get("description", ""))}</p>{takes}
 {_table(("Parameter", "In", "Type", "Meaning"), parameters)}{_table(("Status", "Answer", "Meaning"), responses)}
 {_example(operation)}</section>"""

@@ -184,11 +184,12 @@ def test_the_code_location_loads_without_touching_the_network_or_a_database() ->
         pytest.skip("there is no code location yet")
     # Any connection is an error; Unix sockets between a process and its own children are none of the network.
     program = (
-        "import socket\n"
+        "import socket, sys\n"
         "def refuse(self, address, *rest):\n"
         "    if self.family != socket.AF_UNIX: raise AssertionError(f'connected to {address} at import')\n"
         "socket.socket.connect = socket.socket.connect_ex = refuse\n"
         "import pipelines.definitions, expectations.cli\n"
+        "assert 'openlineage' not in sys.modules, 'for those alone who set OPENLINEAGE_URL'\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -1,11 +1,13 @@
 """The texts of the project as pages."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pipelines.defs.documentation import TEXTS
+from pipelines.defs.documentation import TEXTS, start_page
 from pipelines.defs.prose import write_page
+from pipelines.settings import Settings
 
 
 def test_every_text_of_the_site_becomes_a_page_whose_pictures_lie_beside_it(tmp_path: Path) -> None:
@@ -31,3 +33,15 @@ def test_markup_in_a_text_stays_text(tmp_path: Path) -> None:
     page = (tmp_path / "text.html").read_text("utf-8")
     assert "<title>Football: Of &lt;b&gt; &amp; others</title>" in page
     assert "<script>" not in page
+
+
+def test_the_start_page_links_every_part_that_is_there_and_no_other(tmp_path: Path) -> None:
+    settings = Settings.read({"DOCS_DIR": str(tmp_path), "EDITION": "demo", "IS_SIMULATED": "1"})
+    for name in ("model.html", "contributing.html", "dbt/index.html"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert re.findall('href="([^"]+)"', start_page(settings)) == ["dbt/index.html", "model.html", "contributing.html"]
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "index.html").touch()
+    assert '<a href="api/index.html">The API</a>: every address of the service' in start_page(settings)
+    assert "these clubs and matches do not exist" in start_page(settings)

@@ -23,7 +23,7 @@ from pipelines.defs import failures
 from pipelines.defs.failures import POLICIES, FailureClass, classify, classify_event, under_policy
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.sources.http import Patience, Web
-from pipelines.store.landing import Landing
+from pipelines.store.landing import FolderLanding
 from pipelines.store.turn import alone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def too_large(world: World) -> None:
 
 
 def landing_damaged(world: World) -> None:
-    landing = Landing(world.folder)
+    landing = FolderLanding(world.folder)
     digest = landing.put(b"as it came")
     (path,) = (path for path in world.folder.rglob(digest) if path.is_file())
     path.chmod(0o600)

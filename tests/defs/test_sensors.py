@@ -19,7 +19,7 @@ from pipelines.defs.ingestion import Ingestion
 from pipelines.defs.looks import AT_MOST_FOR_ONE_STATE, LOOKS_AFTER, PAUSE, Asked, is_look_due
 from pipelines.settings import Settings
 from pipelines.sources.protocol import SourceUnreachable
-from pipelines.store.landing import Landing
+from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 
 NOON = datetime(2024, 11, 30, 12, tzinfo=UTC)
@@ -146,7 +146,7 @@ def settings(database: Urls, site: Site, tmp_path: Path, monkeypatch: pytest.Mon
 
 def load(settings: Settings) -> None:
     """What the day's run does first."""
-    Ingestion(settings, Warehouse(settings.ingest_url), Landing(settings.landing_dir)).run()
+    Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing)).run()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ def test_defaults_are_the_live_edition_on_the_public_site() -> None:
     assert (settings.edition, settings.is_simulated, settings.data_cutoff) == ("live", False, None)
     assert settings.football_data_url == "https://www.football-data.co.uk"
     assert settings.sources == ("football_data", "inbox")
-    assert settings.landing_dir == settings.state_dir / "landing"
+    assert settings.landing == str(settings.state_dir / "landing")
 
 
 def test_simulated_data_come_from_the_simulator_alone() -> None:

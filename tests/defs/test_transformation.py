@@ -1,5 +1,7 @@
 """dbt as Dagster runs it, on a real PostgreSQL: the whole project, a part of it, and a project that fails."""
 
+import json
+
 import dagster as dg
 import psycopg
 import pytest
@@ -8,6 +10,7 @@ from deploy.database import Urls
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings
 from pipelines.store.silver import Silver
+from tests.defs.openlineage import RUN_EVENT
 
 COMPETITION = dg.AssetKey(["silver", "competition"])
 
@@ -19,18 +22,21 @@ class Project:
         self.settings = Settings.read({"TRANSFORM_DATABASE_URL": urls.transform})
         self.silver = Silver(urls.transform)
 
-    def run(self, selection: dg.AssetSelection | None = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, selection: dg.AssetSelection | None = None, instance: dg.DagsterInstance | None = None
+    ) -> dg.ExecuteInProcessResult:
         from pipelines.defs.dbt import Dbt
         from pipelines.defs.transformation import transformation
 
         resources = {"dbt": Dbt(), "settings": self.settings, "turn": None}
-        return dg.materialize([transformation], selection=selection, resources=resources, raise_on_error=False)
+        return dg.materialize([transformation], selection=selection, instance=instance, resources=resources, raise_on_error=False)
 
 
 @pytest.fixture
 def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
     ensure_manifest()
     monkeypatch.setenv("TRANSFORM_DATABASE_URL", database.transform)
+    monkeypatch.setenv("INGEST_DATABASE_URL", database.ingest)
     # dbt's address goes by the environment: set here, so that it is put back.
     for name, value in Settings.read().dbt_environment().items():
         monkeypatch.setenv(name, value)
@@ -38,7 +44,9 @@ def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 
 def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: Project) -> None:
-    whole = project.run()
+    with dg.DagsterInstance.ephemeral() as instance:
+        whole = project.run(instance=instance)
+        models_are_told_to_a_lineage_server(instance, whole.dagster_run)
     assert whole.success
     made = {event.asset_key.to_user_string() for event in whole.get_asset_materialization_events() if event.asset_key}
     assert {"silver/competition", "silver/int_match", "gold/fct_match", "gold/feat_match"} <= made
@@ -49,6 +57,44 @@ def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: 
     part = project.run(dg.AssetSelection.assets(COMPETITION).without_checks())
     assert part.success
     assert [event.asset_key for event in part.get_asset_materialization_events()] == [COMPETITION]
+
+
+def models_are_told_to_a_lineage_server(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Each model is a job of its own between the tables that it reads and the one that it makes; its tests judge that one."""
+    from openlineage.client.serde import Serde
+
+    from pipelines.defs import lineage
+    from pipelines.defs.transformation import transformation
+
+    resources = dict.fromkeys(("dbt", "settings", "turn"), dg.ResourceDefinition.none_resource())
+    story = lineage._story(Settings.read(), dg.Definitions(assets=[transformation], resources=resources).get_repository_def())
+    log = [record.event_log_entry for record in instance.get_records_for_run(run.run_id).records]
+    events = [json.loads(Serde.to_json(event)) for event in story.tell(run, log)]
+    assert [error.message for event in events for error in RUN_EVENT.iter_errors(event)] == []
+    database = Settings.read().ingest_url.rpartition("/")[2]
+    told = {(event["job"]["name"], event["eventType"]): event for event in events}
+    form = told["transformation.silver.int_form", "COMPLETE"]
+    assert [dataset["name"] for dataset in form["inputs"]] == [f"{database}.silver.int_match"]
+    (output,) = form["outputs"]
+    assert output["name"] == f"{database}.silver.int_form"
+    assert output["facets"]["datasetType"]["datasetType"] == "TABLE"
+    assert output["outputFacets"]["outputStatistics"]["rowCount"] == 0
+    assert form["job"]["facets"]["sourceCodeLocation"]["path"] == "dbt_project/models/silver/intermediate/int_form.sql"
+    assert "matches_to_record" in form["job"]["facets"]["sourceCode"]["sourceCode"]
+    assert form["run"]["facets"]["parent"]["job"]["name"] == "transformation"
+    assert told["transformation.silver.int_form", "START"]["eventTime"] <= form["eventTime"]
+    seed = told["transformation.silver.competition", "COMPLETE"]["outputs"][0]
+    assert seed["outputFacets"]["outputStatistics"]["rowCount"] > 30
+    view = told["transformation.gold.fct_match", "COMPLETE"]["outputs"][0]
+    assert (view["facets"]["datasetType"]["datasetType"], view["outputFacets"]) == ("VIEW", {})
+    judged = {dataset["name"]: dataset["inputFacets"]["dataQualityAssertions"]["assertions"]
+              for dataset in told["transformation", "COMPLETE"]["inputs"]}  # fmt: skip
+    (unique,) = (each for each in judged[f"{database}.silver.competition"] if each["assertion"] == "unique")
+    assert (unique["column"], unique["success"]) == ("competition_id", True)
+    assert told["transformation", "COMPLETE"]["outputs"] == []
+    fields = {(output["name"].partition(".")[2], field["name"]): field.get("description")
+              for event in events for output in event["outputs"] for field in output["facets"]["schema"]["fields"]}  # fmt: skip
+    assert sorted(".".join(column) for column, description in fields.items() if not description) == []
 
 
 def test_a_model_that_fails_fails_the_run_in_words_and_leaves_the_tables_marked(project: Project, database: Urls) -> None:

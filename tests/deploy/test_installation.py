@@ -62,12 +62,35 @@ def test_what_is_asked_of_the_service_reaches_it_and_nothing_else(tmp_path: Path
     assert {value for each in told.values() for value in each.values()} == {None}
 
 
-def test_what_was_asked_of_an_edition_is_remembered_for_its_schedules_but_the_demo_takes_no_orders(tmp_path: Path) -> None:
+def test_with_a_bucket_raw_files_and_models_go_there_and_its_keys_to_nobody_else(tmp_path: Path) -> None:
+    asked = {"S3_BUCKET": "football", "S3_ENDPOINT_URL": "http://127.0.0.1:9000", "AWS_SECRET_ACCESS_KEY": "secret"}
+    here = installation(tmp_path, **asked)
+    programs = {program.name: program.environment for program in applications(here, LIVE)}
+    assert programs["mlflow"]["MLFLOW_ARTIFACTS_DESTINATION"] == "s3://football/live/artifacts"
+    assert programs["mlflow"]["MLFLOW_S3_ENDPOINT_URL"] == "http://127.0.0.1:9000"
+    assert programs["dagster-code"]["LANDING_URL"] == "s3://football/live/landing"
+    keyed = {name for name, environment in programs.items() if environment.get("AWS_SECRET_ACCESS_KEY") == "secret"}
+    assert keyed == {"mlflow", "dagster-code"}
+    without = {
+        program.name: program.environment for program in applications(installation(tmp_path, AWS_SECRET_ACCESS_KEY="mine"), LIVE)
+    }
+    assert [name for name, environment in without.items() if "AWS_SECRET_ACCESS_KEY" in environment] == []
+    assert without["mlflow"]["MLFLOW_ARTIFACTS_DESTINATION"] == str(tmp_path / "live" / "artifacts")
+    assert without["dagster-code"]["LANDING_URL"] == ""
+
+
+def test_what_was_asked_of_an_edition_is_remembered_for_its_schedules_but_the_demo_takes_no_orders_about_data(
+    tmp_path: Path,
+) -> None:
     asked = installation(tmp_path, COMPETITIONS="E0", SEASONS="2015-2023")
     asked.put_in_service(LIVE)
     later = installation(tmp_path, SEASONS="all")
     assert later.scope(LIVE) == {"COMPETITIONS": "E0", "SEASONS": "all"}
     assert asked.scope(DEMO) == {}
+    told = installation(tmp_path, COMPETITIONS="E0", OPENLINEAGE_URL="http://127.0.0.1:5000")
+    told.put_in_service(DEMO)
+    assert installation(tmp_path).scope(DEMO) == {"OPENLINEAGE_URL": "http://127.0.0.1:5000"}
+    assert (tmp_path / "demo" / "scope.json").stat().st_mode & 0o777 == 0o600  # keys may stand in it
     later.forget_scope(LIVE)
     assert later.scope(LIVE) == {"SEASONS": "all"}
 

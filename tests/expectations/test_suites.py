@@ -1,5 +1,6 @@
 """What each suite lets pass and what it stops, on small frames with a known number of wrong cells."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from expectations.cli import commands
 from expectations.docs import build_data_docs
+from expectations.offline import stand_alone
 from expectations.run import Outcome, validate
 from expectations.suites import SUITES, find
 
@@ -326,6 +328,21 @@ def test_data_docs_show_every_suite_and_the_last_result_of_each(tmp_path: Path) 
     assert results == {"football_data_main", "predictions"}
     assert len(list((tmp_path / "pages" / "validations").rglob("*.html"))) == 2
     assert not stale.exists()
+    they_stand_alone(tmp_path / "pages")
+
+
+def they_stand_alone(pages: Path) -> None:
+    """Made so, the pages ask no server for anything, and the start page shows every suite and result with its verdict."""
+    stand_alone(pages)
+    for page in pages.rglob("*.html"):
+        asks = r'<script|<(?:img|iframe)[^>]+https?:|<link[^>]+https?:|@import|url\(["\']?https?:'
+        assert re.findall(asks, page.read_text("utf-8")) == [], page
+    start = (pages / "index.html").read_text("utf-8")
+    results = [path.relative_to(pages).as_posix() for path in (pages / "validations").rglob("*.html")]
+    links = ["../index.html", *results, *(f"expectations/{name}.html" for name in SUITES)]
+    assert sorted(re.findall('href="([^"]+)"', start)) == sorted(links)
+    verdicts = [start.count(f"<td>{verdict}</td>") for verdict in ("failed", "succeeded", "not yet")]
+    assert verdicts == [1, len(results) - 1, len(SUITES) - 2]
 
 
 def test_data_docs_before_the_first_result_show_the_suites(tmp_path: Path) -> None:

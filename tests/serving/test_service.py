@@ -6,10 +6,12 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from litestar import Litestar, get
 from litestar.testing import TestClient
 from openapi_spec_validator import validate
@@ -17,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.database import Urls
 from serving.app import create_app
+from serving.cli import reference
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.settings import Settings
@@ -345,3 +348,30 @@ def test_the_page_says_that_an_edition_is_simulated_and_where_its_documentation_
         assert "<strong>The matches of this edition are simulated.</strong>" in page
         assert 'href="http://127.0.0.1:9/docs?a&amp;b"' in page
         assert json.loads(client.get("/schema/openapi.json").content)["externalDocs"]["url"] == "http://127.0.0.1:9/docs?a&b"
+
+
+def test_the_reference_is_written_as_static_pages_without_a_running_service(secret_file: Path, tmp_path: Path) -> None:
+    environment = {
+        "API_DATABASE_URL": NOWHERE,
+        "JWT_SECRET_FILE": str(secret_file),
+        "DOCS_DIR": str(tmp_path),
+        "API_URL": "http://127.0.0.1:8123",
+    }
+    result = CliRunner().invoke(reference, env=environment)
+    assert result.exit_code == 0, result.output
+    document = json.loads((tmp_path / "api" / "openapi.json").read_bytes())
+    validate(document)
+    page = (tmp_path / "api" / "index.html").read_text("utf-8")
+    assert not re.search(r"<script|<img|<link|@import|url\(|\son\w+=", page)
+    assert {'href="openapi.json"', 'href="../index.html"'} <= set(re.findall(r'href="[^"]+"', page))
+    assert "curl -s http://127.0.0.1:8123/v1/auth/token" in page
+    for item in document["paths"].values():
+        for operation in item.values():
+            assert f'<h3 id="{operation["operationId"]}">' in page
+    assert sorted(path.name for path in (tmp_path / "api").iterdir()) == ["index.html", "openapi.json"]
+
+
+def test_without_a_folder_the_reference_says_what_is_missing() -> None:
+    result = CliRunner().invoke(reference, env={"DOCS_DIR": ""})
+    assert result.exit_code == 1
+    assert "DOCS_DIR is not set: name the FOLDER" in result.output

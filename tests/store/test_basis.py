@@ -10,7 +10,7 @@ from pipelines.settings import Settings
 from pipelines.sources import football_data
 from pipelines.sources.protocol import Delivery
 from pipelines.store import basis, bronze
-from pipelines.store.landing import Landing
+from pipelines.store.landing import FolderLanding
 from pipelines.store.warehouse import Warehouse
 
 KEY = "mmz4281/2324/E0.csv"
@@ -50,7 +50,7 @@ def test_loaded_from_the_landing_zone_bronze_is_as_it_was(
     original: Warehouse, database: Urls, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The same tables emptied and filled again: bad versions in between decide which lines stand, and since when."""
-    landing = Landing(tmp_path_factory.mktemp("landing"))
+    landing = FolderLanding(tmp_path_factory.mktemp("landing"))
     for content in CONTENTS:
         landing.put(content.encode())
     before, versions = original.read(ROWS), basis.versions(Warehouse(database.reader), through=10**9)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.store.landing import Landing, LandingDamaged
+from pipelines.store.landing import FolderLanding, LandingDamaged
 
 
 def kept(root: Path) -> list[Path]:
@@ -21,14 +21,14 @@ def kept(root: Path) -> list[Path]:
 @settings(max_examples=50, deadline=None)
 @given(content=st.binary(max_size=2000))
 def test_what_is_put_comes_back_under_its_digest(content: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    landing = Landing(tmp_path_factory.mktemp("landing"))
+    landing = FolderLanding(tmp_path_factory.mktemp("landing"))
     digest = landing.put(content)
     assert digest == hashlib.sha256(content).hexdigest()
     assert landing.get(digest) == content
 
 
 def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
-    landing = Landing(tmp_path)
+    landing = FolderLanding(tmp_path)
     digest = landing.put(b"content")
     (path,) = kept(tmp_path)
     before = path.stat()
@@ -38,13 +38,13 @@ def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
 
 
 def test_files_are_fanned_out_and_cannot_be_written_by_accident(tmp_path: Path) -> None:
-    digest = Landing(tmp_path).put(b"content")
+    digest = FolderLanding(tmp_path).put(b"content")
     path = tmp_path / digest[:2] / digest[2:4] / digest
     assert path.stat().st_mode & 0o777 == 0o444
 
 
 def test_damage_is_noticed_and_mended_by_the_next_put(tmp_path: Path) -> None:
-    landing = Landing(tmp_path)
+    landing = FolderLanding(tmp_path)
     digest = landing.put(b"content")
     (path,) = kept(tmp_path)
     path.chmod(0o644)
@@ -57,7 +57,7 @@ def test_damage_is_noticed_and_mended_by_the_next_put(tmp_path: Path) -> None:
 
 def test_bytes_never_put_are_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Landing(tmp_path).get("0" * 64)
+        FolderLanding(tmp_path).get("0" * 64)
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        Landing(tmp_path).put(b"content")
+        FolderLanding(tmp_path).put(b"content")
     assert kept(tmp_path) == []
 
 
@@ -74,9 +74,9 @@ def test_killed_in_the_middle_of_a_write_no_half_file_bears_a_digest(tmp_path: P
     program = """
         import os, signal, sys
         from pathlib import Path
-        from pipelines.store.landing import Landing
+        from pipelines.store.landing import FolderLanding
         os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
-        Landing(Path(sys.argv[1])).put(b"content")
+        FolderLanding(Path(sys.argv[1])).put(b"content")
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(program), str(tmp_path)], check=False)
     assert done.returncode == -9

@@ -17,7 +17,7 @@ from pipelines.commands.quarantine import quarantine_group
 from pipelines.sources import football_data, football_data_file
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.store import bronze, file_versions, quarantine
-from pipelines.store.landing import Landing
+from pipelines.store.landing import FolderLanding, Landing
 from pipelines.store.quarantine import Replayed, Which
 from pipelines.store.warehouse import Warehouse
 
@@ -73,7 +73,7 @@ def warehouse(database: Urls) -> Warehouse:
 
 @pytest.fixture
 def landing(tmp_path: Path) -> Landing:
-    return Landing(tmp_path / "landing")
+    return FolderLanding(tmp_path / "landing")
 
 
 def load(warehouse: Warehouse, landing: Landing, *contents: bytes, key: str = E0, parse=parse_as_it_was) -> None:
