@@ -121,8 +121,8 @@ def unaccepted_rows(
 ) -> tuple[pd.DataFrame, list[int]]:
     """The standing rows of all files of these layouts whose latest usable version no expectation has accepted yet.
 
-    Returns the frame (`columns` as for a suite: its column to the names that column may have in a file) and the file
-    versions to `accept` where the verdict is good.
+    Returns the frame (`file` and `line_number`, then `columns` as for a suite: its column to the names that column may have in a
+    file) and the file versions to `accept` where the verdict is good.
     """
     with warehouse.connect() as connection:
         found = connection.execute(
@@ -144,7 +144,7 @@ def unaccepted_rows(
     )
     query = sql.SQL(
         """
-        select {} from {}
+        select source || '/' || key as file, line_number, {} from {}
         join unnest(%(sources)s::text[], %(keys)s::text[]) as file (source, key) using (source, key)
         where until_version is null
         """

@@ -84,6 +84,11 @@ def test_one_bad_price_in_a_first_round_is_shown_as_a_warning_and_stops_nothing(
     assert result.description == "football_data_main, warnings only: AvgH (expect_column_values_to_match_regex)"
     (failure,) = table(result.metadata["failures"].value)
     assert (failure["severity"], failure["n_failing"], failure["examples"]) == ("warning", "1", "['#']")
+    (row,) = table(result.metadata["failing rows"].value)
+    shown = ("fails", "file", "line_number", "HomeTeam", "AvgH")
+    assert [row[name] for name in shown] == [
+        *("AvgH: expect_column_values_to_match_regex", f"football_data/{E0}", "5", "Home 3", "#")
+    ]
     again = quality.checks[0](settings=settings, bronze=warehouse)
     assert isinstance(again, dg.AssetCheckResult)
     assert again.description == "no file changed"
