@@ -54,7 +54,7 @@ def _start_page(settings: Settings) -> str:
     simulated = " (simulated data: these clubs and matches do not exist)" if settings.is_simulated else ""
     parts = {
         "dbt/index.html": ("The warehouse", "every table and column, and how they come from each other"),
-        "expectations/index.html": ("Data quality", "what is expected of the data, and the last verdicts"),
+        "expectations/index.html": ("Data quality", "what is expected of the data, and the verdicts of the last days"),
         **{f"{name}.html": (name.capitalize(), content) for name, (_, content) in TEXTS.items()},
     }
     items = "\n".join(f'<li><a href="{link}">{title}</a>: {content}' for link, (title, content) in parts.items())

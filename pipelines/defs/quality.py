@@ -28,7 +28,7 @@ def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetChec
     from expectations.worker import judge
 
     outcome = judge(suite, frame[[name for name in find(suite).columns if name in frame]])
-    outcome.save(settings.state_dir / "verdicts")
+    outcome.save(settings.state_dir / "verdicts", datetime.now(UTC))
     failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
     complaint = f"{suite}: {failed}" if outcome.is_blocking else f"{suite}, warnings only: {failed}"
     return dg.AssetCheckResult(
