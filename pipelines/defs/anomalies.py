@@ -48,11 +48,12 @@ def season_checks(settings: dg.ResourceParam[Settings], warehouse: dg.ResourcePa
     # When a line came is told by the clock, in a rehearsal too.
     seasons = season_days.recent(warehouse, (now - RUNNING).date(), pd.Timestamp.now("UTC") - CHANGED)
     found = judge(season_days.sums(warehouse, seasons, EARLIER), seasons, now.date()) if seasons else []
-    yield _result("seasons_are_like_those_before", [each for each in found if each.what != SILENCE])
-    yield _result("results_are_as_fresh_as_in_seasons_before", [each for each in found if each.what == SILENCE])
+    yield told("seasons_are_like_those_before", [each for each in found if each.what != SILENCE])
+    yield told("results_are_as_fresh_as_in_seasons_before", [each for each in found if each.what == SILENCE])
 
 
-def _result(name: str, judged: Collection[Judgement]) -> dg.AssetCheckResult:
+def told(name: str, judged: Collection[Judgement]) -> dg.AssetCheckResult:
+    """What was judged as a check: a warning with the anomalies as a table, where there are any."""
     anomalies = [each for each in judged if each.is_anomaly]
     n_seasons = len({(each.competition_id, each.season) for each in judged})
     return dg.AssetCheckResult(

@@ -1,5 +1,6 @@
 """What the checks of bronze say in the Dagster UI, on small files in a real database."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,8 @@ import dagster as dg
 import pytest
 
 from deploy.database import Urls
-from pipelines.defs import ingestion, quality, schema_changes
+from pipelines.defs import anomalies, ingestion, quality, schema_changes
+from pipelines.forecast.anomalies import Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file
 from pipelines.sources.protocol import Delivery
@@ -118,4 +120,18 @@ def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_
     assert result.description == "columns of 1 files differ from before: 1 new"
     assert table(result.metadata["changes"].value) == [
         {"source": "football_data", "key": E0, "compared_with": "version 1", "kind": "new", "column": "BFEH"}
+    ]
+
+
+def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_are_left_out() -> None:
+    few = Judgement("E0", 2023, "matches so far", 190.0, 247.0, 570.0, n_matches=190, n_earlier=10)
+    usual = Judgement("D1", 2023, "goals a match", 3.1, 2.4, math.inf, n_matches=150, n_earlier=10)
+    result = anomalies.told("seasons_are_like_those_before", [few, usual])
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "E0 2023: matches so far 190, expected at least 247"
+    assert table(result.metadata["anomalies"].value) == [
+        {
+            **{"competition": "E0", "season": "2023", "what": "matches so far", "found": "190", "at least": "247"},
+            **{"at most": "570", "matches": "190", "seasons before": "10"},
+        }
     ]
