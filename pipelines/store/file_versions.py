@@ -201,17 +201,20 @@ def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
     )
 
 
-def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str]]]:
-    """`source, key, version, header` of the two latest versions of each file that have one."""
+def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str], str, dict[str, str]]]:
+    """`source, key, version, header, layout, kinds` of each file's latest version with a header and the usable one before it."""
     with warehouse.connect() as connection:
         return connection.execute(
             """
-            select source, key, version, header
+            select source, key, version, header, layout, coalesce(kinds, '{}')
             from (
-                select source, key, version, header, row_number() over (partition by source, key order by version desc) as n_later
+                select
+                    *,
+                    row_number() over (partition by source, key order by version desc) as nth,
+                    row_number() over (partition by source, key, state = 'refused' order by version desc) as nth_of_its_kind
                 from bronze.source_file where header is not null
             ) as known
-            where n_later <= 2
+            where nth = 1 or state <> 'refused' and nth_of_its_kind <= 2
             order by source, key, version
             """
         ).fetchall()

@@ -1,7 +1,7 @@
 """What the checks of bronze say in the Dagster UI, on small files in a real database."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,8 +38,8 @@ def warehouse(database: Urls) -> Warehouse:
     return Warehouse(database.ingest)
 
 
-def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0) -> None:
-    content = "".join(f"{line}\n" for line in (HEADER, *first_round(changes))).encode()
+def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0, more: Sequence[str] = ()) -> None:
+    content = "".join(f"{','.join((line, *more))}\n" for line in (HEADER, *first_round(changes))).encode()
     parsed = football_data_file.parse(content, football_data.expectation_of(key))
     with warehouse.connect() as connection:
         bronze.load(connection, Delivery("football_data", key, content, None, None, NOW), parsed, NOW)
@@ -121,6 +121,37 @@ def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_
     assert table(result.metadata["changes"].value) == [
         {"source": "football_data", "key": E0, "compared_with": "version 1", "kind": "new", "column": "BFEH"}
     ]
+
+
+def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse) -> None:
+    load(warehouse, {})
+    lacking = "".join(f"{line.replace('HomeTeam', 'Home team')}\n" for line in (HEADER, *first_round({}))).encode()
+    parsed = football_data_file.parse(lacking, football_data.expectation_of(E0))
+    with warehouse.connect() as connection:
+        loaded = bronze.load(connection, Delivery("football_data", E0, lacking, None, None, NOW), parsed, NOW)
+    assert (loaded.state, loaded.n_withdrawn) == ("refused", 0)
+    standing = warehouse.read("select count(*) as n from bronze.football_data_match where until_version is null")
+    assert standing["n"].tolist() == [10]
+    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert result.description == "columns of 1 files differ from before: 1 missing, 1 new, 1 required"
+    assert [(row["kind"], row["column"]) for row in table(result.metadata["changes"].value)] == [
+        *(("new", "Home team"), ("missing", "HomeTeam"), ("required", "HomeTeam or HT"))
+    ]
+    # The mended file is compared with the last one that was of use.
+    load(warehouse, {}, more=["Season"])
+    mended = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(mended, dg.AssetCheckResult)
+    assert mended.description == "columns of 1 files differ from before: 1 new"
+
+
+def test_statistics_that_became_text_are_announced(warehouse: Warehouse) -> None:
+    load(warehouse, {})
+    load(warehouse, {n: {"HS": "nine"} for n in range(10)})
+    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert result.description == "columns of 1 files differ from before: 1 re-typed"
+    assert [row["column"] for row in table(result.metadata["changes"].value)] == ["HS, from number to text"]
 
 
 def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_are_left_out() -> None:
