@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
+from pipelines.defs.agreement import sources_agree_on_results
 from pipelines.defs.anomalies import season_checks
 from pipelines.forecast import anomalies, contract
 from pipelines.settings import Settings
@@ -288,6 +290,19 @@ class TestIdentity:
         assert quotes.to_numpy().tolist() == [
             ["arg-2023-boca-river-1", "pinnacle", "closing", 4.0],
             ["arg-copa-2024-river-boca-1", "pinnacle", "pre_match", 3.5],
+        ]
+        # The line that speaks for the match says 1:0 on the 20th.
+        check = sources_agree_on_results(warehouse=Warehouse(world.urls.model))
+        assert isinstance(check, dg.AssetCheckResult)
+        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+        rows = [dict(record.data) for record in check.metadata["disagreements"].value.records]
+        names = ("match_on", "home_goals", "away_goals")
+        assert [
+            (row["other_source"], *(row[name] for name in names), *(row[f"other_{name}"] for name in names), row["differs"])
+            for row in rows
+        ] == [
+            ("inbox", "2024-01-20 00:00:00", "1", "0", "2024-01-20 00:00:00", "5", "5", "score"),
+            ("openfootball", "2024-01-20 00:00:00", "1", "0", "2024-01-21 00:00:00", "3", "3", "score and day"),
         ]
 
     def test_earlier_states_of_files_leave_no_trace(self, new_world: MakeWorld, known_world: Any) -> None:
