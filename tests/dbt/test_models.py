@@ -295,7 +295,9 @@ class TestIdentity:
         check = sources_agree_on_results(warehouse=Warehouse(world.urls.model))
         assert isinstance(check, dg.AssetCheckResult)
         assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
-        rows = [dict(record.data) for record in check.metadata["disagreements"].value.records]
+        shown = check.metadata["disagreements"]
+        assert isinstance(shown, dg.TableMetadataValue)
+        rows = [dict(record.data) for record in shown.records]
         names = ("match_on", "home_goals", "away_goals")
         assert [
             (row["other_source"], *(row[name] for name in names), *(row[f"other_{name}"] for name in names), row["differs"])
