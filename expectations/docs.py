@@ -1,4 +1,4 @@
-"""Great Expectations' Data Docs: the suites and their last results as static pages.
+"""Great Expectations' Data Docs: the suites and their kept results as static pages.
 
 Belongs here: building the pages from results that `run.Outcome.save` kept. Does not belong here: judging anything.
 """
@@ -8,12 +8,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from expectations.run import to_great_expectations
+from expectations.run import N_KEPT, RUN_NAME, to_great_expectations
 from expectations.suites import SUITES
 
 
 def build_data_docs(results: Path, folder: Path) -> Path:
-    """Build the pages anew, with every suite and the last result of each, and return their start page.
+    """Build the pages anew, with every suite and each result that is kept of it, and return their start page.
 
     Args:
         results: the folder into which outcomes were saved; it need not exist.
@@ -31,17 +31,17 @@ def build_data_docs(results: Path, folder: Path) -> Path:
         context.enable_analytics(False)
         for suite in SUITES.values():
             context.suites.add(to_great_expectations(suite, suite.rules))
-        for path in sorted(results.glob("*.json")):
+        for path in sorted(results.glob("*/*.json")):
             result = expectationSuiteValidationResultSchema.loads(path.read_text("utf-8"))
-            judged_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-            run = RunIdentifier(run_name=path.stem, run_time=judged_at)
+            judged_at = datetime.strptime(path.stem, RUN_NAME).replace(tzinfo=UTC)
+            run = RunIdentifier(run_name=result.suite_name, run_time=judged_at)
             key = ValidationResultIdentifier(ExpectationSuiteIdentifier(result.suite_name), run, "frame")
             context.validation_results_store.set(key, result)
         context.add_data_docs_site(
             "pages",
             {
                 "class_name": "SiteBuilder",
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "validation_results_limit": len(SUITES)},
+                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "validation_results_limit": N_KEPT * len(SUITES)},
                 "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.absolute())},
             },
         )

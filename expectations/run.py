@@ -8,6 +8,7 @@ only ones that know Great Expectations' API, which takes seconds to import: func
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 N_EXAMPLES: Final = 20
 """Rows shown of each failure."""
+
+N_KEPT: Final = 14
+"""Results kept of each suite: of the predictions, which are judged every day, a fortnight's."""
+
+RUN_NAME: Final = "%Y%m%dT%H%M%S.%fZ"
+"""How a kept result is called after its moment: in the order of time."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +45,16 @@ class Outcome:
     result: dict[str, Any]
     """Great Expectations' own form of the result, ready for JSON."""
 
-    def save(self, folder: Path) -> None:
-        """Keep the result where `docs.build_data_docs` finds it, in place of the suite's last one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.summary['suite']}.json").write_text(json.dumps(self.result), encoding="utf-8")
+    def save(self, folder: Path, judged_at: datetime) -> None:
+        """Keep the result where `docs.build_data_docs` finds it, beside the suite's last ones; the oldest beyond `N_KEPT` go."""
+        own = folder / self.summary["suite"]
+        own.mkdir(parents=True, exist_ok=True)
+        path = own / f"{judged_at.astimezone(UTC):{RUN_NAME}}.json"
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(self.result), encoding="utf-8")
+        draft.replace(path)
+        for old in sorted(own.glob("*.json"))[:-N_KEPT]:
+            old.unlink(missing_ok=True)
 
 
 def validate(suite_name: str, frame: pd.DataFrame) -> Outcome:

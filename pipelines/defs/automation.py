@@ -8,17 +8,20 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.defs.agreement import sources_agree_on_results
+from pipelines.defs.anomalies import season_checks
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.backup_automation import backup, restore_drill
 from pipelines.defs.training import MODELS_OF
 
-_EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups("operations")
+_BESIDE = dg.AssetSelection.checks(season_checks, sources_agree_on_results)
+_EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups("operations") - _BESIDE
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
 _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
 _BEHIND = dg.AssetSelection.assets(["forecast", "season_outlook"], ["published", "ledger_verification"])
 _BACKTEST = dg.AssetSelection.assets(BACKTEST)
-_DATA = dg.AssetSelection.groups("bronze", "silver", "gold") | dg.AssetSelection.assets(["forecast", "match_rating"])
+_DATA = (dg.AssetSelection.groups("bronze", "silver", "gold") - _BESIDE) | dg.AssetSelection.assets(["forecast", "match_rating"])
 
 build = dg.define_asset_job(
     "build",
@@ -32,11 +35,14 @@ day = dg.define_asset_job(
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 outlook = dg.define_asset_job(
-    "outlook", selection=_BEHIND, description="How the seasons under way may end; that the ledger is what it was."
+    "outlook",
+    selection=_BEHIND | _BESIDE,
+    description="How the seasons under way may end; that they are like those before, that sources agree, that the ledger "
+    "is what it was.",
 )
 rebuild = dg.define_asset_job(
     "rebuild",
-    selection=dg.AssetSelection.groups("silver", "gold") | dg.AssetSelection.assets(["forecast", "match_rating"]),
+    selection=(dg.AssetSelection.groups("silver", "gold") - _BESIDE) | dg.AssetSelection.assets(["forecast", "match_rating"]),
     description="Silver, gold and ratings of the files that are loaded: what `football reproduce` runs in a scratch edition.",
 )
 week = dg.define_asset_job(

@@ -94,6 +94,15 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         _raise_unless_successful(event)
 
 
+def compiled_query(node: Mapping[str, Any]) -> str:
+    """The query that dbt made of a test which has just run; `node` is the test in the manifest."""
+    own_file = Path(node["original_file_path"])
+    # A test of a column has no file of its own: dbt makes one in a folder with the name of the file that asks for it.
+    place = own_file if own_file.name == Path(node["path"]).name else own_file / node["path"]
+    file: Path = target_dir() / "run" / "compiled" / str(node["package_name"]) / place
+    return file.read_text(encoding="utf-8")
+
+
 def _run(arguments: Sequence[str], target: Path, callbacks: list[Any]) -> "dbtRunnerResult":
     from dbt.cli.main import dbtRunner
 

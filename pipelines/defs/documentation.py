@@ -59,7 +59,7 @@ def start_page(settings: Settings) -> str:
     parts = {
         "api/index.html": ("The API", "every address of the service, what it takes and what it answers"),
         "dbt/index.html": ("The warehouse", "every table and column, and how they come from each other"),
-        "expectations/index.html": ("Data quality", "what is expected of the data, and the last verdicts"),
+        "expectations/index.html": ("Data quality", "what is expected of the data, and the verdicts of the last days"),
         **{f"{name}.html": (name.capitalize(), content) for name, (_, content) in TEXTS.items()},
     }
     # The API's reference is the service's own work (`football reference`), and may be missing where no service was ever started.

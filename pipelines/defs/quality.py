@@ -4,8 +4,10 @@ Belongs here: which suite judges which rows. The suites are in `expectations`; i
 seconds and happens only when there is something to judge.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -17,22 +19,39 @@ from pipelines.store.warehouse import Warehouse
 
 
 def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetCheckResult:
-    """The suite's verdict on a frame, what failed as a table; kept in the edition's folder for Data Docs.
+    """The suite's verdict on a frame, what failed as a table and the failing rows as another; kept for Data Docs.
 
-    Where nothing but warnings failed the result says so and stops no run.
+    Of the frame the suite sees its own columns; others, such as where a row comes from, are shown beside them. Where nothing
+    but warnings failed the result says so and stops no run.
     """
+    from expectations.suites import find
     from expectations.worker import judge
 
-    outcome = judge(suite, frame)
-    outcome.save(settings.state_dir / "verdicts")
+    outcome = judge(suite, frame[[name for name in find(suite).columns if name in frame]])
+    outcome.save(settings.state_dir / "verdicts", datetime.now(UTC))
     failed = ", ".join(f"{failure['column']} ({failure['expectation']})" for failure in outcome.failures)
     complaint = f"{suite}: {failed}" if outcome.is_blocking else f"{suite}, warnings only: {failed}"
     return dg.AssetCheckResult(
         passed=outcome.passed,
         severity=dg.AssetCheckSeverity.ERROR if outcome.is_blocking else dg.AssetCheckSeverity.WARN,
         description=f"{len(frame)} rows meet the suite {suite}" if outcome.passed else complaint,
-        metadata={**outcome.summary, "failures": table_metadata(pd.DataFrame(outcome.failures))},
+        metadata={
+            **outcome.summary,
+            "failures": table_metadata(pd.DataFrame(outcome.failures)),
+            "failing rows": table_metadata(_failing_rows(outcome.failures, frame), limit=500),
+        },
     )
+
+
+def _failing_rows(failures: Sequence[Mapping[str, Any]], frame: pd.DataFrame) -> pd.DataFrame:
+    """The first rows that fail each expectation, which of them they fail first."""
+    found = [
+        frame.loc[failure["rows"]].assign(fails=f"{failure['column']}: {failure['expectation']}")
+        for failure in failures
+        if failure["rows"]
+    ]
+    rows = pd.concat(found) if found else frame.iloc[:0].assign(fails="")
+    return rows[["fails", *frame.columns]]
 
 
 @dataclass(frozen=True)

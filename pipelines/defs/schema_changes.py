@@ -20,8 +20,11 @@ from pipelines.store.warehouse import Warehouse
     description="The columns of each file are those of its version before, and of a new season's those of the season before.",
 )
 def columns_are_as_they_were(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-    """A warning with what is new, missing or in another order. A file without what a match needs is refused when it is read."""
-    known = [Header(source, key, version, tuple(names)) for source, key, version, names in file_versions.headers(bronze)]
+    """A warning with what is new, missing, in another order or of another kind, and what a match needs and a file lacks."""
+    known = [
+        Header(source, key, version, tuple(names), layout, kinds)
+        for source, key, version, names, layout, kinds in file_versions.headers(bronze)
+    ]
     changes = announced(known)
     kinds = Counter(change.kind for change in changes)
     n_files = len({(change.source, change.key) for change in changes})

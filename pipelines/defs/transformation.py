@@ -12,8 +12,9 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
-from pipelines.defs.dbt import Dbt
+from pipelines.defs.dbt import Dbt, compiled_query
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.manifest import DBT_DIR, project_digest, target_dir
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
@@ -45,6 +46,9 @@ MANIFEST = json.loads(PROJECT.manifest_path.read_bytes())
 _LEAVES_A_CORE = dg.AssetKey(["silver", "int_price"]).to_python_identifier()
 """The output after which PostgreSQL works for the most part on one model at a time, and so on one core."""
 
+N_FAILING_ROWS = 50
+"""Shown of each test that fails or warns."""
+
 
 @dbt_assets(manifest=MANIFEST, project=PROJECT, dagster_dbt_translator=Translator(), name="transformation")
 @under_policy
@@ -70,12 +74,28 @@ def transformation(
         arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
     silver.begin(digest, anew=not is_as_made)
     for event in dbt.build(arguments, context, MANIFEST, Translator(), PROJECT):
+        if isinstance(event, dg.AssetCheckResult) and not event.passed:
+            event = _with_failing_rows(event, silver)  # noqa: PLW2901
         if isinstance(event, dg.Output) and event.output_name == _LEAVES_A_CORE:
             # This process only waits for PostgreSQL: what the next steps need is imported meanwhile.
             Thread(target=_import_for_learning, args=[context.job_name == "build"], daemon=True).start()
         yield event
     if not context.is_subset:
         silver.end(digest)
+
+
+def _with_failing_rows(result: dg.AssetCheckResult, silver: Silver) -> dg.AssetCheckResult:
+    """What a dbt test complains of, as a table: its own query, asked once more."""
+    unique_id = str(result.metadata["unique_id"].value)
+    rows = silver.first_rows(compiled_query(MANIFEST["nodes"][unique_id]), N_FAILING_ROWS)
+    return dg.AssetCheckResult(
+        passed=result.passed,
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        severity=result.severity,
+        description=result.description,
+        metadata={**result.metadata, "failing rows": table_metadata(rows)},
+    )
 
 
 def _import_for_learning(is_training: bool) -> None:

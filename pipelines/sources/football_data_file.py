@@ -7,13 +7,15 @@ Belongs here: what a file should hold, its columns, and the verdict on each line
 import re
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Final
 
 from pipelines.sources.cells import Watch
+from pipelines.sources.kinds import kinds, stride
 from pipelines.sources.lines import read_lines, split_cells
 from pipelines.sources.protocol import (
     FIRST_SEASON,
@@ -48,6 +50,22 @@ class Expectation:
     layout: Layout | None = None
     competition: str | None = None
     days: tuple[int, int] | None = None
+
+
+NEEDED: Final[Mapping[Layout, tuple[tuple[str, ...], ...]]] = MappingProxyType(
+    {
+        "main": (("Div",), ("Date",), ("HomeTeam", "HT"), ("AwayTeam", "AT"), ("FTHG",), ("FTAG",)),
+        "new": (("Country",), ("Date",), ("Home",), ("Away",), ("HG",), ("AG",)),
+        "fixtures": (("Div",), ("Date",), ("HomeTeam", "HT"), ("AwayTeam", "AT")),
+        "new_fixtures": (("Country",), ("Date",), ("Home",), ("Away",)),
+    }
+)
+"""The columns without which no line of a file is a match, each with the names that it may have."""
+
+
+def lacking(names: Collection[str], layout: Layout) -> list[str]:
+    """Those of `NEEDED` that are not among the names, with all their own: `HomeTeam or HT`."""
+    return [" or ".join(column) for column in NEEDED.get(layout, ()) if not set(column) & set(names)]
 
 
 @dataclass(frozen=True)
@@ -136,17 +154,19 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
         if n_above == len(lines.complete):
             raise Unfit("no_header")
         columns = _read_header(first, expected.layout)
-        sorter = _Sorter(columns, expected, first)
+        sorter = _Sorter(columns, expected, first, len(lines.complete))
         for number, line in enumerate(lines.complete[n_above + 1 :], start=n_above + 2):
             sorter.take(number, line)
         sorter.reject_foreign()
     except Unfit as fault:
-        return refuse(expected.layout or "main", lines.n_lines, fault, first)
+        layout = expected.layout or "main"
+        names = _names_of_table(first, layout) if fault.reason == "no_header" else None
+        return refuse(layout, lines.n_lines, fault, first, names)
     quarantined = sorter.quarantined
     if lines.cut is not None:
         quarantined.append(set_aside(lines.n_lines, Unfit("broken_off"), content=lines.cut))
     are_fixtures = expected.layout is None and columns.layout == "main" and not sorter.n_scored
-    layout: Layout = "fixtures" if are_fixtures else columns.layout
+    layout = "fixtures" if are_fixtures else columns.layout
     return ParsedFile(
         layout=layout,
         state="intact" if lines.cut is None else "truncated",
@@ -158,6 +178,7 @@ def parse(content: bytes, expected: Expectation) -> ParsedFile:
         n_header=1,
         n_blank=n_above + sorter.n_blank,
         unusable=sorter.watch.unusable(layout, sorter.rows),
+        kinds=kinds(columns.names, sorter.sample),
     )
 
 
@@ -184,15 +205,26 @@ def _read_header(line: str, expected: Layout | None) -> _Columns:
     return columns
 
 
+def _names_of_table(line: str, layout: Layout) -> tuple[str, ...] | None:
+    """The columns of a file that lacks some of what a match needs; None where it has hardly any of it, and is no such table."""
+    try:
+        names = column_names(split_cells(line))
+    except ValueError:
+        return None
+    return names if len(lacking(names, layout)) <= len(NEEDED[layout]) // 2 else None
+
+
 class _Sorter:
     """Sorts the lines below a header into rows, quarantine and blanks."""
 
-    def __init__(self, columns: _Columns, expected: Expectation, header_line: str) -> None:
+    def __init__(self, columns: _Columns, expected: Expectation, header_line: str, n_lines: int) -> None:
         self.rows: list[Row] = []
         self.quarantined: list[QuarantinedLine] = []
         self.n_blank = 0
         self.n_scored = 0
+        self.sample: list[list[str]] = []
         self.watch = Watch(columns.layout, columns.names)
+        self._stride = stride(n_lines)
         self._columns = columns
         self._expected = expected
         self._header_line = header_line
@@ -209,6 +241,8 @@ class _Sorter:
             cells = self._split(line)
             n_cells = len(cells)
             cells += [""] * (len(self._columns.names) - n_cells)
+            if number % self._stride == 0:
+                self.sample.append(cells)
             home, away = cells[self._columns.home].strip(), cells[self._columns.away].strip()
             match = (self._judge(cells, n_cells, home, away), home, away)
             named = self._name(cells, may_have_blanks=_may_have_blank_cells(line))

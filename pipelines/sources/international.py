@@ -8,13 +8,14 @@ away_score, tournament, city, country, neutral`; scores after extra time, `NA` w
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from pipelines.sources.cells import INTERNATIONAL_COUNTS, Watch
 from pipelines.sources.http import Web
+from pipelines.sources.kinds import kinds, stride
 from pipelines.sources.lines import read_lines, split_cells
 from pipelines.sources.protocol import (
     Fetched,
@@ -74,10 +75,12 @@ def parse(content: bytes) -> ParsedFile:
     try:
         names = _read_header(content, header_line)
     except Unfit as fault:
-        return refuse("international", lines.n_lines, fault, header_line)
+        return refuse("international", lines.n_lines, fault, header_line, _names_of_table(header_line, fault))
     rows: list[Row] = []
     quarantined: list[QuarantinedLine] = []
     seen: set[tuple[tuple[str, str], ...]] = set()
+    sample: list[list[str]] = []
+    every = stride(len(lines.complete))
     n_blank = 0
     watch = Watch("international", INTERNATIONAL_COUNTS)
     for number, line in enumerate(lines.complete[1:], start=2):
@@ -87,6 +90,8 @@ def parse(content: bytes) -> ParsedFile:
         named: dict[str, str] = {}
         try:
             named = _name(names, line)
+            if number % every == 0:
+                sample.append([named.get(name, "") for name in names])
             _judge(named)
             identity = tuple(named.items())
             if identity in seen:
@@ -112,7 +117,21 @@ def parse(content: bytes) -> ParsedFile:
         n_header=1,
         n_blank=n_blank,
         unusable=watch.unusable("international", rows),
+        kinds=kinds(names, sample),
     )
+
+
+def lacking(names: Collection[str]) -> list[str]:
+    """The needed columns that are not among the names."""
+    return [name for name in NEEDED if name not in names]
+
+
+def _names_of_table(line: str, fault: Unfit) -> tuple[str, ...] | None:
+    """The columns of a file that lacks some needed ones; None where it has hardly any, and is another kind of file."""
+    if fault.reason != "no_header":
+        return None
+    names = tuple(cell.strip() for cell in _split(line))
+    return names if len(lacking(names)) <= len(NEEDED) // 2 else None
 
 
 def _read_header(content: bytes, line: str) -> tuple[str, ...]:
@@ -122,7 +141,7 @@ def _read_header(content: bytes, line: str) -> tuple[str, ...]:
     if content[:1024].lstrip().lower().startswith((b"<!doctype", b"<html")):
         raise Unfit("html")
     names = tuple(cell.strip() for cell in _split(line))
-    if len(set(names)) < len(names) or not set(NEEDED) <= set(names):
+    if len(set(names)) < len(names) or lacking(names):
         raise Unfit("no_header", line[:100])
     return names
 

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -234,7 +234,8 @@ class ParsedFile:
     """One file taken apart. Every line is header, row, quarantined or blank: `is_reconciled` says that none got lost.
 
     `n_lines` is counted on the bytes, independently of the rest. `header` holds the keys of `cells` in file order.
-    `unusable` are cells of the rows: their lines are matches all the same.
+    `unusable` are cells of the rows: their lines are matches all the same. `kinds` tells of what kind the values of a column
+    are, by lines whether they are matches or not. A refused file has a `header` if it is a table that lacks what a match needs.
     """
 
     layout: Layout
@@ -247,6 +248,7 @@ class ParsedFile:
     n_header: int
     n_blank: int
     unusable: Sequence[UnusableCell] = ()
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n_quarantined(self) -> int:
@@ -290,10 +292,12 @@ def set_aside(
     return QuarantinedLine(line_number, n_lines, fault.reason, explanation.replace("\0", "\N{SYMBOL FOR NULL}"), shown, teams)
 
 
-def refuse(layout: Layout, n_lines: int, fault: Unfit, content: str | None = None) -> ParsedFile:
+def refuse(
+    layout: Layout, n_lines: int, fault: Unfit, content: str | None = None, header: tuple[str, ...] | None = None
+) -> ParsedFile:
     """A file of which nothing can be used: one entry stands for all its lines."""
     entry = set_aside(None, fault, content=content, n_lines=n_lines)
-    return ParsedFile(layout, "refused", None, None, (), (entry,), n_lines, 0, 0)
+    return ParsedFile(layout, "refused", None, header, (), (entry,), n_lines, 0, 0)
 
 
 def bounded(lines: Iterable[QuarantinedLine]) -> list[QuarantinedLine]:

@@ -1,35 +1,42 @@
-"""What changed in the columns of a source's files: new, missing, in another order.
+"""What changed in the columns of a source's files: new, missing, in another order, of another kind, or needed and not there.
 
-Belongs here: which file's header a new one is compared with, and the comparison. Does not belong here: what a file needs to be
-read at all; a parser refuses a file without that.
+Belongs here: which file's columns a new one's are compared with, and the comparison. Does not belong here: what a file needs to
+be read at all; a parser knows that, and refuses a file without it.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
+from pipelines.sources import football_data_file, international
 from pipelines.sources.football_data import season_of
+from pipelines.sources.protocol import Layout
 
-Kind = Literal["new", "missing", "re-ordered"]
+Kind = Literal["new", "missing", "re-ordered", "re-typed", "required"]
 
 _SEASON: Final = re.compile(r"(.*/)(\d{4})(/[^/]+)")
 
 
 @dataclass(frozen=True)
 class Header:
-    """The column names of a file version, in the file's order."""
+    """The column names of a file version, in the file's order, its layout, and the kinds of its columns' values that are told."""
 
     source: str
     key: str
     version: int
     names: tuple[str, ...]
+    layout: str = "main"
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A column of `key` that is not as in `compared_with`: an earlier version of it, or the season before of its competition."""
+    """A column of `key` that is not as in `compared_with`: an earlier version of it, or the season before of its competition.
+
+    A `required` one no match can do without: the file is refused, and what stood before it stands.
+    """
 
     source: str
     key: str
@@ -60,9 +67,11 @@ def announced(headers: Iterable[Header]) -> list[Change]:
     for file, header in sorted(newest.items()):
         if len(versions[file]) > 1:
             earlier = versions[file][-2]
-            changes += compare(header, earlier.names, f"version {earlier.version}")
+            changes += compare(header, earlier, f"version {earlier.version}")
         elif file in before and file not in followed:
-            changes += compare(header, before[file].names, before[file].key)
+            changes += compare(header, before[file], before[file].key)
+        else:
+            changes += _required(header, "no file before")
     return changes
 
 
@@ -79,9 +88,9 @@ def predecessors(headers: Iterable[Header]) -> Mapping[tuple[str, str], Header]:
     return before
 
 
-def compare(header: Header, before: Sequence[str], compared_with: str) -> list[Change]:
+def compare(header: Header, before: Header, compared_with: str) -> list[Change]:
     """What differs. Nameless columns and further ones of a name already there are leftovers of spreadsheets, and no news."""
-    now, then = _named(header.names), _named(before)
+    now, then = _named(header.names), _named(before.names)
 
     def change(kind: Kind, column: str) -> Change:
         return Change(header.source, header.key, compared_with, kind, column)
@@ -92,7 +101,21 @@ def compare(header: Header, before: Sequence[str], compared_with: str) -> list[C
     if kept_now != kept_then:
         moved = next(new for new, old in zip(kept_now, kept_then, strict=True) if new != old)
         changes.append(change("re-ordered", f"from {moved} on"))
-    return changes
+    changes += [
+        change("re-typed", f"{name}, from {before.kinds[name]} to {header.kinds[name]}")
+        for name in kept_now
+        if name in header.kinds and header.kinds[name] != before.kinds.get(name, header.kinds[name])
+    ]
+    return changes + _required(header, compared_with)
+
+
+def _required(header: Header, compared_with: str) -> list[Change]:
+    lacking = international.lacking(header.names) if header.layout == "international" else _lacking(header)
+    return [Change(header.source, header.key, compared_with, "required", column) for column in lacking]
+
+
+def _lacking(header: Header) -> list[str]:
+    return football_data_file.lacking(header.names, cast("Layout", header.layout))
 
 
 def _named(names: Sequence[str]) -> list[str]:

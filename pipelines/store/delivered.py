@@ -4,7 +4,7 @@ Belongs here: structural types only. `store` must not know `sources`, so the val
 are described here by what they have, and the type checker sees that they fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -92,3 +92,5 @@ class ParsedFile(Protocol):
     def n_quarantined(self) -> int: ...
     @property
     def unusable(self) -> Sequence[UnusableCell]: ...
+    @property
+    def kinds(self) -> Mapping[str, str]: ...

@@ -55,6 +55,7 @@ def encode(delivery: Delivery, parsed: ParsedFile) -> Encoded:
             "layout": parsed.layout,
             "encoding": parsed.encoding,
             "header": None if parsed.header is None else msgspec.json.encode(parsed.header).decode(),
+            "kinds": msgspec.json.encode(parsed.kinds).decode() if parsed.kinds else None,
             "n_lines": parsed.n_lines,
             "n_header": parsed.n_header,
             "n_loaded": len(parsed.rows),

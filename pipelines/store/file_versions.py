@@ -145,8 +145,8 @@ def unaccepted_rows(
 ) -> tuple[pd.DataFrame, list[int]]:
     """The standing rows of all files of these layouts whose latest usable version no expectation has accepted yet.
 
-    Returns the frame (`columns` as for a suite: its column to the names that column may have in a file) and the file
-    versions to `accept` where the verdict is good.
+    Returns the frame (`file` and `line_number`, then `columns` as for a suite: its column to the names that column may have in a
+    file) and the file versions to `accept` where the verdict is good.
     """
     with warehouse.connect() as connection:
         found = connection.execute(
@@ -168,7 +168,7 @@ def unaccepted_rows(
     )
     query = sql.SQL(
         """
-        select {} from {}
+        select source || '/' || key as file, line_number, {} from {}
         join unnest(%(sources)s::text[], %(keys)s::text[]) as file (source, key) using (source, key)
         where until_version is null
         """
@@ -225,17 +225,20 @@ def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
     )
 
 
-def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str]]]:
-    """`source, key, version, header` of the two latest versions of each file that have one."""
+def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str], str, dict[str, str]]]:
+    """`source, key, version, header, layout, kinds` of each file's latest version with a header and the usable one before it."""
     with warehouse.connect() as connection:
         return connection.execute(
             """
-            select source, key, version, header
+            select source, key, version, header, layout, coalesce(kinds, '{}')
             from (
-                select source, key, version, header, row_number() over (partition by source, key order by version desc) as n_later
+                select
+                    *,
+                    row_number() over (partition by source, key order by version desc) as nth,
+                    row_number() over (partition by source, key, state = 'refused' order by version desc) as nth_of_its_kind
                 from bronze.source_file where header is not null
             ) as known
-            where n_later <= 2
+            where nth = 1 or state <> 'refused' and nth_of_its_kind <= 2
             order by source, key, version
             """
         ).fetchall()

@@ -296,7 +296,8 @@ class _File:
             """
             update bronze.source_file
             set
-                layout = %(layout)s, encoding = %(encoding)s, header = %(header)s, state = %(state)s, accepted_at = null,
+                layout = %(layout)s, encoding = %(encoding)s, header = %(header)s, kinds = %(kinds)s,
+                state = %(state)s, accepted_at = null,
                 n_lines = %(n_lines)s, n_header = %(n_header)s, n_loaded = %(n_loaded)s,
                 n_quarantined = %(n_quarantined)s, n_blank = %(n_blank)s
             where file_id = %(file_id)s

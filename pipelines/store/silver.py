@@ -1,13 +1,14 @@
 """What made `silver` and `gold`, of which files, and whether it got to its end.
 
-Belongs here: a note at the schema, kept where the tables are, so that a restored database and its note agree. Their content
-is dbt's alone.
+Belongs here: a note at the schema, kept where the tables are, so that a restored database and its note agree; and looking at what
+dbt's queries find. Their content is dbt's alone.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
+import pandas as pd
 import psycopg
 from psycopg import sql
 
@@ -61,6 +62,16 @@ class Silver:
         with psycopg.connect(self.url) as connection:
             row = connection.execute("select coalesce(max(file_id), 0) from bronze.source_file").fetchone()
         self._write(_MADE.format(digest, row[0] if row else 0))
+
+    def first_rows(self, query: str, limit: int) -> pd.DataFrame:
+        """The first rows of what dbt compiled, as their owner; where that fails or takes ten seconds, a frame that says why."""
+        limited = sql.SQL("select * from ({}\n) as found limit {}").format(sql.SQL(query), limit)
+        try:
+            with psycopg.connect(self.url, options="-c timezone=UTC -c statement_timeout=10s") as connection:
+                cursor = connection.execute(limited)
+                return pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description or ()])
+        except psycopg.Error as error:
+            return pd.DataFrame({"not shown, because": [str(error)]})
 
     def _note(self) -> str:
         with psycopg.connect(self.url) as connection:

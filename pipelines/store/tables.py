@@ -38,6 +38,7 @@ source_file = sa.Table(
     ),
     sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
     sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),
+    sa.Column("kinds", JSONB, comment="column name to the kind of its values, such as number; null where none could be told"),
     sa.Column(
         "state", sa.Text, nullable=False, comment="intact, truncated, shrunk or refused; only intact versions withdraw rows"
     ),

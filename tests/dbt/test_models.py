@@ -6,10 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
-from pipelines.forecast import contract
+from pipelines.defs.agreement import sources_agree_on_results
+from pipelines.defs.anomalies import season_checks
+from pipelines.forecast import anomalies, contract
+from pipelines.settings import Settings
+from pipelines.store import season_days
+from pipelines.store.warehouse import Warehouse
 
 Row = Mapping[str, object]
 MakeWorld = Callable[[], Any]
@@ -112,6 +118,49 @@ class TestContract:
     def test_the_project_s_own_unit_and_data_tests_hold(self, known_world: Any) -> None:
         """One invocation for all of them."""
         known_world.invoke(["test"])
+
+
+class TestSeasonDays:
+    def test_sums_of_a_day_are_those_of_its_matches_and_prices(self, known_world: Any) -> None:
+        """Computed anew, in Python, from what gold shows."""
+        warehouse = Warehouse(known_world.urls.model)
+        found = season_days.sums(warehouse, [("E0", 2023)], 1).groupby("season")[list(anomalies.SUMS)].sum()
+        matches = warehouse.read("select * from gold.fct_match join gold.feat_market using (match_id) where season = 2023")
+        inverse = 1 / matches[[f"pre_match_odds_{outcome}" for outcome in ("home", "draw", "away")]].to_numpy()
+        chances = inverse / inverse.sum(axis=1, keepdims=True)
+        loss, difference = -np.log(chances), (matches["home_goals"] - matches["away_goals"]).to_numpy()
+        outcome = 1 - np.sign(difference).astype(int)
+        entropy = (chances * loss).sum(axis=1)
+        expected = {
+            "n_matches": 20,
+            "n_home_wins": (difference > 0).sum(),
+            "n_decided": (difference != 0).sum(),
+            "n_goals": (matches["home_goals"] + matches["away_goals"]).sum(),
+            **dict.fromkeys(("n_priced_before", "n_priced_at_closing", "n_priced"), 20),
+            "margin": (inverse.sum(axis=1) - 1).sum(),
+            "log_loss": loss[np.arange(20), outcome].sum(),
+            "entropy": entropy.sum(),
+            "variance": ((chances * loss**2).sum(axis=1) - entropy**2).sum(),
+        }
+        assert found.index.tolist() == [2022, 2023]
+        assert found.loc[2023].to_dict() == pytest.approx(expected)
+
+    def test_a_season_is_recent_by_its_last_result_or_by_when_a_line_of_it_came(self, known_world: Any) -> None:
+        """The world was loaded on 1 February 2024, its last match played in September 2023."""
+        warehouse = Warehouse(known_world.urls.model)
+        later, both = datetime(2024, 2, 2, tzinfo=UTC), [("E0", 2022), ("E0", 2023)]
+        assert season_days.recent(warehouse, date(2023, 8, 1), later) == [("E0", 2023)]
+        assert season_days.recent(warehouse, date(2024, 1, 1), datetime(2024, 2, 1, tzinfo=UTC)) == both
+        assert season_days.recent(warehouse, date(2024, 1, 1), later) == []
+
+    def test_both_checks_are_told_with_a_table(self, known_world: Any) -> None:
+        """Of two seasons there is nothing to learn limits from."""
+        settings = Settings.read({"DATA_CUTOFF": "2023-09-30T12:00Z"})
+        results = list(season_checks(settings=settings, warehouse=Warehouse(known_world.urls.model)))
+        assert [(each.check_name, each.passed, each.description) for each in results] == [
+            ("seasons_are_like_those_before", True, "0 seasons are like those before"),
+            ("results_are_as_fresh_as_in_seasons_before", True, "0 seasons are like those before"),
+        ]
 
 
 class TestPointInTime:
@@ -242,6 +291,21 @@ class TestIdentity:
             ["arg-2023-boca-river-1", "pinnacle", "closing", 4.0],
             ["arg-copa-2024-river-boca-1", "pinnacle", "pre_match", 3.5],
         ]
+        # The line that speaks for the match says 1:0 on the 20th.
+        check = sources_agree_on_results(warehouse=Warehouse(world.urls.model))
+        assert isinstance(check, dg.AssetCheckResult)
+        assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+        shown = check.metadata["disagreements"]
+        assert isinstance(shown, dg.TableMetadataValue)
+        rows = [dict(record.data) for record in shown.records]
+        names = ("match_on", "home_goals", "away_goals")
+        assert [
+            (row["other_source"], *(row[name] for name in names), *(row[f"other_{name}"] for name in names), row["differs"])
+            for row in rows
+        ] == [
+            ("inbox", "2024-01-20 00:00:00", "1", "0", "2024-01-20 00:00:00", "5", "5", "score"),
+            ("openfootball", "2024-01-20 00:00:00", "1", "0", "2024-01-21 00:00:00", "3", "3", "score and day"),
+        ]
 
     def test_earlier_states_of_files_leave_no_trace(self, new_world: MakeWorld, known_world: Any) -> None:
         """Half a season, another price and another spelling first, then the final files: the same gold, row for row."""
@@ -362,3 +426,13 @@ def test_the_whole_corpus_arrives_once(new_world: MakeWorld, corpus: Any) -> Non
     )
     assert clubs.issuperset(apart)
     assert len(clubs) == 1_146
+
+    # Of the seasons with three before them in their league, the five that the rule calls anomalies were cut short or enlarged.
+    warehouse = Warehouse(world.urls.model)
+    seasons = season_days.recent(warehouse, date(1993, 1, 1), datetime(2100, 1, 1, tzinfo=UTC))
+    judged = anomalies.judge(season_days.sums(warehouse, seasons, anomalies.EARLIER), seasons, date(2024, 7, 1))
+    assert (len(seasons), len({(each.competition_id, each.season) for each in judged})) == (777, 668)
+    assert [(each.competition_id, each.season, each.what) for each in judged if each.is_anomaly] == [
+        (competition, season, anomalies.MATCHES)
+        for competition, season in (("ARG", 2016), ("G1", 2001), ("IRL", 2020), ("SC2", 2020), ("SC3", 2020))
+    ]

@@ -1,6 +1,7 @@
 """What the checks of bronze say in the Dagster UI, on small files in a real database."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import dagster as dg
 import pytest
 
 from deploy.database import Urls
-from pipelines.defs import ingestion, quality, schema_changes
+from pipelines.defs import anomalies, ingestion, quality, schema_changes
+from pipelines.forecast.anomalies import Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file
 from pipelines.sources.protocol import Delivery
@@ -36,8 +38,8 @@ def warehouse(database: Urls) -> Warehouse:
     return Warehouse(database.ingest)
 
 
-def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0) -> None:
-    content = "".join(f"{line}\n" for line in (HEADER, *first_round(changes))).encode()
+def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0, more: Sequence[str] = ()) -> None:
+    content = "".join(f"{','.join((line, *more))}\n" for line in (HEADER, *first_round(changes))).encode()
     parsed = football_data_file.parse(content, football_data.expectation_of(key))
     with warehouse.connect() as connection:
         bronze.load(connection, Delivery("football_data", key, content, None, None, NOW), parsed, NOW)
@@ -84,6 +86,11 @@ def test_one_bad_price_in_a_first_round_is_shown_as_a_warning_and_stops_nothing(
     assert result.description == "football_data_main, warnings only: AvgH (expect_column_values_to_match_regex)"
     (failure,) = table(result.metadata["failures"].value)
     assert (failure["severity"], failure["n_failing"], failure["examples"]) == ("warning", "1", "['#']")
+    (row,) = table(result.metadata["failing rows"].value)
+    shown = ("fails", "file", "line_number", "HomeTeam", "AvgH")
+    assert [row[name] for name in shown] == [
+        *("AvgH: expect_column_values_to_match_regex", f"football_data/{E0}", "5", "Home 3", "#")
+    ]
     again = quality.checks[0](settings=settings, bronze=warehouse)
     assert isinstance(again, dg.AssetCheckResult)
     assert again.description == "no file changed"
@@ -113,4 +120,49 @@ def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_
     assert result.description == "columns of 1 files differ from before: 1 new"
     assert table(result.metadata["changes"].value) == [
         {"source": "football_data", "key": E0, "compared_with": "version 1", "kind": "new", "column": "BFEH"}
+    ]
+
+
+def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse) -> None:
+    load(warehouse, {})
+    lacking = "".join(f"{line.replace('HomeTeam', 'Home team')}\n" for line in (HEADER, *first_round({}))).encode()
+    parsed = football_data_file.parse(lacking, football_data.expectation_of(E0))
+    with warehouse.connect() as connection:
+        loaded = bronze.load(connection, Delivery("football_data", E0, lacking, None, None, NOW), parsed, NOW)
+    assert (loaded.state, loaded.n_withdrawn) == ("refused", 0)
+    standing = warehouse.read("select count(*) as n from bronze.football_data_match where until_version is null")
+    assert standing["n"].tolist() == [10]
+    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert result.description == "columns of 1 files differ from before: 1 missing, 1 new, 1 required"
+    assert [(row["kind"], row["column"]) for row in table(result.metadata["changes"].value)] == [
+        *(("new", "Home team"), ("missing", "HomeTeam"), ("required", "HomeTeam or HT"))
+    ]
+    # The mended file is compared with the last one that was of use.
+    load(warehouse, {}, more=["Season"])
+    mended = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(mended, dg.AssetCheckResult)
+    assert mended.description == "columns of 1 files differ from before: 1 new"
+
+
+def test_statistics_that_became_text_are_announced(warehouse: Warehouse) -> None:
+    load(warehouse, {})
+    load(warehouse, {n: {"HS": "nine"} for n in range(10)})
+    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert result.description == "columns of 1 files differ from before: 1 re-typed"
+    assert [row["column"] for row in table(result.metadata["changes"].value)] == ["HS, from number to text"]
+
+
+def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_are_left_out() -> None:
+    few = Judgement("E0", 2023, "matches so far", 190.0, 247.0, 570.0, n_matches=190, n_earlier=10)
+    usual = Judgement("D1", 2023, "goals a match", 3.1, 2.4, math.inf, n_matches=150, n_earlier=10)
+    result = anomalies.told("seasons_are_like_those_before", [few, usual])
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert result.description == "E0 2023: matches so far 190, expected at least 247"
+    assert table(result.metadata["anomalies"].value) == [
+        {
+            **{"competition": "E0", "season": "2023", "what": "matches so far", "found": "190", "at least": "247"},
+            **{"at most": "570", "matches": "190", "seasons before": "10"},
+        }
     ]

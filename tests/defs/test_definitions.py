@@ -67,6 +67,13 @@ def test_a_backtest_is_a_job_of_its_own_and_what_it_learns_from_is_the_day_befor
     assert _steps(definitions, "data") < _steps(definitions, "day")
 
 
+def test_seasons_and_sources_are_compared_behind_the_publication_where_nobody_waits(definitions: dg.Definitions) -> None:
+    compared = {"anomalies", "gold__fct_match_sources_agree_on_results"}
+    assert compared < _steps(definitions, "outlook")
+    for job in ("build", "day", "week", "data", "rebuild", "docs"):
+        assert not compared & _steps(definitions, job)
+
+
 def test_the_first_build_trains_what_is_quick_and_the_week_every_set(definitions: dg.Definitions) -> None:
     def trained(job: str) -> set[str]:
         keys = definitions.resolve_job_def(job).asset_layer.selected_asset_keys

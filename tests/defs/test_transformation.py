@@ -1,6 +1,7 @@
 """dbt as Dagster runs it, on a real PostgreSQL: the whole project, a part of it, and a project that fails."""
 
 import json
+from datetime import UTC, datetime
 
 import dagster as dg
 import psycopg
@@ -9,6 +10,9 @@ import pytest
 from deploy.database import Urls
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings
+from pipelines.sources import football_data, football_data_file
+from pipelines.sources.protocol import Delivery
+from pipelines.store import bronze
 from pipelines.store.silver import Silver
 from tests.defs.openlineage import RUN_EVENT
 
@@ -32,6 +36,17 @@ class Project:
         return dg.materialize([transformation], selection=selection, instance=instance, resources=resources, raise_on_error=False)
 
 
+X9 = "mmz4281/2324/X9.csv"
+
+
+def load_a_division_nobody_knows(urls: Urls) -> None:
+    content = b"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR\nX9,12/08/2023,One,Two,1,0,H\nX9,12/08/2023,Three,Four,0,0,D\n"
+    now = datetime(2024, 1, 1, tzinfo=UTC)
+    parsed = football_data_file.parse(content, football_data.expectation_of(X9))
+    with psycopg.connect(urls.ingest) as connection:
+        bronze.load(connection, Delivery("football_data", X9, content, None, None, now), parsed, now)
+
+
 @pytest.fixture
 def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
     ensure_manifest()
@@ -43,15 +58,24 @@ def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(database)
 
 
-def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: Project) -> None:
+def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: Project, database: Urls) -> None:
+    load_a_division_nobody_knows(database)
     with dg.DagsterInstance.ephemeral() as instance:
         whole = project.run(instance=instance)
         models_are_told_to_a_lineage_server(instance, whole.dagster_run)
     assert whole.success
     made = {event.asset_key.to_user_string() for event in whole.get_asset_materialization_events() if event.asset_key}
     assert {"silver/competition", "silver/int_match", "gold/fct_match", "gold/feat_match"} <= made
-    checks = {evaluation.check_name for evaluation in whole.get_asset_check_evaluations()}
-    assert {"a_club_never_plays_itself", "unique_competition_competition_id"} <= checks
+    checks = {evaluation.check_name: evaluation for evaluation in whole.get_asset_check_evaluations()}
+    assert {"a_club_never_plays_itself", "unique_competition_competition_id"} <= checks.keys()
+    unknown = checks["lines_of_competitions_nobody_knows"]
+    assert (unknown.passed, unknown.severity) == (False, dg.AssetCheckSeverity.WARN)
+    shown = unknown.metadata["failing rows"]
+    assert isinstance(shown, dg.TableMetadataValue)
+    assert [dict(record.data) for record in shown.records] == [
+        {"source": "football_data", "key": X9, "division": "X9", "country": "None", "league": "None", "n_lines": "2"}
+    ]
+    assert all(evaluation.passed for name, evaluation in checks.items() if name != unknown.check_name)
     project.silver.require_whole()
 
     part = project.run(dg.AssetSelection.assets(COMPETITION).without_checks())

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from expectations.cli import commands
 from expectations.docs import build_data_docs
 from expectations.offline import stand_alone
-from expectations.run import Outcome, validate
+from expectations.run import N_KEPT, Outcome, validate
 from expectations.suites import SUITES, find
 
 N = 20
@@ -309,24 +310,25 @@ def test_an_unknown_suite_is_refused_with_the_names_of_those_there_are() -> None
         find("odds")
 
 
-def test_data_docs_show_every_suite_and_the_last_result_of_each(tmp_path: Path) -> None:
+def test_data_docs_show_every_suite_and_its_results_of_the_last_days_but_no_older_ones(tmp_path: Path) -> None:
     bad = texts("football_data_main")
     bad.loc[[3, 11], "FTR"] = "X"
-    validate("football_data_main", texts("football_data_main")).save(tmp_path / "results")
-    validate("football_data_main", bad).save(tmp_path / "results")
-    validate("predictions", predictions()).save(tmp_path / "results")
+    begin = datetime(2026, 11, 1, 6, tzinfo=UTC)
+    validate("football_data_main", bad).save(tmp_path / "results", begin)
+    validate("football_data_main", texts("football_data_main")).save(tmp_path / "results", begin + timedelta(days=1))
+    daily = validate("predictions", predictions())
+    for day in range(N_KEPT + 3):
+        daily.save(tmp_path / "results", begin + timedelta(days=day))
     stale = tmp_path / "pages" / "stale.html"
     stale.parent.mkdir()
     stale.write_text("of an earlier build")
-    index = build_data_docs(tmp_path / "results", tmp_path / "pages")
-    assert "football_data_main" in index.read_text("utf-8")
+    index = build_data_docs(tmp_path / "results", tmp_path / "pages").read_text("utf-8")
     assert sorted(path.stem for path in (tmp_path / "pages" / "expectations").glob("*.html")) == sorted(SUITES)
-    results = {
-        path.relative_to(tmp_path / "pages" / "validations").parts[0]
-        for path in (tmp_path / "pages" / "validations").rglob("*.html")
-    }
-    assert results == {"football_data_main", "predictions"}
-    assert len(list((tmp_path / "pages" / "validations").rglob("*.html"))) == 2
+    pages = [path.relative_to(tmp_path / "pages") for path in (tmp_path / "pages" / "validations").rglob("*.html")]
+    days = {suite: sorted(path.parts[3][6:8] for path in pages if path.parts[1] == suite) for suite in SUITES}
+    assert days["football_data_main"] == ["01", "02"]
+    assert days["predictions"] == [f"{day:02}" for day in range(4, N_KEPT + 4)]
+    assert all(path.as_posix() in index for path in pages)
     assert not stale.exists()
     they_stand_alone(tmp_path / "pages")
 

@@ -354,7 +354,10 @@ def test_rows_wait_for_the_expectations_until_their_version_is_accepted(
     load(connection, file(line(2, score=",,")), key="fixtures.csv")
     columns = {"home": ["HomeTeam", "HT"], "odds": ["B365H"]}
     frame, file_ids = file_versions.unaccepted_rows(warehouse, ["main"], columns)
-    assert sorted(frame.fillna("").to_numpy().tolist()) == [["Aris", ""], ["Home 1", "2.5"]]
+    assert sorted(frame.fillna("").to_numpy().tolist()) == [
+        ["football_data/mmz4281/0001/G1.csv", 2, "Aris", ""],
+        [f"football_data/{E0}", 2, "Home 1", "2.5"],
+    ]
     assert sorted(file_ids) == [first.file_id, second.file_id]
     file_versions.accept(warehouse, [first.file_id], NOW)
     frame, file_ids = file_versions.unaccepted_rows(warehouse, ["main"], columns)

@@ -46,3 +46,11 @@ def test_a_dbt_that_outlived_its_run_is_ended_before_another_begins(database: Ur
             stray.execute("select 1")
         assert other.execute("select 1").fetchone() == (1,)
         stray.close()
+
+
+def test_what_a_query_finds_is_shown_in_part_and_a_query_that_fails_says_why(database: Urls) -> None:
+    silver = Silver(database.transform)
+    found = silver.first_rows("-- a comment\nselect n as place from generate_series(1, 9) as n -- and another", 3)
+    assert found.to_dict("list") == {"place": [1, 2, 3]}
+    failed = silver.first_rows("select 1 / 0", 3)
+    assert failed.to_dict("list") == {"not shown, because": ["division by zero"]}
