@@ -11,7 +11,7 @@ from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
 from serving.identity.acting import actor
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, page
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
@@ -22,6 +22,7 @@ from serving.store.pins import Pins
     "/publications",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(Publication),
     tags=["publication"],
     summary="List the publications",
     description="The latest first, and which of them is served: the latest, unless an operator pinned an earlier one. "
