@@ -19,6 +19,7 @@ ADDRESSES = {
     "/v1/matches/{match_id}/predictions": "/v1/matches/m1/predictions",
     "/v1/models/{model_name}/evidence": "/v1/models/results/evidence",
     "/v1/predictions": "/v1/predictions",
+    "/v1/publication/checks": "/v1/publication/checks",
     "/v1/publications": "/v1/publications",
     "/v1/record": "/v1/record",
     "/v1/record/predictions": "/v1/record/predictions",
