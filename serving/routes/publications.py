@@ -93,7 +93,7 @@ async def pin_publication(
     """Pin one."""
     if (pin := await pins.pin(data.publication_id, data.reason, request.user.account_id, actor(request))) is None:
         raise NotFoundException("There is no publication of this number.")
-    await current.refresh()  # whoever pinned it sees it at once; the other workers ask within a second
+    await current.catch_up()  # whoever pinned it sees it at once; the other workers ask within a second
     return pin
 
 
@@ -112,4 +112,4 @@ async def release_publication(
     """Release it."""
     if not await pins.release(actor(request)):
         raise NotFoundException("No publication is pinned.")
-    await current.refresh()
+    await current.catch_up()
