@@ -73,6 +73,11 @@ class Answer:
         }
         self._sent: dict[str, Sent] = {}
 
+    @property
+    def n_encodings(self) -> int:
+        """In how many encodings it lies ready."""
+        return len(self._sent)
+
     def sent(self, headers: Iterable[tuple[bytes, bytes]]) -> Sent:
         """What a client with these headers gets: the body in an encoding it takes, or 304 without it where it has it."""
         accepted = known = b""
@@ -120,6 +125,19 @@ def cacheable(
 ) -> Response[Any]:
     """The body with its entity tag, compressed if the client likes, or 304 where `If-None-Match` shows that the client has it."""
     return Answer(body, media_type, headers).response(request)
+
+
+def tabular(
+    request: Request[Any, Any, Any],
+    answer: Struct,
+    rows: Iterable[Struct],
+    kind: type[Struct],
+    headers: dict[str, str] | None = None,
+) -> Response[Any]:
+    """The answer as JSON, or its `rows` as CSV, whichever `Accept` prefers."""
+    if wants_csv(request):
+        return cacheable(request, to_csv(kind, rows), CSV, headers)
+    return cacheable(request, to_json(answer), JSON, headers)
 
 
 def wants_csv(request: Request[Any, Any, Any]) -> bool:
@@ -175,7 +193,7 @@ def _cell(value: Any) -> Any:
         return str(value).lower()
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, dict):
+    if isinstance(value, dict | list):
         return json.encode(value).decode()
     # A spreadsheet runs a cell that begins like a formula; names of clubs never do.
     return "'" + value if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value

@@ -87,6 +87,16 @@ class CurrentPublication:
             self._asking = asyncio.create_task(self._ask())
         await asyncio.shield(self._asking)
 
+    async def catch_up(self) -> None:
+        """The same for whoever just changed which it is: a question that was under way may have been answered before.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        if self._asking is not None:
+            await asyncio.wait([self._asking])
+        await self.refresh()
+
     async def follow(self, announced: Callable[[float], Awaitable[None]]) -> None:
         """Keep up for ever: `announced` waits at most so many seconds, less if a publication is announced meanwhile."""
         while True:

@@ -36,6 +36,7 @@ class ReadyAnswers:
         self._current = current
         self._fixed_moment = settings.data_cutoff
         self._hit, self._miss = metrics.looked_up("answer")
+        self._encoded, self._not_encoded = metrics.looked_up("encoding")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -54,7 +55,9 @@ class ReadyAnswers:
         for guard in handler.resolve_guards():
             await guard(connection, handler)
         self._hit.inc()
+        n_before = answer.n_encodings
         status, headers, body = answer.sent(scope["headers"])
+        (self._encoded if answer.n_encodings == n_before else self._not_encoded).inc()
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -110,7 +111,29 @@ class Metrics:
         if shared_dir():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(_Moment(self._current, self._standing))
+        now = _Moment(self._current, self._standing)
+        return generate_latest(registry) + generate_latest(_HitRatios(registry)) + generate_latest(now)
+
+
+class _HitRatios:
+    """How much of what is looked for each layer of cache has, since the start: reckoned from what all workers counted."""
+
+    def __init__(self, counted: CollectorRegistry) -> None:
+        self._counted = counted
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauge."""
+        ratios = GaugeMetricFamily("serving_cache_hit_ratio", "Hits among the looks into a cache.", labels=["layer"])
+        hits: dict[str, float] = defaultdict(float)
+        looks: dict[str, float] = defaultdict(float)
+        for family in self._counted.collect():
+            for sample in family.samples if family.name == "serving_cache_lookups" else ():
+                if sample.name.endswith("_total"):
+                    looks[sample.labels["layer"]] += sample.value
+                    hits[sample.labels["layer"]] += sample.value * (sample.labels["outcome"] == "hit")
+        for layer, n in looks.items():
+            ratios.add_metric([layer], hits[layer] / n if n else float("nan"))
+        yield ratios
 
 
 class _Moment:

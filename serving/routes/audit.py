@@ -9,7 +9,7 @@ from litestar.params import QueryParameter
 
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, TEXT, after, next_cursor, page
 from serving.routes.predictions import moment
 from serving.schemas.audit import AuditEntry, AuditPage
@@ -22,6 +22,7 @@ TO_AUDIT: Final = Permission.ADMINISTER
     "/audit",
     opt=allow(TO_AUDIT),
     security=BEARER,
+    operation_class=also_csv(AuditEntry),
     tags=["audit"],
     summary="List the audit",
     description="Every write of the service, the latest first: who, what, when, from where, and what was there before and after. "

@@ -1,11 +1,14 @@
 """What handlers say about themselves in the OpenAPI document, beyond their types."""
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.spec import SecurityRequirement
+from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema, SecurityRequirement
+from msgspec import Struct, structs
 
+from serving.answers import CSV
 from serving.identity.roles import Permission
 from serving.schemas import Problem
 
@@ -15,6 +18,20 @@ BEHIND: Final = Permission.ANALYSE
 """What is asked of those who look at what stands behind a forecast: evidence, lineage, each settled prediction."""
 
 NOT_MODIFIED: Final = {304: ResponseSpec(data_container=None, description="The client has this answer already.")}
+
+
+def also_csv(kind: type[Struct]) -> type[Operation]:
+    """Of a list that is told as CSV too, a row for each of `kind`: a handler's types speak of JSON alone."""
+    columns = ",".join(field.encode_name for field in structs.fields(kind))
+
+    @dataclass
+    class AlsoCsv(Operation):
+        def __post_init__(self) -> None:
+            answer = (self.responses or {})["200"]
+            if isinstance(answer, OpenAPIResponse) and answer.content is not None:
+                answer.content[CSV] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING), example=columns + "\n")
+
+    return AlsoCsv
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

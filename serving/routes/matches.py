@@ -8,13 +8,13 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter, QueryParameter
 from msgspec.structs import asdict
 
-from serving.answers import cacheable, to_json
+from serving.answers import cacheable, tabular, to_json
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, moment_after, next_cursor, page
 from serving.routes.predictions import moment
-from serving.schemas.matches import History, Match, MatchAnswer, MatchPage, MatchRow, Team, TeamAnswer, TeamPage
+from serving.schemas.matches import History, IssuedPrediction, Match, MatchAnswer, MatchPage, MatchRow, Team, TeamAnswer, TeamPage
 from serving.store.matches import Matches, MatchFilters
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")]
@@ -27,6 +27,7 @@ CursorText = Annotated[
     "/teams",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(Team),
     tags=["matches"],
     summary="List the clubs",
     description="Every club that a match is known of, by id. `Accept: text/csv` gives CSV.",
@@ -85,6 +86,7 @@ async def get_team(
     "/matches",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(MatchRow),
     tags=["matches"],
     summary="List matches",
     description="Matches with their results and what was last said of them before kick-off, by kick-off. With `team` and "
@@ -162,10 +164,11 @@ async def get_match(
     "/matches/{match_id:str}/predictions",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(IssuedPrediction),
     tags=["matches"],
     summary="Get the history of a match's predictions",
     description="Everything that was ever issued of a match, in that order, each beside the one of its information set that it "
-    "took the place of.",
+    "took the place of. `Accept: text/csv` gives CSV.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_history(
@@ -178,7 +181,7 @@ async def get_history(
     await _known(matches, match_id)
     predictions = await matches.history(match_id)
     answer = History(is_simulated=await _is_simulated(current), match_id=match_id, predictions=predictions)
-    return cacheable(request, to_json(answer))
+    return tabular(request, answer, predictions, IssuedPrediction)
 
 
 async def _known(matches: Matches, match_id: str) -> Match:

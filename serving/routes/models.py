@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from serving.answers import cacheable, to_json
+from serving.answers import cacheable, tabular, to_json
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import TEXT
-from serving.schemas.models import EvidenceAnswer, ModelsAnswer
+from serving.schemas.models import Evidence, EvidenceAnswer, ModelsAnswer
 from serving.store.models import Models
 
 
@@ -37,9 +37,11 @@ async def list_models(
     "/models/{model_name:str}/evidence",
     opt=allow(BEHIND),
     security=BEARER,
+    operation_class=also_csv(Evidence),
     tags=["models"],
     summary="Get the evidence on a model",
-    description="Each decision whether a version was promoted, with its reasons and figures, the latest first.",
+    description="Each decision whether a version was promoted, with its reasons and figures, the latest first. "
+    "`Accept: text/csv` gives CSV.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_evidence(
@@ -53,4 +55,4 @@ async def get_evidence(
         raise NotFoundException("Nothing was decided of a model of this name.")
     await current.get()
     answer = EvidenceAnswer(is_simulated=current.is_simulated, model_name=model_name, evidence=evidence)
-    return cacheable(request, to_json(answer))
+    return tabular(request, answer, evidence, Evidence)

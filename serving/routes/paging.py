@@ -15,7 +15,7 @@ from litestar import Request, Response
 from litestar.exceptions import ValidationException
 from msgspec import DecodeError, Meta, Struct, json
 
-from serving.answers import CSV, JSON, cacheable, to_csv, to_json, wants_csv
+from serving.answers import tabular
 
 MAXIMUM_LIMIT: Final = 200
 TEXT: Final = r"^[^\x00-\x1f]+$"  # PostgreSQL's text knows no NUL
@@ -76,9 +76,7 @@ def page(
         given = {**filters, "limit": limit, "cursor": cursor}
         address = urlencode({name: value for name, value in given.items() if value is not None})
         headers["Link"] = f'<{request.url.path}?{address}>; rel="next"'
-    if wants_csv(request):
-        return cacheable(request, to_csv(kind, rows), CSV, headers)
-    return cacheable(request, to_json(answer), JSON, headers)
+    return tabular(request, answer, rows, kind, headers)
 
 
 def _digest(filters: Filters) -> str:

@@ -24,7 +24,7 @@ from serving.held import HeldPublication, Key, Row
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
 from serving.ready import FROM_MEMORY, key_of, seconds
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT
 from serving.schemas import Prediction, PredictionDetail, PredictionPage, Publication
 from serving.settings import Settings
@@ -105,6 +105,7 @@ class Query(Struct, frozen=True, kw_only=True):
     "/predictions",
     opt=allow(Permission.READ) | FROM_MEMORY,
     security=BEARER,
+    operation_class=also_csv(Prediction),
     tags=["predictions"],
     summary="List predictions",
     description="The coming matches of the publication being served, by kick-off. `Accept: text/csv` gives CSV; the header "

@@ -7,14 +7,14 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from msgspec.structs import asdict
 
-from serving.answers import cacheable, to_json
+from serving.answers import tabular
 from serving.current import CurrentPublication
 from serving.held import HeldPublication
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.schemas import ManifestAnswer, ManifestSummary, PublicationAnswer
-from serving.schemas.lineage import ChecksAnswer
+from serving.schemas.lineage import CheckResult, ChecksAnswer
 from serving.settings import Settings
 from serving.store.lineage import Lineages
 
@@ -65,10 +65,11 @@ async def get_manifest(current: NamedDependency[CurrentPublication]) -> Manifest
     "/publication/checks",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(CheckResult),
     tags=["publication"],
     summary="Get what the checks said of the current publication",
     description="Each check of the tables behind the publication, in the last run that made or confirmed it: dbt's tests, the "
-    "expectations, that every line is accounted for. Those that found something come first.",
+    "expectations, that every line is accounted for. Those that found something come first. `Accept: text/csv` gives CSV.",
     responses=NOT_MODIFIED | problems(401, 403, 404, 503),
 )
 async def get_checks(
@@ -78,7 +79,7 @@ async def get_checks(
     publication = (await _served(current)).publication
     checks = await lineages.checks(publication.publication_id)
     answer = ChecksAnswer(is_simulated=publication.is_simulated, publication_id=publication.publication_id, checks=checks)
-    return cacheable(request, to_json(answer))
+    return tabular(request, answer, checks, CheckResult)
 
 
 async def _served(current: CurrentPublication) -> HeldPublication:

@@ -11,7 +11,7 @@ from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
 from serving.identity.acting import actor
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, page
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
@@ -22,6 +22,7 @@ from serving.store.pins import Pins
     "/publications",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(Publication),
     tags=["publication"],
     summary="List the publications",
     description="The latest first, and which of them is served: the latest, unless an operator pinned an earlier one. "
@@ -92,7 +93,7 @@ async def pin_publication(
     """Pin one."""
     if (pin := await pins.pin(data.publication_id, data.reason, request.user.account_id, actor(request))) is None:
         raise NotFoundException("There is no publication of this number.")
-    await current.refresh()  # whoever pinned it sees it at once; the other workers ask within a second
+    await current.catch_up()  # whoever pinned it sees it at once; the other workers ask within a second
     return pin
 
 
@@ -111,4 +112,4 @@ async def release_publication(
     """Release it."""
     if not await pins.release(actor(request)):
         raise NotFoundException("No publication is pinned.")
-    await current.refresh()
+    await current.catch_up()

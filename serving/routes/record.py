@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from serving.answers import CSV, cacheable, to_csv, to_json, wants_csv
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, moment_after, next_cursor, page
 from serving.schemas.record import RecordAnswer, ScoreboardRow, SettledPage, SettledPrediction, VerificationAnswer
 from serving.store.record import Record, RecordFilters
@@ -24,6 +24,7 @@ InformationSet = Annotated[
     "/record",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(ScoreboardRow),
     tags=["record"],
     summary="Get the record",
     description="The scores of the forecasts that were really issued, beside the closing odds of the same matches with 95 % "
@@ -54,6 +55,7 @@ async def get_record(
     "/record/predictions",
     opt=allow(BEHIND),
     security=BEARER,
+    operation_class=also_csv(SettledPrediction),
     tags=["record"],
     summary="List settled predictions",
     description="Each forecast that counts with its scores, by kick-off. `Accept: text/csv` gives CSV; the header `Link` then "

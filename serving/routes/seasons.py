@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter, QueryParameter
 
-from serving.answers import cacheable, to_json
+from serving.answers import tabular
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import TEXT
-from serving.schemas.seasons import SeasonAnswer
+from serving.schemas.seasons import SeasonAnswer, Standing
 from serving.store.seasons import Seasons
 
 
@@ -20,9 +20,11 @@ from serving.store.seasons import Seasons
     "/competitions/{competition_id:str}/season",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(Standing),
     tags=["matches"],
     summary="Get a season's table and outlook",
-    description="The table of the latest season, or of `season`, and for a season under way how it may end.",
+    description="The table of the latest season, or of `season`, and for a season under way how it may end. "
+    "`Accept: text/csv` gives the table.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_season(
@@ -50,4 +52,4 @@ async def get_season(
         n_relegated=outlook[1] if outlook else None,
         outlook=outlook[0] if outlook else None,
     )
-    return cacheable(request, to_json(answer))
+    return tabular(request, answer, table, Standing)

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import brotli
@@ -172,6 +173,21 @@ def test_a_ready_answer_asks_the_same_rights_as_any_other(urls: Urls, settings_f
     assert found["serving_requests_total", labels] == 2
     assert found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "hit"))] == 1
     assert found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "miss"))] == 1  # nothing was held yet
+
+
+def test_each_layer_of_cache_tells_its_own_hits(urls: Urls, settings_for: SettingsFor, bearer: Bearer) -> None:
+    """The answer that was ready in one encoding is made once in each other."""
+    with TestClient(create_app(settings_for(urls.api))) as client:
+        for encoding in ("identity", "br", "br", "gzip", "br"):
+            client.get("/v1/predictions", headers=bearer() | {"Accept-Encoding": encoding})
+        found = samples(client)
+    lookups = {
+        (layer, outcome): found["serving_cache_lookups_total", (("layer", layer), ("outcome", outcome))]
+        for layer, outcome in product(("answer", "encoding"), ("hit", "miss"))
+    }
+    assert lookups == {("answer", "hit"): 4, ("answer", "miss"): 1, ("encoding", "hit"): 2, ("encoding", "miss"): 2}
+    assert found["serving_cache_hit_ratio", (("layer", "answer"),)] == 0.8
+    assert found["serving_cache_hit_ratio", (("layer", "encoding"),)] == 0.5
 
 
 def test_without_the_database_reads_go_on_and_readiness_says_degraded(

@@ -1,0 +1,58 @@
+"""Lists as CSV: which there are is told by the OpenAPI document, and each is what the document says."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.serving.conftest import Client
+
+Ask = Callable[..., Any]
+
+ADDRESSES = {
+    "/v1/audit": "/v1/audit",
+    "/v1/competitions": "/v1/competitions",
+    "/v1/competitions/{competition_id}/season": "/v1/competitions/E0/season",
+    "/v1/matches": "/v1/matches",
+    "/v1/matches/{match_id}/predictions": "/v1/matches/m1/predictions",
+    "/v1/models/{model_name}/evidence": "/v1/models/results/evidence",
+    "/v1/predictions": "/v1/predictions",
+    "/v1/publication/checks": "/v1/publication/checks",
+    "/v1/publications": "/v1/publications",
+    "/v1/record": "/v1/record",
+    "/v1/record/predictions": "/v1/record/predictions",
+    "/v1/teams": "/v1/teams",
+}
+
+
+@pytest.fixture(scope="module")
+def columns(client: Client) -> dict[str, str]:
+    """By path, the first line that the document has as its example."""
+    paths = client.get("/schema/openapi.json").json()["paths"]
+    contents = {path: item["get"]["responses"]["200"].get("content", {}) for path, item in paths.items() if "get" in item}
+    return {path: content["text/csv"]["example"] for path, content in contents.items() if "text/csv" in content}
+
+
+def test_every_list_of_what_is_known_is_documented_as_csv(columns: dict[str, str]) -> None:
+    assert columns.keys() == ADDRESSES.keys()
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_list_as_csv_has_the_documented_columns_and_as_many_rows_as_in_json(
+    client: Client, bearer: Callable[..., dict[str, str]], columns: dict[str, str], path: str
+) -> None:
+    answer = client.get(ADDRESSES[path], headers=bearer("admin") | {"Accept": "text/csv"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    header, *rows = csv.reader(io.StringIO(answer.text))
+    assert ",".join(header) + "\n" == columns[path]
+    twin = client.get(ADDRESSES[path], headers=bearer("admin")).json()
+    assert len(rows) == len(next(value for value in twin.values() if isinstance(value, list)))
+    assert {len(row) for row in rows} <= {len(header)}
+
+
+def test_what_is_a_list_itself_is_json_in_its_cell(ask: Ask) -> None:
+    address = "/v1/models/results/evidence"
+    (row, *_) = csv.DictReader(io.StringIO(ask(address, {"Accept": "text/csv"}).text))
+    assert row["reasons"].startswith('["')
