@@ -79,6 +79,10 @@ bench-serving: install ## Requests a second and times of the service in this edi
 soak-serving: install ## The same with a soak of SOAK minutes, ten unless it is said
 	@$(MAKE) --no-print-directory bench-serving SOAK=$(or $(SOAK),10)
 
+.PHONY: db-report
+db-report: install ## What the database counted: slow statements, unused indexes, dead rows, connections, and each role's limit
+	@$(BIN)/football db-report
+
 .PHONY: docs
 docs: install ## Build the data documentation of the edition in service
 	@$(BIN)/football docs
