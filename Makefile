@@ -56,6 +56,7 @@ check: install ## Style, types, import rules, SQL, dbt project, lock file
 	$(BIN)/lint-imports
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	$(BIN)/python -m deploy.migrations.lint
 	PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv lock --check
 	@echo "All checks passed."
 
