@@ -25,7 +25,7 @@ NOT_OURS = {
 TAKEN_AS_THEY_ARE = {
     "0005": "adds the links to a ledger of thousands of rows, under its lock: nobody may add a row meanwhile",
     "0009": "the default served only to fill the rows that were there",
-    "0012": "takes away columns of a read model that is written anew by the next publication",
+    "0012": "takes away columns of ratings, which every run makes anew in full",
     "0020": "gives a table of some accounts its new roles",
 }
 """Revisions that installations have gone through: to change one would change nothing for them. New ones are not added here."""
