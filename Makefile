@@ -56,6 +56,7 @@ check: install ## Style, types, import rules, SQL, dbt project, lock file
 	$(BIN)/lint-imports
 	$(BIN)/dbt --quiet parse --project-dir dbt_project --profiles-dir dbt_project
 	cd dbt_project && ../$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models tests
+	$(BIN)/python -m deploy.migrations.lint
 	PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv lock --check
 	@echo "All checks passed."
 
@@ -78,6 +79,10 @@ bench-serving: install ## Requests a second and times of the service in this edi
 .PHONY: soak-serving
 soak-serving: install ## The same with a soak of SOAK minutes, ten unless it is said
 	@$(MAKE) --no-print-directory bench-serving SOAK=$(or $(SOAK),10)
+
+.PHONY: db-report
+db-report: install ## What the database counted: slow statements, unused indexes, dead rows, connections, and each role's limit
+	@$(BIN)/football db-report
 
 .PHONY: docs
 docs: install ## Build the documentation site of the edition in service: warehouse, data quality, texts and the API's reference

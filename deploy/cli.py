@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.judging import backtest, bench_pipeline, bench_serving, reproduce
+from deploy.judging import backtest, bench_pipeline, bench_serving, db_report, reproduce
 from deploy.settings import PROJECT_DIR, Settings, hand_on
 from deploy.terminal import built_mark, installation, step
 
@@ -321,7 +321,7 @@ def doctor() -> None:
 
 
 commands: list[click.Command] = [
-    backtest, bench_pipeline, bench_serving, reproduce, up, demo, run, stop,
+    backtest, bench_pipeline, bench_serving, db_report, reproduce, up, demo, run, stop,
     status, env, migrate_command, doctor,
 ]  # fmt: skip
 

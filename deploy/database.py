@@ -14,8 +14,9 @@ from psycopg import sql
 
 from deploy.local.secrets import Secrets
 
-ROLES = ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")
-"""`football_<name>`: the owner and migrator, the writers of some schemas each, the reader, two tools with their own databases."""
+ROLES = ("owner", "ingest", "transform", "model", "api", "reader", "monitor", "dagster", "mlflow")
+"""`football_<name>`: the owner and migrator, the writers of some schemas each, the reader, who reads the server's statistics
+and no table, two tools with their own databases."""
 
 WAREHOUSE_SCHEMAS = ("bronze", "forecast", "published", "app", "operations")
 """Owned by the migrator, shaped by migrations. A new one goes to the end: it is how an older database is known."""
@@ -26,7 +27,14 @@ DBT_SCHEMAS = ("silver", "gold")
 WRITERS = ("ingest", "transform", "model")
 """They load through temporary tables."""
 
-READERS = ("api", "reader")
+READERS = ("api", "reader", "monitor")
+
+EXTENSIONS = ("pg_stat_statements", "pgstattuple")
+"""What the monitor reads besides the server's own views, in the schema `public`."""
+
+STATISTICS = ("pg_read_all_stats", "pg_stat_scan_tables")
+"""What the monitor is a member of: everybody's statements and connections, and how much of a table is dead. Of pg_monitor's
+rights the one to read all settings is left out."""
 
 TOOLS = ("dagster", "mlflow")
 """They keep their tables in databases of their own."""
@@ -53,6 +61,7 @@ class Urls:
     model: str
     api: str
     reader: str
+    monitor: str
     dagster: str
     mlflow: str
 
@@ -99,8 +108,9 @@ def create(admin_url: str, name: str, secrets: Secrets) -> Urls:
             _create_role(admin, role, secrets.get(f"database-{role}"))
         for role in ("owner", *TOOLS):
             _create_database(admin, role, database_of(role, name))
-        with psycopg.connect(_with_database(admin_url, name), autocommit=True, connect_timeout=10) as warehouse:
+        with psycopg.connect(of_warehouse(admin_url, name), autocommit=True, connect_timeout=10) as warehouse:
             _create_schemas(warehouse, name)
+            _let_be_watched(warehouse)
     return edition
 
 
@@ -154,7 +164,9 @@ def _create_role(admin: psycopg.Connection, role: str, password: str) -> None:
         statement = "create role {} login password {}"
     elif _can_log_in(admin, name, password):
         return
-    admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(password)))
+    # Only its SCRAM verifier is sent: the server keeps the text of statements, for who may read statistics.
+    verifier = admin.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
+    admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(verifier)))
     # An administrator who is no superuser acts through the roles it made.
     if not _exists(admin, "select 1 from pg_roles where rolsuper and rolname = %s", admin.info.user):
         admin.execute(sql.SQL("grant {} to current_user with inherit true, set true").format(sql.Identifier(name)))
@@ -182,11 +194,24 @@ def _create_schemas(warehouse: psycopg.Connection, name: str) -> None:
                 "alter default privileges for role {} in schema {} grant select on tables to {}, {}",
                 *(role_name("transform"), schema, role_name("model"), role_name("reader")),
             )
-        if _exists(warehouse, "select 1 from pg_available_extensions where name = %s", "pg_stat_statements"):
-            with contextlib.suppress(psycopg.errors.InsufficientPrivilege), warehouse.transaction():
-                warehouse.execute("create extension if not exists pg_stat_statements")
         for schema in WAREHOUSE_SCHEMAS:
             _grant(warehouse, "create schema if not exists {} authorization {}", schema, role_name("owner"))
+
+
+def _let_be_watched(warehouse: psycopg.Connection) -> None:
+    """Let the monitor see what the server counts. An administrator who may not grant it leaves the report shorter."""
+    monitor = role_name("monitor")
+    if _exists(warehouse, "select 1 where has_schema_privilege(%s, 'public', 'usage')", monitor):
+        return  # the last of what follows
+    for extension in EXTENSIONS:
+        if _exists(warehouse, "select 1 from pg_available_extensions where name = %s", extension):
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege), warehouse.transaction():
+                _grant(warehouse, "create extension if not exists {}", extension)
+    for right in STATISTICS:
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege), warehouse.transaction():
+            _grant(warehouse, "grant {} to {}", right, monitor)
+    _grant(warehouse, "grant connect on database {} to {}", warehouse.info.dbname, monitor)
+    _grant(warehouse, "grant usage on schema public to {}", monitor)
 
 
 def _grant_connections(admin: psycopg.Connection, name: str) -> None:
@@ -213,7 +238,8 @@ def _can_log_in(admin: psycopg.Connection, role: str, password: str) -> bool:
         return "authentication failed" not in str(error)  # let in with the password, then refused this database: also known
 
 
-def _with_database(url: str, name: str) -> str:
+def of_warehouse(url: str, name: str) -> str:
+    """The same server and role as `url`, in the database `name`."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 

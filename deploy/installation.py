@@ -165,9 +165,11 @@ class Installation:
     def environment(self, edition: Edition) -> dict[str, str]:
         """The variables of an edition, for the pipelines and for commands at the terminal.
 
-        The migrator's `DATABASE_URL` is not among them: nothing but a migration needs it.
+        The migrator's `DATABASE_URL` is not among them: nothing but a migration needs it; nor the monitor's, which
+        the report asks for.
         """
-        urls = {f"{role.upper()}_DATABASE_URL": url for role, url in asdict(self.urls(edition)).items() if role != "owner"}
+        kept_back = ("owner", "monitor")
+        urls = {f"{role.upper()}_DATABASE_URL": url for role, url in asdict(self.urls(edition)).items() if role not in kept_back}
         state = self.state_dir(edition)
         bucket = self.bucket(edition)
         return (

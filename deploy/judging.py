@@ -1,12 +1,15 @@
-"""The commands that judge: how fast pipelines and service are, how good forecasts were, and whether one can be made again.
+"""The commands that judge: how fast pipelines, service and database are, how good forecasts were, whether one can be made again.
 
 Belongs here: bringing up what such a command needs, and starting it. What is measured is in `pipelines` and `serving.bench`.
 """
 
+import json
 import subprocess
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -128,3 +131,89 @@ def reproduce(prediction_id: str, as_json: bool) -> None:
     from deploy import scratch
 
     raise click.exceptions.Exit(scratch.reproduce(installation(), prediction_id, ["--json"] * as_json))
+
+
+@click.command(name="db-report")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--reset", "is_reset", is_flag=True, help="Afterwards forget the statements: count from now on.")
+@click.option("--top", type=int, default=12, show_default=True, help="How many lines of each table are shown.")
+def db_report(as_json: bool, is_reset: bool, top: int) -> None:
+    """Show what the database server counted, and whether a statement somebody waits for takes too long.
+
+    Statements, unused indexes, dead rows, sizes, cache, connections of the edition in service; all of it is kept in
+    `.local/evidence/db-report.json`. Exits with 1 if a statement of the service ever took more than 50 ms, or one of a screen
+    more than 500 ms.
+    """
+    from deploy import database, database_report
+
+    here = installation()
+    edition = here.edition()
+    found = database_report.examine(here.urls(edition).monitor)
+    content = {"name": "db-report", "edition": edition.name, "measured_at": datetime.now(UTC).isoformat(), **found}
+    path = here.local_dir / "evidence" / "db-report.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(json.dumps(content, indent=1, default=float) + "\n")
+    draft.rename(path)
+    if as_json:
+        click.echo(path.read_text(), nl=False)
+    else:
+        _show_report(found, top)
+    if is_reset:
+        database_report.forget(database.of_warehouse(here.admin_url, edition.warehouse))
+    if not all(verdict["is_met"] for verdict in found["verdicts"]):
+        raise click.exceptions.Exit(1)
+
+
+def _show_report(found: dict[str, Any], top: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 150)
+
+    def show(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, no_wrap=column != "statement")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+    def milliseconds(each: dict[str, Any]) -> tuple[str, ...]:
+        numbers = tuple(f"{each[name]:,.1f}" for name in ("total_ms", "mean_ms", "max_ms"))
+        return each["role"], f"{each['calls']:,}", *numbers, each["statement"][:80]
+
+    timed = ("role", "calls", "total ms", "mean ms", "longest ms", "statement")
+    limits = {verdict["role"]: verdict["limit_ms"] for verdict in found["verdicts"]}
+    above = [each for each in found["statements"] if each["max_ms"] > limits.get(each["role"], float("inf"))]
+    show("Statements by total time", timed, map(milliseconds, found["statements"][:top]))
+    show("Above their role's limit", timed, map(milliseconds, sorted(above, key=lambda each: -each["max_ms"])[:top]))
+    show(
+        "Unused indexes",
+        ("table", "index", "MiB"),
+        ((each["table"], each["index"], f"{each['n_bytes'] / 2**20:,.1f}") for each in found["unused_indexes"][:top]),
+    )
+    show(
+        "Biggest tables",
+        ("table", "MiB", "dead %", "found by"),
+        ((t["table"], f"{t['n_bytes'] / 2**20:,.1f}", f"{t['dead_percent']:.1f}", t["method"]) for t in found["tables"][:top]),
+    )
+    show(
+        f"Connections, of {found['max_connections']}",
+        ("role", "open", "active", "idle in transaction", "pool of a worker"),
+        (
+            (each["role"], *(str(each[name]) for name in ("open", "active", "idle_in_transaction")), str(each["pool"] or ""))
+            for each in found["connections"]
+        ),
+    )
+    whole = found["database"]
+    console.print(f"{whole['n_bytes'] / 2**20:,.0f} MiB, {whole['hit_percent'] or 0:.2f} % of pages from the cache")
+    show(
+        "Limits",
+        ("role", "limit ms", "longest ms", "statements", "above", "met"),
+        (
+            (v["role"], f"{v['limit_ms']:.0f}", f"{v['worst_ms']:,.1f}", str(v["n_statements"]), str(v["n_above"]),
+             "yes" if v["is_met"] else "NO")
+            for v in found["verdicts"]
+        ),
+    )  # fmt: skip

@@ -81,6 +81,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         **{f"published.{table}": READ for table in PUBLISHED},
         "public.alembic_version": READ,  # a backup notes which tables it holds
     },
+    "monitor": {},
     "dagster": {},
     "mlflow": {},
 }
