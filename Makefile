@@ -72,6 +72,10 @@ bench-pipeline: install ## Time and peak memory of each stage on the full corpus
 fuzz: install ## Over ten thousand requests made from the OpenAPI document: none may break the service or contradict the document (CASES)
 	@FUZZ_CASES=$(or $(CASES),12000) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_fuzz.py
 
+.PHONY: attack
+attack: install ## A stolen refresh token used after its owner, a hundred times over two workers: none may be accepted (ROUNDS)
+	@ATTACK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_identity.py -k round_after_round
+
 .PHONY: bench-serving
 bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)
 	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)

@@ -191,6 +191,25 @@ def test_the_history_can_be_taken_back_and_gone_again(database: Urls) -> None:
     migrate.check(database.owner)
 
 
+def test_accounts_of_older_roles_keep_what_they_could_do_and_nobody_has_more_when_it_is_taken_back(database: Urls) -> None:
+    def roles() -> list[tuple[str, ...]]:
+        with psycopg.connect(database.owner) as connection:
+            return sorted(connection.execute("select username, role from app.account").fetchall())
+
+    migrate.downgrade(database.owner, "0019")
+    add = "insert into app.account (username, password_hash, role) values (%s, 'hash', %s)"
+    with psycopg.connect(database.owner) as connection, connection.cursor() as cursor:
+        cursor.executemany(add, [("reads", "reader"), ("operates", "operator")])
+    assert migrate.upgrade(database.owner)
+    assert roles() == [("operates", "operator"), ("reads", "viewer")]
+    with psycopg.connect(database.owner) as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(add, ("late", "reader"))
+    with psycopg.connect(database.owner) as connection, connection.cursor() as cursor:
+        cursor.executemany(add, [("analyses", "analyst"), ("administers", "admin")])
+    migrate.downgrade(database.owner, "0019")
+    assert roles() == [("administers", "operator"), ("analyses", "reader"), ("operates", "operator"), ("reads", "reader")]
+
+
 def test_lines_of_two_kilobytes_stay_in_their_row_because_reading_them_aside_costs_twice(database: Urls) -> None:
     with psycopg.connect(database.owner) as connection:
         rows = connection.execute(
