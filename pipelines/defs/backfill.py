@@ -61,6 +61,9 @@ def file(
         outcome.take(chosen)
     finally:
         tell(context, outcome.outcomes)
+        if outcome.n_new:
+            for key, metadata in outcome.written().items():
+                context.log_event(dg.AssetMaterialization(key, metadata=metadata))
     missing = [each.partition for each in outcome.outcomes if each.standing is None and each.fault is None]
     if missing:
         context.log.warning(f"{len(missing)} files are not there (yet, or never were): {', '.join(missing[:N_NAMED])}")

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from typing import Final
+from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
@@ -107,20 +107,9 @@ def ingestion(
         tell(context, [each for each in outcome.outcomes if each.is_new or each.fault or each.partition not in told])
     for note in outcome.notes:
         context.log.warning(note)
-    metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}
-    yield dg.MaterializeResult(
-        asset_key=SOURCE_FILE, metadata={**metadata, "dagster/row_count": outcome.n_new}, check_results=[_can_be_had(outcome)]
-    )
-    inserted = outcome.n_inserted.copy()
-    for key, source in ((OPENFOOTBALL, "openfootball"), (INTERNATIONAL, "international")):
-        n_inserted = inserted.pop(source, 0)
-        yield dg.MaterializeResult(asset_key=key, metadata={"n_files": outcome.n_files[source], "n_inserted": n_inserted})
-    yield dg.MaterializeResult(
-        asset_key=FOOTBALL_DATA,
-        metadata={"n_inserted": inserted.total(), "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids},
-    )
-    yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
-    yield dg.MaterializeResult(asset_key=UNUSABLE_CELL, metadata={"n_unusable": outcome.n_unusable})
+    for key, metadata in outcome.written().items():
+        judged = [_can_be_had(outcome)] if key == SOURCE_FILE else []
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=judged)
 
 
 @dataclass(frozen=True)
@@ -156,6 +145,21 @@ class Ingestion:
     def faults(self) -> list[FileOutcome]:
         """The files that could not be had, or of which nothing is usable."""
         return [outcome for outcome in self.outcomes if outcome.fault is not None]
+
+    def written(self) -> dict[dg.AssetKey, dict[str, Any]]:
+        """Each of bronze's tables, and how much was written there."""
+        inserted = self.n_inserted.copy()
+        others = {
+            key: {"n_files": self.n_files[source], "n_inserted": inserted.pop(source, 0)}
+            for key, source in ((OPENFOOTBALL, "openfootball"), (INTERNATIONAL, "international"))
+        }
+        return {
+            SOURCE_FILE: {f"n_{state}": n for state, n in sorted(self.files.items())} | {"dagster/row_count": self.n_new},
+            **others,
+            FOOTBALL_DATA: {"n_inserted": inserted.total(), "n_withdrawn": self.n_withdrawn, "file_ids": self.file_ids},
+            QUARANTINE: {"n_quarantined": self.n_quarantined},
+            UNUSABLE_CELL: {"n_unusable": self.n_unusable},
+        }
 
     def run(self) -> None:
         """Go through all sources.

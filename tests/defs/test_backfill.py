@@ -18,7 +18,7 @@ from pipelines.defs import failures
 from pipelines.defs.automation import follow_up_sensor
 from pipelines.defs.backfill import backfill, file
 from pipelines.defs.failures import POLICIES
-from pipelines.defs.ingestion import CAN_BE_HAD, ingestion
+from pipelines.defs.ingestion import CAN_BE_HAD, FOOTBALL_DATA, ingestion
 from pipelines.defs.partitions import FILE, FILES
 from pipelines.defs.resources import resources
 from pipelines.sources.football_data import FootballData
@@ -212,6 +212,10 @@ def test_a_range_is_loaded_by_one_run_and_a_file_that_fails_leaves_the_others_lo
     assert world.backfill(2014, 2017).success
     assert len(world.rows()) == len(before) + 2
     assert world.states([2017]) == {2017: "MATERIALIZED"}
+    # The tables say that this run wrote to them.
+    (record,) = world.instance.fetch_materializations(FOOTBALL_DATA, limit=1).records
+    assert record.asset_materialization is not None
+    assert record.asset_materialization.metadata["n_inserted"].value == 2
 
 
 def test_what_is_loaded_twice_brings_no_row_and_is_not_sent_again(world: World) -> None:
