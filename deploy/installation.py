@@ -180,6 +180,8 @@ class Installation:
             | {
                 "REDIS_URL": self.redis_url,
                 "DAGSTER_HOME": str(state / "dagster"),
+                # What is told of many files at once is stored at once.
+                "DAGSTER_EVENT_BATCH_SIZE": "1000",
                 "LANDING_DIR": str(state / "landing"),
                 "LANDING_URL": f"{bucket}/landing" if bucket else "",
                 "INBOX_DIR": str(state / "inbox"),

@@ -6,6 +6,7 @@ Belongs here: the list. What they do is in `pipelines.commands`.
 import click
 
 from pipelines.commands.alerts import alerts_group
+from pipelines.commands.backfill import backfill
 from pipelines.commands.backtest import backtest
 from pipelines.commands.backups import backup_command, backups_command, restore_drill
 from pipelines.commands.bench import bench
@@ -25,6 +26,7 @@ commands: list[click.Command] = [
     outlook,
     train,
     refresh,
+    backfill,
     models,
     ledger_group,
     alerts_group,

@@ -17,7 +17,7 @@ class RunFailed(click.ClickException):
     """A run ended without reaching its end; what was there before still stands."""
 
 
-NOTHING_TO_JUDGE = ("docs", "outlook", "backtest", "rebuild", "backup", "restore_drill")
+NOTHING_TO_JUDGE = ("docs", "outlook", "backtest", "rebuild", "backfill", "backup", "restore_drill")
 """Jobs without a suite of Great Expectations, whose process need not be started."""
 
 

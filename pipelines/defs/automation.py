@@ -10,12 +10,15 @@ import dagster as dg
 
 from pipelines.defs.agreement import sources_agree_on_results
 from pipelines.defs.anomalies import season_checks
+from pipelines.defs.backfill import backfill
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.backup_automation import backup, restore_drill
+from pipelines.defs.partitions import FILE
 from pipelines.defs.training import MODELS_OF
 
 _BESIDE = dg.AssetSelection.checks(season_checks, sources_agree_on_results)
-_EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups("operations") - _BESIDE
+# A job with a partitioned asset in it would ask whoever starts it in the UI for partitions.
+_EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups("operations", "landing") - _BESIDE
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
 _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
@@ -85,7 +88,9 @@ week_schedule = dg.ScheduleDefinition(
 def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Simulate the seasons, verify the ledger and build the pages behind every run that publishes: nobody waits for them."""
     run = context.dagster_run
-    if run.job_name in (docs.name, outlook.name, data.name, backtest.name, backup.name, restore_drill.name):
+    others = (docs.name, outlook.name, data.name, backtest.name, backfill.name, backup.name, restore_drill.name)
+    # A backfill that was started from the asset's page belongs to none of our jobs.
+    if run.job_name in others or run.asset_selection == {FILE}:
         yield dg.SkipReason("that published nothing, or was one of the jobs that follow")
         return
     for job in (outlook, docs):

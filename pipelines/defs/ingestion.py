@@ -5,27 +5,31 @@ and taken apart is `pipelines.sources`, how it is kept `pipelines.store`.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
+from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
 
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.partitions import FILE, FileOutcome, Standing, offered, register, tell
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.sources.protocol import (
     CELL_REASONS,
     Delivery,
-    DownloadTooLarge,
     Fetched,
     Missing,
     NotModified,
     ParsedFile,
     Scope,
     Source,
+    SourceError,
+    SourceUnreachable,
 )
 from pipelines.sources.registry import open_sources
 from pipelines.store import bronze as store
@@ -45,22 +49,39 @@ ROWS_WORTH_STATISTICS = 1000
 N_FETCHERS = 4
 """Files asked for at the same time; each source keeps its own, smaller limit per host."""
 
+N_REFUSED: Final = 3
+"""So many files of a source may be out of reach while others come; with more the source is."""
+
+CAN_BE_HAD: Final = dg.AssetCheckSpec(
+    "every_file_can_be_had",
+    asset=SOURCE_FILE,
+    description="No file is out of reach, unusable, gone, or missing though its season has begun. What was loaded of it stands.",
+)
+
 
 def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
-        key, description=description, kinds={"python", "postgres"}, owners=["team:data"], freshness_policy=FRESHNESS
+        key,
+        deps=[FILE],
+        description=description,
+        kinds={"python", "postgres"},
+        owners=["team:data"],
+        freshness_policy=FRESHNESS,
     )
 
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(SOURCE_FILE, description="Every version of every delivered file, with its digest and its counts."),
+        dg.AssetSpec(
+            SOURCE_FILE, deps=[FILE], description="Every version of every delivered file, with its digest and its counts."
+        ),
         _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
         _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
         _spec(INTERNATIONAL, "Lines of the file of national teams' matches, as delivered."),
         _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
         _spec(UNUSABLE_CELL, "Filled cells of matches that count as empty, each with its reason."),
     ],
+    check_specs=[CAN_BE_HAD],
     name="ingestion",
     group_name="bronze",
     pool="bronze",
@@ -73,30 +94,34 @@ def ingestion(
     landing: dg.ResourceParam[Landing],
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Ask for every wanted file, keep new bytes, load new versions."""
+    """Ask for every wanted file, keep new bytes, load new versions; a file of a new season or league gets its partition."""
     outcome = Ingestion(settings, bronze, landing)
     try:
+        register(context.instance, offered(outcome.sources, settings.now().date()))
         outcome.run()
     except ValueError as error:  # what COMPETITIONS, SEASONS or SOURCES say makes no sense, and will not later
         raise failure(FailureClass.CODE, str(error)) from error
+    finally:
+        # An unchanged file has told what it is, unless it was loaded before there were partitions, or by a run that was killed.
+        told = context.instance.get_materialized_partitions(FILE)
+        tell(context, [each for each in outcome.outcomes if each.is_new or each.fault or each.partition not in told])
     for note in outcome.notes:
         context.log.warning(note)
-    metadata = {f"n_{state}": n for state, n in sorted(outcome.files.items())}
-    yield dg.MaterializeResult(asset_key=SOURCE_FILE, metadata={**metadata, "dagster/row_count": outcome.n_new})
-    inserted = outcome.n_inserted.copy()
-    for key, source in ((OPENFOOTBALL, "openfootball"), (INTERNATIONAL, "international")):
-        n_inserted = inserted.pop(source, 0)
-        yield dg.MaterializeResult(asset_key=key, metadata={"n_files": outcome.n_files[source], "n_inserted": n_inserted})
-    yield dg.MaterializeResult(
-        asset_key=FOOTBALL_DATA,
-        metadata={"n_inserted": inserted.total(), "n_withdrawn": outcome.n_withdrawn, "file_ids": outcome.file_ids},
-    )
-    yield dg.MaterializeResult(asset_key=QUARANTINE, metadata={"n_quarantined": outcome.n_quarantined})
-    yield dg.MaterializeResult(asset_key=UNUSABLE_CELL, metadata={"n_unusable": outcome.n_unusable})
+    for key, metadata in outcome.written().items():
+        judged = [_can_be_had(outcome)] if key == SOURCE_FILE else []
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=judged)
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A file that could not be had, and why."""
+
+    key: str
+    error: SourceError
 
 
 class Ingestion:
-    """One round, and what came of it."""
+    """One round, and what came of it: over all, and of each file."""
 
     def __init__(self, settings: Settings, bronze: Warehouse, landing: Landing) -> None:
         self.settings = settings
@@ -104,11 +129,37 @@ class Ingestion:
         self.landing = landing
         self.files: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.outcomes: list[FileOutcome] = []
         self.file_ids: list[int] = []
         self.n_files: Counter[str] = Counter()
         self.n_inserted: Counter[str] = Counter()
         self.n_new = self.n_withdrawn = 0
         self.n_quarantined = self.n_unusable = 0
+
+    @cached_property
+    def sources(self) -> Mapping[str, Source]:
+        """Those that the settings name."""
+        return open_sources(self.settings)
+
+    @property
+    def faults(self) -> list[FileOutcome]:
+        """The files that could not be had, or of which nothing is usable."""
+        return [outcome for outcome in self.outcomes if outcome.fault is not None]
+
+    def written(self) -> dict[dg.AssetKey, dict[str, Any]]:
+        """Each of bronze's tables, and how much was written there."""
+        inserted = self.n_inserted.copy()
+        others = {
+            key: {"n_files": self.n_files[source], "n_inserted": inserted.pop(source, 0)}
+            for key, source in ((OPENFOOTBALL, "openfootball"), (INTERNATIONAL, "international"))
+        }
+        return {
+            SOURCE_FILE: {f"n_{state}": n for state, n in sorted(self.files.items())} | {"dagster/row_count": self.n_new},
+            **others,
+            FOOTBALL_DATA: {"n_inserted": inserted.total(), "n_withdrawn": self.n_withdrawn, "file_ids": self.file_ids},
+            QUARANTINE: {"n_quarantined": self.n_quarantined},
+            UNUSABLE_CELL: {"n_unusable": self.n_unusable},
+        }
 
     def run(self) -> None:
         """Go through all sources.
@@ -117,49 +168,105 @@ class Ingestion:
             SourceUnreachable: a source does not answer; what came before stays.
         """
         scope = Scope.read(self.settings.competitions, self.settings.seasons, self.settings.now().date())
-        for name, source in open_sources(self.settings).items():
+        for name, source in self.sources.items():
             keys = source.list(scope)
             if not keys:
                 self.notes.append(
                     f"{name} has no file for COMPETITIONS={self.settings.competitions} SEASONS={self.settings.seasons}"
                 )
-            known = file_versions.latest(self.bronze, name)
-            with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
-                fetched = fetchers.map(partial(self._fetch, source, known), keys)
-                for result in store.load_many(connection, self._parsed(source, fetched), datetime.now(UTC)):
-                    self._count(result)
-        if self.n_inserted.total() > ROWS_WORTH_STATISTICS:
-            store.refresh_statistics(self.bronze)
+            self._load(source, keys)
+        self._refresh_statistics()
         if self._has_no_fixtures:
             self.notes.append("no source lists coming fixtures (fixtures.csv is missing)")
+
+    def take(self, partitions: Iterable[str]) -> None:
+        """Load the files of these partitions alone.
+
+        A partition that none of the sources offers is a fault, for whoever chose it wants its file. Raises as `run` does.
+        """
+        found = offered(self.sources, self.settings.now().date())
+        wanted: dict[str, list[str]] = {}
+        for partition in partitions:
+            if partition in found:
+                source, key = found[partition]
+                wanted.setdefault(source, []).append(key)
+            else:
+                source, _, key = partition.partition("/")
+                offering = ", ".join(self.sources)
+                self._fail(source, key, None, SourceError(f"No source offers {partition} now; SOURCES names {offering}."))
+        for source, keys in wanted.items():
+            self._load(self.sources[source], keys)
+        self._refresh_statistics()
+
+    def _load(self, source: Source, keys: Sequence[str]) -> None:
+        known = file_versions.latest(self.bronze, source.name)
+        with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
+            fetched = fetchers.map(partial(self._fetch, source, known), keys)
+            for result in store.load_many(connection, self._parsed(source, known, fetched), datetime.now(UTC)):
+                self._count(result)
+
+    def _refresh_statistics(self) -> None:
+        if self.n_inserted.total() > ROWS_WORTH_STATISTICS:
+            store.refresh_statistics(self.bronze)
 
     @property
     def _has_no_fixtures(self) -> bool:
         return self.files["fixtures"] == 0 and self.settings.data_cutoff is None
 
-    def _fetch(self, source: Source, known: Mapping[str, file_versions.Latest], key: str) -> Fetched:
+    def _fetch(self, source: Source, known: Mapping[str, file_versions.Latest], key: str) -> Fetched | _Failed:
         latest = known.get(key)
         try:
             answer = source.fetch(key, latest.etag, latest.last_modified) if latest else source.fetch(key)
-        except DownloadTooLarge as error:  # one file is in trouble, not its source
-            self.notes.append(str(error))
-            return Missing(source.name, key)
+        except SourceError as error:  # perhaps that one file alone is in trouble
+            return _Failed(key, error)
         if isinstance(answer, Delivery):
             self.landing.put(answer.content)
         return answer
 
-    def _parsed(self, source: Source, fetched: Iterator[Fetched]) -> Iterator[tuple[Delivery, ParsedFile]]:
+    def _parsed(
+        self, source: Source, known: Mapping[str, file_versions.Latest], fetched: Iterator[Fetched | _Failed]
+    ) -> Iterator[tuple[Delivery, ParsedFile]]:
+        unreachable: list[SourceUnreachable] = []
+        n_answered = 0
         for answer in fetched:
-            self.files["fixtures"] += isinstance(answer, Delivery | NotModified) and "fixtures" in answer.key
-            if isinstance(answer, Missing):
-                self.files["missing"] += 1
+            latest = known.get(answer.key)
+            if isinstance(answer, _Failed):
+                self._fail(source.name, answer.key, latest, answer.error)
+                if isinstance(answer.error, SourceUnreachable):
+                    unreachable.append(answer.error)
+                    if len(unreachable) > N_REFUSED:
+                        raise answer.error
+                continue
+            n_answered += 1
+            self.files["fixtures"] += not isinstance(answer, Missing) and "fixtures" in answer.key
+            if isinstance(answer, Delivery):
+                yield answer, source.parse(answer.key, answer.content)
             elif isinstance(answer, NotModified):
                 self.files["unchanged"] += 1
+                self.outcomes.append(FileOutcome(source.name, answer.key, _standing(latest)))
             else:
-                yield answer, source.parse(answer.key, answer.content)
+                self._miss(source, answer.key, latest)
+        if unreachable and not n_answered:
+            raise unreachable[0]
+
+    def _miss(self, source: Source, key: str, latest: file_versions.Latest | None) -> None:
+        self.files["missing"] += 1
+        if latest is not None:
+            self._fail(source.name, key, latest, SourceError(f"{source.name} has {key} no more."))
+        elif source.is_due(key, self.settings.now().date()):
+            self._fail(source.name, key, latest, SourceError(f"{source.name} has no {key}, though it is due by now."))
+        else:
+            self.outcomes.append(FileOutcome(source.name, key))
+
+    def _fail(self, source: str, key: str, latest: file_versions.Latest | None, fault: SourceError) -> None:
+        self.files["failed"] += 1
+        self.outcomes.append(FileOutcome(source, key, _standing(latest), fault=fault))
 
     def _count(self, result: store.LoadResult) -> None:
         self.files[result.state if result.is_new else "unchanged"] += 1
+        standing = Standing(result.version, result.state, result.n_loaded, result.n_quarantined)
+        fault = SourceError(f"Nothing in {result.source}/{result.key} is usable.") if result.state == "refused" else None
+        self.outcomes.append(FileOutcome(result.source, result.key, standing, result.is_new, fault))
         if result.is_new:
             self.n_new += 1
             self.n_files[result.source] += 1
@@ -168,6 +275,24 @@ class Ingestion:
             self.n_quarantined += result.n_quarantined
             self.n_unusable += result.n_unusable
             self.file_ids.append(result.file_id)
+
+
+def _standing(latest: file_versions.Latest | None) -> Standing | None:
+    return None if latest is None else Standing(latest.version, latest.state, latest.n_loaded, latest.n_quarantined)
+
+
+def _can_be_had(outcome: Ingestion) -> dg.AssetCheckResult:
+    """A warning, not an error: the rest is in use."""
+    faults = pd.DataFrame([{"file": each.partition, "fault": str(each.fault)} for each in outcome.faults])
+    return dg.AssetCheckResult(
+        passed=faults.empty,
+        check_name=CAN_BE_HAD.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="every file can be had"
+        if faults.empty
+        else f"{len(faults)} of {len(outcome.outcomes)} files cannot: {faults['fault'].iloc[0]}",
+        metadata={"n_files": len(outcome.outcomes), "faults": table_metadata(faults)},
+    )
 
 
 def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValue:

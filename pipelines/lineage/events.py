@@ -35,6 +35,7 @@ from openlineage.client.facet_v2 import (
 )
 
 from pipelines.defs.failures import sentence_of
+from pipelines.defs.partitions import FILE
 from pipelines.lineage.datasets import Datasets
 from pipelines.settings import PROJECT_DIR
 from pipelines.store.file_versions import Delivered
@@ -134,6 +135,8 @@ class _Telling:
         elif event.event_type is DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
             node = self.story.datasets.node(materialization.asset_key)
+            if materialization.asset_key == FILE:  # a note on a file: those that were taken in are datasets of their own
+                return
             if node is None:
                 self.written[step].append(materialization)
             else:
@@ -199,7 +202,7 @@ class _Telling:
         judged: defaultdict[dg.AssetKey, list[dg.AssetCheckEvaluation]] = defaultdict(list)
         for evaluation in self.judged[step]:
             judged[evaluation.asset_key].append(evaluation)
-        parents = {parent for key in planned for parent in self._parents(key)} - planned
+        parents = {parent for key in planned for parent in self._parents(key)} - planned - {FILE}
         listed = [each.metadata[_FILES].value for each in self.written[step] if _FILES in each.metadata]
         file_ids = [int(n) for ids in listed if isinstance(ids, list) for n in ids]
         files = datasets.files(self.story.delivered(file_ids)) if file_ids else []

@@ -11,13 +11,14 @@ coming matches).
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import chain
 from types import MappingProxyType
 from typing import Final
 
 from pipelines.sources.football_data_file import Expectation, parse
 from pipelines.sources.http import Web
-from pipelines.sources.protocol import FIRST_SEASON, Fetched, Layout, ParsedFile, Scope
+from pipelines.sources.protocol import FIRST_SEASON, Fetched, Layout, ParsedFile, Scope, current_season
 
 # fmt: off
 DIVISIONS: Final = (
@@ -95,6 +96,16 @@ class FootballData:
 
     def parse(self, key: str, content: bytes) -> ParsedFile:
         return parse(content, expectation_of(key))
+
+    def is_due(self, key: str, today: date) -> bool:
+        """The files of the season under way from 1 August on, when most leagues have begun, and those of the "new" leagues.
+
+        The site never had some older seasons, and has no coming matches in summer.
+        """
+        if main := _MAIN_KEY.fullmatch(key):
+            season = season_of(main[1])
+            return season == current_season(today) and today >= date(season, 8, 1)
+        return _NEW_KEY.fullmatch(key) is not None
 
     def coming(self) -> Sequence[str]:
         """The files of coming matches; they are small, and replaced as a whole."""

@@ -5,7 +5,7 @@ Belongs here: finding them, and telling by their content whose format they are i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,10 @@ class Inbox:
         if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
             return openfootball.parse(content)
         return football_data_file.parse(content, football_data_file.Expectation())
+
+    def is_due(self, key: str, today: date) -> bool:
+        """None: who dropped a file in may take it away."""
+        return False
 
     def coming(self) -> Sequence[str]:
         """None: nobody foresees what is dropped in, and it has a sensor of its own."""

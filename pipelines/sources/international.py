@@ -63,6 +63,10 @@ class International:
     def parse(self, key: str, content: bytes) -> ParsedFile:
         return parse(content)
 
+    def is_due(self, key: str, today: date) -> bool:
+        """The one file always is."""
+        return key == FILE
+
     def coming(self) -> Sequence[str]:
         """The one file, which holds results and coming matches alike; unchanged it costs no more than a small one."""
         return self.list(Scope(None, frozenset()))

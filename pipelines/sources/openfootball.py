@@ -91,6 +91,10 @@ class OpenFootball:
     def parse(self, key: str, content: bytes) -> ParsedFile:
         return parse(content)
 
+    def is_due(self, key: str, today: date) -> bool:
+        """None: volunteers write the files, and not every competition has one of every season."""
+        return False
+
     def coming(self) -> Sequence[str]:
         """None: this source has no word for coming matches; the daily round is soon enough."""
         return []

@@ -185,7 +185,7 @@ class NotModified:
 
 @dataclass(frozen=True)
 class Missing:
-    """The source has no such file: ordinary for a season that has not begun."""
+    """The source has no such file: ordinary for a season that has not begun, see `Source.is_due`."""
 
     source: str
     key: str
@@ -277,6 +277,9 @@ class Source(Protocol):
 
         Raises SourceUnreachable.
         """
+
+    def is_due(self, key: str, today: date) -> bool:
+        """Whether the file has to be there on that day even if nobody has seen it yet: its absence then is an outage."""
 
     def parse(self, key: str, content: bytes) -> ParsedFile:
         """Take a file apart. Never raises for what the bytes hold: that is what quarantine is for."""

@@ -17,7 +17,7 @@ from pipelines.store.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Latest:
-    """The latest version of a file, and the validators to send along when asking for it again.
+    """The latest version of a file, what was made of it, and the validators to send along when asking for it again.
 
     A version that is not intact has none: it is asked for in full.
     """
@@ -26,6 +26,9 @@ class Latest:
     state: str
     etag: str | None
     last_modified: str | None
+    version: int
+    n_loaded: int
+    n_quarantined: int
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,8 @@ def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
             """
             select distinct on (key)
                 key, sha256, state,
-                case when state = 'intact' then etag end, case when state = 'intact' then last_modified end
+                case when state = 'intact' then etag end, case when state = 'intact' then last_modified end,
+                version, n_loaded, n_quarantined
             from bronze.source_file where source = %s order by key, version desc
             """,
             (source,),

@@ -205,7 +205,8 @@ def test_a_run_is_told_with_its_steps_and_with_what_each_read_and_wrote(world: W
     ]
     assert matches["facets"]["schema"]["fields"][0]["type"] == "bigint"
     assert matches["facets"]["ownership"]["owners"] == [{"name": "team:data"}]
-    (file,) = done["inputs"]
+    judged, file = done["inputs"]  # no dataset of its own is what notes each file's state
+    assert judged["name"] == f"{name}.bronze.source_file"
     path = world.settings.state_dir / "site" / "mmz4281" / "2324" / "E0.csv"
     assert (file["namespace"], file["name"]) == ("file", str(path))
     assert file["inputFacets"]["inputStatistics"]["size"] == path.stat().st_size

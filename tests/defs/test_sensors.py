@@ -1,10 +1,7 @@
 """The sensors over simulated days: real files, database and instance of Dagster; only the clock is ours, and how runs end."""
 
-import hashlib
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,62 +18,10 @@ from pipelines.settings import Settings
 from pipelines.sources.protocol import SourceUnreachable
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
+from tests.defs.conftest import E0, FIXTURES, Site, coming, played
 
 NOON = datetime(2024, 11, 30, 12, tzinfo=UTC)
-E0, FIXTURES = "/mmz4281/2425/E0.csv", "/fixtures.csv"
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
-
-
-def played(*scores: int) -> bytes:
-    lines = [f"E0,{k + 1:02}/11/2024,A,B,{score},0,{'H' if score else 'D'}" for k, score in enumerate(scores)]
-    return "\n".join(["Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR", *lines, ""]).encode()
-
-
-def coming(price: float) -> bytes:
-    return f"Div,Date,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H\nE0,07/12/2024,A,B,,,,{price}\n".encode()
-
-
-class Site:
-    """A server with validators: what it has, the answers it gave, and whether it is out of order."""
-
-    def __init__(self) -> None:
-        self.files = {E0: played(1), FIXTURES: coming(2.0)}
-        self.answers: list[tuple[str, int]] = []
-        self.is_out_of_order = False
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                content = site.files.get(self.path)
-                tag = f'"{hashlib.sha256(content or b"").hexdigest()}"'
-                status = 404 if content is None else 304 if self.headers["If-None-Match"] == tag else 200
-                status = 403 if site.is_out_of_order else status
-                site.answers.append((self.path, status))
-                self.send_response(status)
-                self.send_header("ETag", tag)
-                self.end_headers()
-                if status == 200:
-                    self.wfile.write(content or b"")
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-
-    def seen(self) -> list[tuple[str, int]]:
-        """The answers since this was last asked."""
-        seen, self.answers = self.answers, []
-        return seen
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    site = Site()
-    yield site
-    site.http.shutdown()
-    site.http.server_close()
 
 
 class Daemon:
