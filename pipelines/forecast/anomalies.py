@@ -11,7 +11,7 @@ so far* lie between `FEWEST` of what the lower quarter of them had a week before
 upper quarter had a week later. A season under way is *silent* where its last result is older than the longest pause of those
 seasons and a week.
 
-What the rule says of thirty seasons in which nothing was wrong stands in CONTRIBUTING.md, decision 43.
+What the rule says of thirty seasons in which nothing was wrong stands in CONTRIBUTING.md, decision 40.
 """
 
 from collections.abc import Callable, Collection
