@@ -302,7 +302,7 @@ def test_requests_are_counted_by_route_and_status_and_never_by_path(
 
 def test_the_age_of_the_publication_and_the_logins_are_exported(urls: Urls, settings_for: SettingsFor) -> None:
     with TestClient(create_app(settings_for(urls.api))) as client:
-        client.get("/v1/competitions")  # waits for the publication, which the metrics do not
+        client.get("/health/ready")  # waits for the publication, which the metrics do not
         client.post("/v1/auth/token", json={"username": "nobody", "password": "x"})
         found = samples(client)
     age = (datetime.now(UTC) - (NOW - timedelta(minutes=20))).total_seconds()
