@@ -1,5 +1,6 @@
 """Roles, their rights, and the history of the tables: on a real server."""
 
+import secrets
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,7 @@ from deploy import migrate
 from deploy.database import DatabaseError, Urls
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
+from tests.conftest import TEMPLATE
 
 READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE"}
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
@@ -121,12 +123,17 @@ def test_every_role_has_exactly_the_rights_it_needs_on_every_table(postgres: Pos
 
 
 @pytest.mark.parametrize("role", ["dagster", "mlflow"])
-def test_a_tool_cannot_even_connect_to_the_warehouse(database: Urls, role: str) -> None:
-    own = getattr(database, role).replace("+psycopg2", "")
-    with psycopg.connect(own):
-        pass
-    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(own.removesuffix(f"_{role}"))
+def test_a_tool_cannot_even_connect_to_the_warehouse(postgres: PostgresServer, database_template: Secrets, role: str) -> None:
+    name = f"football_test_{secrets.token_hex(4)}"
+    urls = deploy_database.copy(postgres.url(), TEMPLATE, name, database_template, with_tools=True)
+    own = getattr(urls, role).replace("+psycopg2", "")
+    try:
+        with psycopg.connect(own):
+            pass
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(own.removesuffix(f"_{role}"))
+    finally:
+        deploy_database.drop(postgres.url(), name)
 
 
 def test_tables_that_dbt_replaces_stay_readable_for_those_who_learn_from_them(database: Urls) -> None:
