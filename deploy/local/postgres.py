@@ -166,7 +166,7 @@ class PostgresServer(Server):
 
     def _set_aside(self) -> None:
         self.stop_stray()
-        self.data.rename(self.data.with_name(f"postgres.without-secrets-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
+        self.data.rename(self.data.with_name(f"postgres.without-secrets-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"))
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         result = subprocess.run(
