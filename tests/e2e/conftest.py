@@ -55,6 +55,7 @@ class Platform:
             "EDITION": self.edition,
             "STATE_DIR": str(self.folder),
             "DAGSTER_HOME": str(self.folder / "dagster"),
+            "DAGSTER_EVENT_BATCH_SIZE": "1000",
             "DAGSTER_DATABASE_URL": self.urls.dagster.replace("postgresql:", "postgresql+psycopg2:", 1),
             "MLFLOW_TRACKING_URI": self.mlflow,
             **NO_TELEMETRY,

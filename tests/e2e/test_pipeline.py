@@ -54,6 +54,17 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
     assert built.query("select count(*) from published.issued_prediction") == [(n_predictions,)]
 
 
+def test_every_loaded_file_is_told_to_dagster_once_as_its_partition(built: Platform) -> None:
+    told = (
+        "select partition, count(*)::int from event_logs"
+        """ where asset_key = '["landing", "file"]' and dagster_event_type = 'ASSET_MATERIALIZATION' group by 1 order by 1"""
+    )
+    with psycopg.connect(built.urls.dagster.replace("+psycopg2", "")) as connection:
+        found = connection.execute(told).fetchall()
+    assert len(found) > 20
+    assert found == built.query("select source || '/' || key, 1 from bronze.source_file order by 1")
+
+
 def test_every_published_forecast_is_explained_and_the_contributions_add_up_to_it(built: Platform) -> None:
     ((n, n_explained, farthest_side, farthest_draw),) = built.query(
         """
