@@ -20,7 +20,7 @@ _WITHIN_SECONDS = 600
 @cache
 def _worker() -> ProcessPoolExecutor:
     # Spawned, not forked: this process may have threads by now.
-    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
 
 
 def prepare() -> None:
@@ -38,7 +38,7 @@ def judge(suite_name: str, frame: pd.DataFrame) -> Outcome:
     return _worker().submit(validate, suite_name, frame).result(timeout=_WITHIN_SECONDS)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """A process whose parent was killed would wait for work for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101 - this runs in the child

@@ -48,8 +48,8 @@ class Measured:
 def measure_run(*command: str, environment: Mapping[str, str], echo: Echo) -> Measured:
     """Run `python -m pipelines …` and follow its progress lines: a stage lasts from its first line to its last.
 
-    Memory is the sum of the proportional set sizes of the process and its children, looked at five times a second;
-    PostgreSQL's own is not in it. Start-up is what passes before the first stage begins.
+    Memory is the sum of the proportional set sizes of the process and its children, looked at once a second, for more would
+    slow what is timed; PostgreSQL's own is not in it. Start-up is what passes before the first stage begins.
 
     Raises:
         RuntimeError: the run failed; the message holds its last words.
@@ -95,7 +95,7 @@ def _watch(process: "subprocess.Popen[str]", stage: list[str], result: Measured)
         except psutil.Error:
             continue
         result.peaks[stage[0]] = max(result.peaks.get(stage[0], 0), total)
-        time.sleep(0.2)
+        time.sleep(1.0)
 
 
 def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[str, float]:

@@ -6,39 +6,26 @@ nobody waits: compiling holds the interpreter's lock, and a thread would stop wh
 
 A second process waits for the first, and finds nothing left to do.
 
-Belongs here: whether that is needed, doing it, waiting for it. Does not belong here: the loops (`pipelines.forecast`).
+Belongs here: whether that is needed, and doing it. Does not belong here: the loops (`pipelines.forecast`).
 """
 
 import fcntl
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _PROJECT: Final = Path(__file__).parents[1]
 _FORECAST: Final = Path(__file__).parent / "forecast"
 
-PATIENCE_SECONDS: Final = 120.0
 
-
-class Compilation:
-    """What makes the code of all loops beside this process, unless it is there."""
-
-    def __init__(self, folder: Path = _FORECAST) -> None:
-        self._process = None if is_made(folder) else _begin()
-
-    def wait(self) -> None:
-        """Return when the code is there. Where it takes too long or fails, whoever needs a loop compiles it."""
-        if self._process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE_SECONDS)
-
-    def close(self) -> None:
-        """End what nobody waits for any more; numba writes a whole file or none."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+def make_beside(folder: Path = _FORECAST) -> "subprocess.Popen[bytes] | None":
+    """Have a process of its own make the code of all loops, unless it is there; whoever waits for nobody may end meanwhile."""
+    if is_made(folder):
+        return None
+    # Not to this process's output, whose reader would wait for both. What fails here fails again, aloud, in the run.
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-m", __name__], cwd=_PROJECT, stdin=nothing, stdout=nothing, stderr=nothing)
 
 
 def is_made(folder: Path = _FORECAST) -> bool:
@@ -51,12 +38,6 @@ def is_made(folder: Path = _FORECAST) -> bool:
 def _is_newer(source: Path) -> bool:
     indexes = list((source.parent / "__pycache__").glob(f"{source.stem}.*.nbi"))
     return bool(indexes) and max(index.stat().st_mtime for index in indexes) >= source.stat().st_mtime
-
-
-def _begin() -> "subprocess.Popen[bytes]":
-    # Not to this process's output, whose reader would wait for both. What fails here fails again, aloud, in the run.
-    nothing = subprocess.DEVNULL
-    return subprocess.Popen([sys.executable, "-m", __name__], cwd=_PROJECT, stdin=nothing, stdout=nothing, stderr=nothing)
 
 
 def make() -> None:

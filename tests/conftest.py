@@ -26,7 +26,7 @@ from deploy.local.ports import Ports
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from deploy.local.valkey import ValkeyServer
-from pipelines.machine_code import Compilation
+from pipelines.machine_code import make_beside
 
 TEMPLATE = "football_template"
 
@@ -174,7 +174,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Before several processes start: have loops compiled beside the first tests, once and unmeasured, unless they are."""
     if getattr(session.config.option, "numprocesses", None) and not hasattr(session.config, "workerinput"):
         with patch.dict(os.environ, unmeasured(os.environ), clear=True):
-            Compilation()
+            make_beside()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ where the commands are.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -62,8 +63,9 @@ def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: b
         raise RunFailed(_why(result))
 
 
+@cache
 def job_named(name: str) -> "dg.JobDefinition":
-    """A job of the code location, for Dagster to find again."""
+    """A job of the code location, for Dagster to find again: it asks twice in a run."""
     from pipelines.definitions import defs
 
     return defs().resolve_job_def(name)

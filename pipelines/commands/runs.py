@@ -48,7 +48,7 @@ def docs() -> None:
 def prepare() -> None:
     """Parse the dbt project if it changed, so that the code location can load; have loops compiled, for the first run."""
     from pipelines.defs.manifest import ensure_manifest
-    from pipelines.machine_code import Compilation
+    from pipelines.machine_code import make_beside
 
-    Compilation()  # it goes on when this command has ended; a run that needs it earlier waits for it
+    make_beside()  # it goes on when this command has ended; a run that needs it earlier waits for it
     ensure_manifest()

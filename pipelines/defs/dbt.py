@@ -5,12 +5,14 @@ how the project appears in Dagster, is `transformation`. dagster-dbt's own resou
 once more what this one has: two seconds of every run.
 """
 
+import json
 import os
 import queue
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +20,14 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject
 from dagster_dbt.asset_utils import get_subset_selection_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+from pydantic import PrivateAttr
 
 from pipelines.defs.manifest import DBT_DIR, target_dir
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
+    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 _RESULTS = ("LogSeedResult", "LogModelResult", "LogTestResult")
@@ -36,9 +40,21 @@ _WRITTEN = re.compile(r"(?:INSERT(?: 0)?|SELECT|CREATE) (\d+)")
 class Dbt(dg.ConfigurableResource["Dbt"]):
     """dbt on the edition's warehouse. One invocation at a time: dbt keeps its state in the process."""
 
+    _parsing: "Future[dbtRunnerResult]" = PrivateAttr()
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Set the variables that `profiles.yml` reads: dbt takes the address from nowhere else."""
+        """Set the variables that `profiles.yml` reads, for dbt takes the address from nowhere else, and begin to parse.
+
+        What a run does before its first model waits for files and other processes: meanwhile dbt gets ready here.
+        """
         os.environ.update(Settings.read().dbt_environment())
+        beside = ThreadPoolExecutor(1)
+        self._parsing = beside.submit(_run, ["parse"], target_dir() / "run")
+        beside.shutdown(wait=False)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Wait until dbt is at rest: another run in this process would meet its state."""
+        self._parsing.exception()
 
     def invoke(self, arguments: Sequence[str], target: Path) -> None:
         """Run a command to its end; what it makes is left in `target`.
@@ -46,7 +62,8 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         Raises:
             dg.Failure: dbt failed; the message is dbt's.
         """
-        _raise_unless_successful(_run(arguments, target, []))
+        self._parsing.exception()
+        _raise_unless_successful(_run(arguments, target))
 
     def build(
         self,
@@ -73,13 +90,18 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         more = [*selection, *(["--indirect-selection", indirect] if indirect else [])]
         target = target_dir() / "run"
         from dbt.cli.main import dbtRunnerResult
+        from dbt.contracts.graph.manifest import Manifest
         from dbt_common.events.functions import msg_to_dict
 
         said: queue.SimpleQueue[EventMsg | dbtRunnerResult] = queue.SimpleQueue()
 
         def run() -> None:
             try:
-                said.put(_run([*arguments, *more], target, [said.put]))
+                parsed = self._parsing.result()
+                if isinstance(parsed.result, Manifest):
+                    said.put(_run([*arguments, *more], target, said.put, parsed.result))
+                else:
+                    said.put(parsed)
             except Exception as error:  # whoever waits for the end must be told
                 said.put(dbtRunnerResult(success=False, exception=error))
 
@@ -103,11 +125,23 @@ def compiled_query(node: Mapping[str, Any]) -> str:
     return file.read_text(encoding="utf-8")
 
 
-def _run(arguments: Sequence[str], target: Path, callbacks: list[Any]) -> "dbtRunnerResult":
+def _run(
+    arguments: Sequence[str],
+    target: Path,
+    callback: "Callable[[EventMsg], None] | None" = None,
+    manifest: "Manifest | None" = None,
+) -> "dbtRunnerResult":
+    """Invoke a command; with a `manifest` that an earlier one has parsed, nothing is parsed again.
+
+    dbt takes the start of its run for the moment from which on facts are hidden. Only a rehearsal says another, for a changed
+    variable costs a full parse.
+    """
     from dbt.cli.main import dbtRunner
 
     target.mkdir(parents=True, exist_ok=True)
     _keep_parsed(target)
+    cutoff = Settings.read().data_cutoff
+    said = ["--vars", json.dumps({"data_cutoff": cutoff.isoformat()})] if cutoff is not None else []
     folders = (
         "--project-dir",
         str(DBT_DIR),
@@ -118,7 +152,7 @@ def _run(arguments: Sequence[str], target: Path, callbacks: list[Any]) -> "dbtRu
         "--log-path",
         str(target),
     )
-    return dbtRunner(callbacks=callbacks).invoke([*arguments, *folders])
+    return dbtRunner(manifest=manifest, callbacks=[callback] if callback else []).invoke([*arguments, *said, *folders])
 
 
 def _with_rows(output: "dg.Output[None]", data: Mapping[str, Any]) -> "dg.Output[None]":

@@ -11,7 +11,6 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.defs.dbt import Dbt
-from pipelines.machine_code import Compilation
 from pipelines.progress import terminal_logger
 from pipelines.settings import Settings
 from pipelines.store.landing import Landing, open_landing
@@ -73,19 +72,6 @@ class Turn(dg.ConfigurableResource[None]):
             yield
 
 
-class MachineCode(dg.ConfigurableResource[Compilation]):
-    """The compiled loops of the ratings, made beside the run from its start where they are missing."""
-
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Compilation]:
-        """Begin; what is not done at the run's end is given up."""
-        compilation = Compilation()
-        try:
-            yield compilation
-        finally:
-            compilation.close()
-
-
 class RegistryResource(dg.ConfigurableResource[Registry]):
     """The model registry."""
 
@@ -105,7 +91,6 @@ def resources() -> dg.Definitions:
             "warehouse": ModelWarehouse(),
             "landing": LandingResource(),
             "registry": RegistryResource(),
-            "machine_code": MachineCode(),
             "dbt": Dbt(),
         },
         executor=dg.in_process_executor,

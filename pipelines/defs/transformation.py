@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 
+from pipelines import rating
 from pipelines.defs.dbt import Dbt, compiled_query
 from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.ingestion import table_metadata
@@ -19,6 +20,7 @@ from pipelines.defs.manifest import DBT_DIR, project_digest, target_dir
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store.silver import Silver
+from pipelines.store.warehouse import Warehouse
 
 
 class Translator(DagsterDbtTranslator):
@@ -46,6 +48,12 @@ MANIFEST = json.loads(PROJECT.manifest_path.read_bytes())
 _LEAVES_A_CORE = dg.AssetKey(["silver", "int_price"]).to_python_identifier()
 """The output after which PostgreSQL works for the most part on one model at a time, and so on one core."""
 
+_MATCHES = dg.AssetKey(["gold", "fct_match"]).to_python_identifier()
+"""The output after which matches can be rated."""
+
+_RATINGS = dg.AssetKey(rating.TABLE.split(".")).to_python_identifier()
+"""The step that asks for the ratings; where each step has a process of its own, it is not to be seen from here."""
+
 N_FAILING_ROWS = 50
 """Shown of each test that fails or warns."""
 
@@ -53,7 +61,11 @@ N_FAILING_ROWS = 50
 @dbt_assets(manifest=MANIFEST, project=PROJECT, dagster_dbt_translator=Translator(), name="transformation")
 @under_policy
 def transformation(
-    context: dg.AssetExecutionContext, dbt: Dbt, settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[None]
+    context: dg.AssetExecutionContext,
+    dbt: Dbt,
+    settings: dg.ResourceParam[Settings],
+    turn: dg.ResourceParam[None],
+    warehouse: dg.ResourceParam[Warehouse],
 ) -> Iterator[Any]:
     """Build every model and run its data tests; unit tests run in continuous integration, not here.
 
@@ -64,21 +76,24 @@ def transformation(
     is_as_made = silver.made_by() == digest
     if not is_as_made and context.is_subset:
         raise failure(FailureClass.CODE, "The dbt project changed: run the whole day first, which makes every table anew.")
-    arguments = ["build", "--exclude-resource-type", "unit_test"]
+    arguments = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
     if not is_as_made:
         arguments.append("--full-refresh")
     elif not context.is_subset:
         arguments += ["--exclude", "resource_type:seed path:models/silver/staging"]
-    if settings.data_cutoff is not None:
-        # In a rehearsal only: dbt takes the start of its run by itself, and a changed variable costs a full parse.
-        arguments += ["--vars", json.dumps({"data_cutoff": settings.data_cutoff.isoformat()})]
     silver.begin(digest, anew=not is_as_made)
+    is_rated_next = _RATINGS in context.get_step_execution_context().execution_plan.step_keys_to_execute
+    if is_rated_next:
+        rating.prepare()
     for event in dbt.build(arguments, context, MANIFEST, Translator(), PROJECT):
         if isinstance(event, dg.AssetCheckResult) and not event.passed:
             event = _with_failing_rows(event, silver)  # noqa: PLW2901
-        if isinstance(event, dg.Output) and event.output_name == _LEAVES_A_CORE:
+        output = event.output_name if isinstance(event, dg.Output) else None
+        if output == _LEAVES_A_CORE:
             # This process only waits for PostgreSQL: what the next steps need is imported meanwhile.
             Thread(target=_import_for_learning, args=[context.job_name == "build"], daemon=True).start()
+        if output == _MATCHES and is_rated_next:
+            rating.begin(warehouse, context.run_id)
         yield event
     if not context.is_subset:
         silver.end(digest)

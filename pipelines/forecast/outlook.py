@@ -44,7 +44,7 @@ def outlooks(matches: pd.DataFrame, at: pd.Timestamp, n_seasons: int = 10_000) -
         Competition to the reason why its season has no outlook.
     """
     parts, reasons = [], {}
-    for _, country in matches.groupby("country", sort=True):
+    for _, country in matches.sort_values(["kickoff_at", "match_id"]).groupby("country", sort=True):
         strengths = None
         for competition_id, season in _under_way(country, at).items():
             plan = schedule(country, competition_id, season, at)

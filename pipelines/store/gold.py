@@ -32,15 +32,19 @@ _RATING_COLUMNS = tuple(name for names in RATINGS.values() for name in names)
 
 
 def matches(warehouse: Warehouse, countries: "Collection[str] | None" = None) -> "pd.DataFrame":
-    """Every match, of all countries or these, played or not, in `MATCH_COLUMNS`, ordered by kick-off and id."""
+    """Every match, of all countries or these, played or not, in `MATCH_COLUMNS`, in any order."""
     return warehouse.read(
         f"""
         select {", ".join(MATCH_COLUMNS)} from gold.fct_match
         where %(all)s or country = any(%(countries)s)
-        order by kickoff_at, match_id
         """,
         {"all": countries is None, "countries": list(countries or ())},
     )
+
+
+def rating_digests(warehouse: Warehouse) -> "pd.DataFrame":
+    """`match_id` of every match that is rated, and the `digest` of what is said of it, NaN where it never had one."""
+    return warehouse.read("select match_id, digest from forecast.match_rating")
 
 
 def national_matches(warehouse: Warehouse) -> "pd.DataFrame":

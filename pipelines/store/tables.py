@@ -130,6 +130,7 @@ match_rating = sa.Table(
     metadata,
     sa.Column("match_id", sa.Text, primary_key=True),
     *(sa.Column(name, sa.Double) for names in contract.RATINGS.values() for name in names),
+    sa.Column("digest", sa.BigInteger, comment="of the other columns: tells which rows a run need not write again"),
     schema="forecast",
     comment="What each rating said before the match, from matches known before its as_of.",
 )

@@ -66,13 +66,14 @@ class Warehouse:
 
         Args:
             key: the column that tells rows apart.
-            there: the table's content, if the caller has read it already.
+            there: the table's content, if the caller has read it already, or as many of its columns as tell equal rows.
         """
-        there = (self.table(table) if there is None else there).set_index(key)[[name for name in frame.columns if name != key]]
+        there = (self.table(table) if there is None else there).set_index(key)
+        there = there[[name for name in frame.columns if name in there.columns]]
         wanted = frame.set_index(key)
         is_there = there.index.get_indexer(wanted.index) >= 0
-        before = there.reindex(wanted.index)
-        is_equal = ((before == wanted) | (before.isna() & wanted.isna())).all(axis=1)
+        before, now = there.reindex(wanted.index), wanted[there.columns]
+        is_equal = ((before == now) | (before.isna() & now.isna())).all(axis=1)
         changed = wanted[~(is_equal & is_there)]
         gone = [*there.index.difference(wanted.index), *changed.index]
         schema, name = table.split(".")

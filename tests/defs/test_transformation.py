@@ -32,7 +32,7 @@ class Project:
         from pipelines.defs.dbt import Dbt
         from pipelines.defs.transformation import transformation
 
-        resources = {"dbt": Dbt(), "settings": self.settings, "turn": None}
+        resources = {"dbt": Dbt(), "settings": self.settings, "turn": None, "warehouse": None}
         return dg.materialize([transformation], selection=selection, instance=instance, resources=resources, raise_on_error=False)
 
 
@@ -90,7 +90,7 @@ def models_are_told_to_a_lineage_server(instance: dg.DagsterInstance, run: dg.Da
     from pipelines.defs import lineage
     from pipelines.defs.transformation import transformation
 
-    resources = dict.fromkeys(("dbt", "settings", "turn"), dg.ResourceDefinition.none_resource())
+    resources = dict.fromkeys(("dbt", "settings", "turn", "warehouse"), dg.ResourceDefinition.none_resource())
     story = lineage._story(Settings.read(), dg.Definitions(assets=[transformation], resources=resources).get_repository_def())
     log = [record.event_log_entry for record in instance.get_records_for_run(run.run_id).records]
     events = [json.loads(Serde.to_json(event)) for event in story.tell(run, log)]

@@ -39,27 +39,13 @@ def test_nothing_is_started_where_the_code_is_there(monkeypatch: pytest.MonkeyPa
     machine_code.make()
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a process was started"))
 
-    compilation = machine_code.Compilation()
-    compilation.wait()
-    compilation.close()
+    assert machine_code.make_beside() is None
 
 
-def test_waiting_ends_with_the_process_that_makes_it(tmp_path: Path) -> None:
+def test_a_process_makes_it_where_it_is_missing(tmp_path: Path) -> None:
     (tmp_path / "ratings").mkdir()
-    compilation = machine_code.Compilation(tmp_path)  # a folder without any code: the real one is made, or found
 
-    compilation.wait()
+    process = machine_code.make_beside(tmp_path)  # a folder without any code: the real one is made, or found
 
-    assert compilation._process is not None
-    assert compilation._process.returncode == 0
-    compilation.close()
-
-
-def test_a_run_that_ends_early_leaves_no_process_behind(tmp_path: Path) -> None:
-    (tmp_path / "ratings").mkdir()
-    compilation = machine_code.Compilation(tmp_path)
-
-    compilation.close()
-
-    assert compilation._process is not None
-    assert compilation._process.returncode == -9
+    assert process is not None
+    assert process.wait(120) == 0

@@ -143,6 +143,13 @@ def test_an_update_writes_the_rows_that_differ_and_no_others(warehouse: Warehous
     assert warehouse.update(TABLE, "n", new) == 0
 
 
+def test_an_update_looks_only_at_what_tells_rows_apart(warehouse: Warehouse) -> None:
+    fill(warehouse, pd.DataFrame({"n": [1, 2], "x": [0.1, 0.2], "label": ["old", "old"]}))
+    new = pd.DataFrame({"n": [1, 2], "x": [0.1, 0.3], "label": ["new", "new"]})
+    assert warehouse.update(TABLE, "n", new, there=warehouse.read("select n, x from scratch.value")) == 1
+    assert warehouse.read("select label from scratch.value order by n")["label"].tolist() == ["old", "new"]
+
+
 def test_a_failed_update_leaves_the_old_rows(warehouse: Warehouse) -> None:
     fill(warehouse, pd.DataFrame({"n": [1, 2]}))
     with pytest.raises(adbc.Error, match="invalid byte sequence"):

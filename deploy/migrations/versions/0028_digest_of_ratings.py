@@ -1,0 +1,17 @@
+"""Ratings with a digest of each row: a run reads it, and not the row, to see what it need not write again."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0028"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("match_rating", sa.Column("digest", sa.BigInteger(), nullable=True), schema="forecast")
+
+
+def downgrade() -> None:
+    op.drop_column("match_rating", "digest", schema="forecast")
