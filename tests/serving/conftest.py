@@ -23,6 +23,7 @@ from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.settings import Settings
+from tests.serving.process import variables
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEMPLATE = "football_template"
@@ -323,6 +324,13 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("secrets") / "jwt"
     path.write_text(secrets.token_hex(32))
     return path
+
+
+@pytest.fixture
+def environment(database: Urls, secret_file: Path, redis_url: str, server_state: Path, tmp_path: Path) -> dict[str, str]:
+    """What a process of the service is given, over a database in which anything may be written."""
+    login_file = tmp_path / "secrets" / "login.json"
+    return variables(database.api, secret_file, redis_url, server_state) | {"DEMO_LOGIN_FILE": str(login_file)}
 
 
 @pytest.fixture(scope="session")
