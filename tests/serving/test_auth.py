@@ -1,9 +1,12 @@
 """Who gets in, who does not, and what it costs to try."""
 
 import asyncio
+import os
+import threading
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -225,6 +228,33 @@ def test_whoever_logs_in_wrongly_has_one_hash_of_one_measure_verified(service: A
     for name, password in (("viewer", "wrong"), ("nobody", PASSWORD), ("gone", PASSWORD)):
         assert login(name, password).status_code == 401
     assert verified == [extract_parameters(hashed(PASSWORD))] * 3
+
+
+def test_reads_go_on_while_passwords_are_guessed_and_no_more_are_verified_at_once_than_the_cores_but_one(
+    service: Any, bearer: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, login = service
+    counting, at_work, most = threading.Lock(), 0, 0
+
+    def watched(password_hash: str, password: str) -> bool:
+        nonlocal at_work, most
+        with counting:
+            at_work += 1
+            most = max(most, at_work)
+        try:
+            return matches(password_hash, password)
+        finally:
+            with counting:
+                at_work -= 1
+
+    monkeypatch.setattr(passwords, "matches", watched)
+    with ThreadPoolExecutor(40) as pool:
+        guesses = [pool.submit(login, f"guessed{n}", "wrong") for n in range(40)]
+        reads = [client.get("/v1/competitions", headers=bearer()).status_code for _ in range(10)]
+        statuses = {each.result().status_code for each in guesses}
+    assert reads == [200] * 10
+    assert {401} <= statuses <= {401, 429, 503}
+    assert 1 <= most <= max(1, (os.cpu_count() or 1) - 1)
 
 
 @pytest.mark.parametrize(
