@@ -235,6 +235,18 @@ CHECKS: list[Row] = [
     )
 ]  # fmt: skip
 
+TRANSFORMATION: Row = {
+    "publication_id": 2,
+    "project_sha256": "c" * 64,
+    "models": [
+        {"name": name, "kind": kind, "file": file, "sha256": "9" * 64, "made_of": made_of}
+        for name, kind, file, made_of in (
+            ("gold/feat_match", "model", "dbt_project/models/gold/features/feat_match.sql", ["silver/competition", "silver/int_match"]),
+            ("silver/competition", "seed", "dbt_project/seeds/competition.csv", []),
+        )
+    ],
+}  # fmt: skip
+
 
 def tell(url: str, told: dict[str, list[Row]] | None = None) -> None:
     """Write rows beside the publications as the model's role."""
@@ -313,7 +325,7 @@ def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
     publish(urls.model, [prediction(0, p_home=0.4, p_draw=0.4)], published_at=NOW - timedelta(days=1))
     publish(urls.model, PREDICTIONS)
     tell(urls.model)
-    tell(urls.model, {"check_result": CHECKS})
+    tell(urls.model, {"check_result": CHECKS, "transformation": [TRANSFORMATION]})
     yield urls
     deploy_database.drop(postgres.url(), name)
 
