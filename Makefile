@@ -73,8 +73,8 @@ fuzz: install ## Over ten thousand requests made from the OpenAPI document: none
 	@FUZZ_CASES=$(or $(CASES),12000) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_fuzz.py
 
 .PHONY: attack
-attack: install ## A stolen refresh token used after its owner, a hundred times over two workers: none may be accepted (ROUNDS)
-	@ATTACK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_identity.py -k round_after_round
+attack: install ## Stolen refresh tokens, times of refused logins, a flood of guesses, against two worker processes (ROUNDS)
+	@ATTACK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_attacks.py
 
 .PHONY: bench-serving
 bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)

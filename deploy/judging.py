@@ -3,12 +3,9 @@
 Belongs here: bringing up what such a command needs, and starting it. What is measured is in `pipelines` and `serving.bench`.
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -113,8 +110,16 @@ def bench_serving(seconds: float, workers: int, soak: float) -> None:
     everything = here.environment(edition)
     names = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE")
     variables = base_environment(here) | here.identity(edition) | {name: everything[name] for name in names}
-    evidence = str(Path(everything["EVIDENCE_DIR"]) / "bench-serving.json")
-    options = ["--seconds", str(seconds), "--workers", str(workers), "--soak", str(soak), "--evidence", evidence]
+    options = [
+        "--seconds",
+        str(seconds),
+        "--workers",
+        str(workers),
+        "--soak",
+        str(soak),
+        "--evidence",
+        everything["EVIDENCE_DIR"],
+    ]
     result = subprocess.run([sys.executable, "-m", "serving.bench", *options], env=variables, cwd=PROJECT_DIR, check=False)
     raise click.exceptions.Exit(result.returncode)
 
@@ -145,16 +150,12 @@ def db_report(as_json: bool, is_reset: bool, top: int) -> None:
     more than 500 ms.
     """
     from deploy import database, database_report
+    from pipelines.evidence import write_evidence
 
     here = installation()
     edition = here.edition()
     found = database_report.examine(here.urls(edition).monitor)
-    content = {"name": "db-report", "edition": edition.name, "measured_at": datetime.now(UTC).isoformat(), **found}
-    path = here.local_dir / "evidence" / "db-report.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
-    draft.write_text(json.dumps(content, indent=1, default=float) + "\n")
-    draft.rename(path)
+    path = write_evidence(here.local_dir / "evidence", "db-report", {"edition": edition.name, **found})
     if as_json:
         click.echo(path.read_text(), nl=False)
     else:

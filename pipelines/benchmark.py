@@ -4,9 +4,6 @@ Belongs here: running builds of an empty edition as processes, watching their ti
 floor: reading the same files, copying the same rows, one fit. Every figure is measured in this one run.
 """
 
-import json
-import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -15,14 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from pipelines.settings import PROJECT_DIR, Settings
-from pipelines.store.revision import git_revision
 from pipelines.store.warehouse import Warehouse
 
 N_CHANGED = 22
@@ -161,24 +155,3 @@ def change_files(site: Path, folder: Path, n: int = N_CHANGED) -> str:
         last[home], last[away] = last[away], last[home]
         path.write_bytes(b"\r\n".join([*lines, b",".join(last)]) + b"\r\n")
     return folder.as_uri()
-
-
-def write_evidence(settings: Settings, name: str, figures: Mapping[str, Any]) -> Path:
-    """Keep figures with what they were measured on, in `.local/evidence/<name>.json`; returns the file."""
-    settings.evidence_dir.mkdir(parents=True, exist_ok=True)
-    path = settings.evidence_dir / f"{name}.json"
-    machine = {
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-    }
-    content = {
-        "name": name,
-        "revision": git_revision(),
-        "measured_at": datetime.now(UTC).isoformat(),
-        "machine": machine,
-        **figures,
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path

@@ -75,6 +75,8 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "address": "192.0.2.0/24", "pinned_by": "7",
     "asset": "gold/fct_match", "CheckResult.name": "no_match_is_lost_on_the_way_to_gold", "passed": True, "is_blocking": True,
     "description": None, "checked_at": "2026-03-01T06:00:38Z",
+    "project_sha256": _DIGEST, "DbtModel.name": "gold/feat_match", "DbtModel.kind": "model",
+    "file": "dbt_project/models/gold/features/feat_match.sql", "sha256": _DIGEST, "made_of": ["silver/int_match"],
     # The service itself.
     "Liveness.status": "live", "Readiness.status": "ready", "database": "up", "redis": "up", "is_simulated": False,
     "type": "about:blank", "title": "Not Found", "Problem.status": 404, "detail": "There is no such prediction.", "errors": [],

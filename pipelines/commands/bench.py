@@ -11,8 +11,9 @@ def bench() -> None:
     import os
     import tempfile
 
-    from pipelines.benchmark import N_CHANGED, change_files, measure_floor, measure_run, write_evidence
+    from pipelines.benchmark import N_CHANGED, change_files, measure_floor, measure_run
     from pipelines.benchmark_learning import REFIT_SECONDS, TRAINING_SECONDS, compare_dixon_coles, measure_learning
+    from pipelines.evidence import write_evidence
     from pipelines.settings import Settings
     from pipelines.store.warehouse import Warehouse
 
@@ -40,7 +41,7 @@ def bench() -> None:
         "train_seconds": train.seconds, "train_stages": train.stages, "train_peak_bytes": train.peak_bytes,
         "learning": learning, "dixon_coles": dixon_coles,
     }  # fmt: skip
-    evidence = write_evidence(settings, "bench-pipeline", figures)
+    evidence = write_evidence(settings.evidence_dir, "bench-pipeline", figures)
     click.echo(
         f"build {build.seconds:.0f} s (start-up {build.startup_seconds:.0f} s) = {ratio:.1f} × the floor of "
         f"{sum(floor.values()):.0f} s; peak {build.peak_bytes / 2**30:.2f} GiB\n"

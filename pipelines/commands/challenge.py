@@ -50,7 +50,7 @@ def challenge(forecasts: Path, submission: Path) -> None:
     import pandas as pd
     from rich.table import Table
 
-    from pipelines.benchmark import write_evidence
+    from pipelines.evidence import write_evidence
     from pipelines.forecast.challenge import FIRST_DAY, LEAGUES, PUBLISHED, find, judge
     from pipelines.settings import Settings
 
@@ -95,7 +95,7 @@ def challenge(forecasts: Path, submission: Path) -> None:
     )
     click.echo("no two sets of leagues have the same level, and so few matches cannot rank models")
     figures = {**counts, "scores": scores.to_dict("index"), "published_rps": dict(PUBLISHED)}
-    click.echo(f"figures: {write_evidence(settings, 'challenge', figures)}")
+    click.echo(f"figures: {write_evidence(settings.evidence_dir, 'challenge', figures)}")
 
 
 def beside(found: "pd.DataFrame", ours: "pd.DataFrame") -> "tuple[dict[str, npt.NDArray[np.float64]], pd.DataFrame]":

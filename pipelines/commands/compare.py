@@ -32,7 +32,7 @@ def compare(forecasts: Path, peer: tuple[Path, ...]) -> None:
     import pandas as pd
     from rich.table import Table
 
-    from pipelines.benchmark import write_evidence
+    from pipelines.evidence import write_evidence
     from pipelines.forecast.peers import PEER_COLUMNS, same_matches
     from pipelines.forecast.peers import compare as scored
     from pipelines.settings import Settings
@@ -58,4 +58,4 @@ def compare(forecasts: Path, peer: tuple[Path, ...]) -> None:
             *(f"{row[each]:.4f}" for each in ("rps", "peer_rps")),
         )
     console().print(table)
-    click.echo(f"figures: {write_evidence(Settings.read(), 'compare', figures)}")
+    click.echo(f"figures: {write_evidence(Settings.read().evidence_dir, 'compare', figures)}")

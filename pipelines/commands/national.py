@@ -15,7 +15,7 @@ def national(first: int, last: int) -> None:
     """
     from rich.table import Table
 
-    from pipelines.benchmark import write_evidence
+    from pipelines.evidence import write_evidence
     from pipelines.forecast.national import backtest, summarise
     from pipelines.settings import Settings
     from pipelines.store.gold import national_matches
@@ -49,4 +49,4 @@ def national(first: int, last: int) -> None:
         )
     console().print(table)
     figures = {"years": [first, last], "n_matches": len(matches), "scores": scores.to_dict("index")}
-    click.echo(f"figures: {write_evidence(settings, 'national', figures)}")
+    click.echo(f"figures: {write_evidence(settings.evidence_dir, 'national', figures)}")

@@ -159,7 +159,7 @@ def season(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> pd.D
 @under_policy
 def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forecasts: list[pd.DataFrame]) -> None:
     """Judge the seasons together, keep the figures, write the file if one is asked for."""
-    from pipelines.benchmark import write_evidence
+    from pipelines.evidence import write_evidence
     from pipelines.forecast.backtest import as_file, summarise
     from pipelines.forecast.book import grids
     from pipelines.forecast.market_scores import market_scores
@@ -186,7 +186,7 @@ def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forec
         "scores": json.loads(scores.reset_index().to_json(orient="records")),
         "markets": json.loads(markets.rename_axis("market").reset_index().to_json(orient="records")),
     }
-    path = write_evidence(walk.settings, f"backtest-{walk.recipe.name}", figures)
+    path = write_evidence(walk.settings.evidence_dir, f"backtest-{walk.recipe.name}", figures)
     if walk.out:
         partial = Path(f"{walk.out}.{os.getpid()}")
         as_file(whole, matches, walk.recipe.information_set, walk.recipe.name).to_csv(partial, index=False)

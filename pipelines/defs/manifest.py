@@ -6,12 +6,28 @@ for another database.
 """
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from pipelines.settings import PROJECT_DIR, Settings
 
 DBT_DIR = PROJECT_DIR / "dbt_project"
+
+READ_BY_MODELS: Final = ("gold/feat_match", "gold/fct_match")
+"""What forecasts are made from: the features that SQL knows, and the matches that the ratings replay."""
+
+
+class DbtModel(NamedTuple):
+    """A model or seed of the project: its table, its file with the SHA-256, and the tables that it is made of."""
+
+    name: str
+    kind: str
+    file: str
+    sha256: str
+    made_of: list[str]
 
 
 def target_dir() -> Path:
@@ -46,6 +62,31 @@ def project_digest() -> str:
     for path in _files():
         digest.update(f"{path.relative_to(DBT_DIR)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def read_manifest() -> dict[str, Any]:
+    """What dbt knows of the project."""
+    return json.loads(ensure_manifest().read_bytes())  # type: ignore[no-any-return]
+
+
+def models_behind(manifest: Mapping[str, Any]) -> list[DbtModel]:
+    """The models and seeds that what forecasts are made from is made of, from there back to `bronze`; each once."""
+    nodes = {_table(node): node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")}
+    tables = {key: _table(node) for part in ("nodes", "sources") for key, node in manifest[part].items()}
+    found: dict[str, DbtModel] = {}
+    ahead = list(READ_BY_MODELS)
+    for name in ahead:
+        if name in nodes and name not in found:
+            node = nodes[name]
+            made_of = sorted({tables[each] for each in node.get("depends_on", {}).get("nodes", [])})
+            file = f"{DBT_DIR.name}/{node['original_file_path']}"
+            found[name] = DbtModel(name, node["resource_type"], file, node["checksum"]["checksum"], made_of)
+            ahead += made_of
+    return list(found.values())
+
+
+def _table(node: Mapping[str, Any]) -> str:
+    return f"{node['schema']}/{node.get('alias') or node.get('identifier') or node['name']}"
 
 
 def _files() -> list[Path]:

@@ -13,6 +13,7 @@ import pandas as pd
 from pipelines.announcement import announce
 from pipelines.defs.champions import served_champions
 from pipelines.defs.failures import under_policy
+from pipelines.defs.manifest import models_behind, project_digest, read_manifest
 from pipelines.defs.predictions import HORIZON
 from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
@@ -73,6 +74,8 @@ def publication(
     read_model.refresh_models(warehouse, champions.values())
     done = publish(warehouse, content, now=now, data_cutoff=now)
     read_model.refresh_checks(warehouse, done.publication_id, _checks(context))
+    if Silver(warehouse.url).made_by() == (digest := project_digest()):  # else nobody knows any more what made the tables
+        read_model.keep_transformation(warehouse, done.publication_id, digest, models_behind(read_manifest()))
     if done.is_new:
         announce(settings.redis_url, settings.edition, done.publication_id)
     if content.note:

@@ -149,3 +149,18 @@ check_result = sa.Table(
     schema="published",
     comment="What the checks said in the last run that made or confirmed a publication.",
 )
+
+transformation = sa.Table(
+    "transformation",
+    metadata,
+    sa.Column("publication_id", sa.BigInteger, sa.ForeignKey("published.publication.publication_id"), primary_key=True),
+    sa.Column("project_sha256", sa.Text, nullable=False, comment="of all files of the dbt project that made the tables"),
+    sa.Column(
+        "models",
+        JSONB,
+        nullable=False,
+        comment="from the feature row back to the raw rows: name, kind, file, SHA-256 of it, what it is made of",
+    ),
+    schema="published",
+    comment="The dbt models between the raw rows and the features of a publication, as they were when it was first said.",
+)

@@ -135,6 +135,15 @@ def refresh_checks(warehouse: Warehouse, publication_id: int, results: "Iterable
         )
 
 
+def keep_transformation(warehouse: Warehouse, publication_id: int, project_sha256: str, models: "Iterable[NamedTuple]") -> None:
+    """Keep which dbt models stand behind a publication; one that is confirmed keeps those it was first said with."""
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into published.transformation values (%s, %s, %s) on conflict do nothing",
+            (publication_id, project_sha256, Jsonb([each._asdict() for each in models])),
+        )
+
+
 def refresh_models(warehouse: Warehouse, champions: "Iterable[ModelVersion]") -> None:
     """Note who is champion now, and what was decided since this was last looked at."""
     known = ("recipe", "git_revision", "data_sha256", "features_sha256")

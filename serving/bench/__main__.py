@@ -5,7 +5,6 @@ Reads the environment of the service (an edition with a publication) and starts 
 
 import json
 import os
-import platform
 import re
 import shutil
 import socket
@@ -16,7 +15,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +22,7 @@ import click
 import httpx
 import psutil
 
+from pipelines.evidence import write_evidence
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.settings import BODY_FILE, Settings
@@ -41,7 +40,7 @@ READY_SECONDS: Final = 60.0
 @click.option(
     "--soak", "soak_minutes", type=float, default=0.0, show_default=True, help="Minutes of a soak at 500/s, at the end."
 )
-@click.option("--evidence", type=click.Path(path_type=Path), default=None, help="A file to write the figures to, as JSON.")
+@click.option("--evidence", type=click.Path(path_type=Path), default=None, help="A folder to keep the figures in, as JSON.")
 def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | None) -> None:
     """Measure the service beside a bare application that sends the same bytes."""
     if shutil.which("wrk") is None:
@@ -71,11 +70,7 @@ def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | Non
         if soak_minutes:
             figures["soak"] = _soak(ours, path, bearer, soak_minutes)
     if evidence is not None:
-        machine = {"cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()}
-        content = {"name": "bench-serving", "measured_at": datetime.now(UTC).isoformat(), "machine": machine, **figures}
-        evidence.parent.mkdir(parents=True, exist_ok=True)
-        evidence.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        click.echo(str(evidence))
+        click.echo(str(write_evidence(evidence, "bench-serving", figures)))
 
 
 class _Server:

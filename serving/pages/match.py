@@ -17,10 +17,12 @@ from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.pages.wording import MARKETS
 from serving.problems import NoPublication
+from serving.routes.documented import BEHIND
 from serving.routes.paging import TEXT
 from serving.schemas import Change, Contribution, Selection
 from serving.schemas.matches import IssuedPrediction
 from serving.settings import Settings
+from serving.store.lineage import Lineages
 from serving.store.matches import Matches
 from serving.store.publications import Publications
 
@@ -51,6 +53,7 @@ async def match_page(
     request: Request[Any, Any, Any],
     publications: NamedDependency[Publications],
     matches: NamedDependency[Matches],
+    lineages: NamedDependency[Lineages],
     settings: NamedDependency[Settings],
     current: NamedDependency[CurrentPublication],
     match_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
@@ -76,6 +79,8 @@ async def match_page(
         change=match.explanation.change if match.explanation else None,
         shifts=shifts(match.explanation.change if match.explanation else None),
         most_likely=max(max(row) for row in match.scorelines) if match.scorelines else 0.0,
+        outline=await lineages.outline(match.prediction_id),
+        may_see_behind=BEHIND in request.user.permissions,
         history=history,
         curves=curves(history, match.home_team, match.away_team),
         # To the day, not the second: a browser that has the page need not be sent it again.

@@ -50,12 +50,44 @@ class ChecksAnswer(Struct, frozen=True, kw_only=True):
     checks: list[CheckResult]
 
 
+class DbtModel(Struct, frozen=True, kw_only=True):
+    """A model or seed of the dbt project."""
+
+    name: Annotated[str, Meta(description="Schema and table that it makes.")]
+    kind: Annotated[str, Meta(description="`model`, or `seed` for a file of constants.")]
+    file: Annotated[str, Meta(description="In the repository.")]
+    sha256: Annotated[str, Meta(description="Of the file, as dbt computes it.")]
+    made_of: Annotated[list[str], Meta(description="Schemas and tables that it reads.")]
+
+
+class Transformation(Struct, frozen=True, kw_only=True):
+    """What stands between the raw rows and the feature row."""
+
+    project_sha256: Annotated[str, Meta(description="Of all files of the dbt project.")]
+    models: Annotated[list[DbtModel], Meta(description="From the feature row back to the raw rows.")]
+
+
+class Outline(Struct, frozen=True, kw_only=True):
+    """Where a prediction comes from, in numbers."""
+
+    sequence: int
+    publication_id: int | None
+    published_at: datetime | None
+    n_models: int | None
+    n_checks: int
+    n_passed: int
+    n_files: int
+
+
 class FirstPublished(Struct, frozen=True, kw_only=True):
     """The publication that first said it, and the raw files behind that one."""
 
     publication_id: int
     published_at: datetime
     git_revision: str | None
+    transformation: Annotated[
+        Transformation | None, Meta(description="The dbt models that made the feature row; null where they were not kept.")
+    ]
     files: Annotated[dict[str, str], Meta(description="File key to the SHA-256 of its bytes.")]
     checks: Annotated[
         list[CheckResult], Meta(description="What dbt's tests, the expectations and the rest said of the tables in between.")

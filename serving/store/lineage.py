@@ -6,8 +6,9 @@ Belongs here: following one prediction from the ledger to its publication, its m
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import convert
 
-from serving.schemas.lineage import Basis, CheckResult, FirstPublished, LedgerEntry
+from serving.schemas.lineage import Basis, CheckResult, FirstPublished, LedgerEntry, Outline, Transformation
 from serving.store.database import Database
 
 
@@ -41,7 +42,41 @@ class Lineages:
             )
         """
         rows = await self._rows(query, prediction_id=prediction_id, issued_at=entry.issued_at)
-        return FirstPublished(**rows[0], checks=await self.checks(rows[0]["publication_id"])) if rows else None
+        if not rows:
+            return None
+        publication_id = rows[0]["publication_id"]
+        transformation, checks = await self._transformation(publication_id), await self.checks(publication_id)
+        return FirstPublished(**rows[0], transformation=transformation, checks=checks)
+
+    async def outline(self, prediction_id: str) -> Outline | None:
+        """How long the way of a prediction is, from the ledger back to the files; None if the ledger does not have it."""
+        query = """
+            select
+                said.sequence, publication.publication_id, published_at,
+                (select jsonb_array_length(models) from published.transformation as t
+                 where t.publication_id = publication.publication_id) as n_models,
+                (select count(*) from published.check_result as c
+                 where c.publication_id = publication.publication_id) as n_checks,
+                (select count(*) from published.check_result as c
+                 where c.publication_id = publication.publication_id and passed) as n_passed,
+                (select count(*) from jsonb_object_keys(manifest)) as n_files
+            from published.issued_prediction as said
+            left join published.publication on publication_id = (
+                select min(publication_id) from published.publication where published_at >= said.issued_at
+            )
+            and exists (
+                select from published.prediction as p
+                where p.publication_id = publication.publication_id and p.prediction_id = said.prediction_id
+            )
+            where said.prediction_id = :prediction_id
+        """
+        rows = await self._rows(query, prediction_id=prediction_id)
+        return Outline(**rows[0]) if rows else None
+
+    async def _transformation(self, publication_id: int) -> Transformation | None:
+        query = "select project_sha256, models from published.transformation where publication_id = :publication_id"
+        rows = await self._rows(query, publication_id=publication_id)
+        return convert(rows[0], Transformation) if rows else None
 
     async def checks(self, publication_id: int) -> list[CheckResult]:
         """What the checks of a publication's run said: those that found something first."""

@@ -28,6 +28,7 @@ APPENDED = (
     "model_evidence",
     "prediction",
     "publication",
+    "transformation",
 )
 PUBLISHED = (*REPLACED, *APPENDED, "backup")
 RIGHTS: dict[str, dict[str, set[str]]] = {

@@ -3,6 +3,7 @@
 One build is made and copied: a build costs most of a minute, a copy of its databases a second.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import httpx
 import psycopg
 import pytest
 
+from pipelines.defs.manifest import project_digest
 from pipelines.sources.simulated import Size, write_site
 from tests.e2e.conftest import Platform, mirror_at
 
@@ -24,6 +26,11 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
     assert "SIMULATED" in built.shown
     ((n_predictions, is_simulated),) = built.query("select n_predictions, is_simulated from published.publication")
     assert is_simulated is True
+    ((project, models),) = built.query(
+        "select project_sha256, jsonb_path_query_array(models, '$.name')::text from published.transformation"
+    )
+    assert project == project_digest()
+    assert {"gold/feat_match", "silver/int_match", "silver/stg_football_data__match"} <= set(json.loads(str(models)))
     told = built.query("select asset, name, passed or not is_blocking from published.check_result")
     assert {("gold/fct_match", "a_club_never_plays_itself"), ("forecast/prediction", "predictions_meet_expectations")} <= {
         (asset, name) for asset, name, _ in told

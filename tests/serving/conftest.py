@@ -23,6 +23,7 @@ from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.settings import Settings
+from tests.serving.process import variables
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TEMPLATE = "football_template"
@@ -234,6 +235,18 @@ CHECKS: list[Row] = [
     )
 ]  # fmt: skip
 
+TRANSFORMATION: Row = {
+    "publication_id": 2,
+    "project_sha256": "c" * 64,
+    "models": [
+        {"name": name, "kind": kind, "file": file, "sha256": "9" * 64, "made_of": made_of}
+        for name, kind, file, made_of in (
+            ("gold/feat_match", "model", "dbt_project/models/gold/features/feat_match.sql", ["silver/competition", "silver/int_match"]),
+            ("silver/competition", "seed", "dbt_project/seeds/competition.csv", []),
+        )
+    ],
+}  # fmt: skip
+
 
 def tell(url: str, told: dict[str, list[Row]] | None = None) -> None:
     """Write rows beside the publications as the model's role."""
@@ -312,7 +325,7 @@ def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
     publish(urls.model, [prediction(0, p_home=0.4, p_draw=0.4)], published_at=NOW - timedelta(days=1))
     publish(urls.model, PREDICTIONS)
     tell(urls.model)
-    tell(urls.model, {"check_result": CHECKS})
+    tell(urls.model, {"check_result": CHECKS, "transformation": [TRANSFORMATION]})
     yield urls
     deploy_database.drop(postgres.url(), name)
 
@@ -323,6 +336,13 @@ def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("secrets") / "jwt"
     path.write_text(secrets.token_hex(32))
     return path
+
+
+@pytest.fixture
+def environment(database: Urls, secret_file: Path, redis_url: str, server_state: Path, tmp_path: Path) -> dict[str, str]:
+    """What a process of the service is given, over a database in which anything may be written."""
+    login_file = tmp_path / "secrets" / "login.json"
+    return variables(database.api, secret_file, redis_url, server_state) | {"DEMO_LOGIN_FILE": str(login_file)}
 
 
 @pytest.fixture(scope="session")

@@ -217,9 +217,30 @@ def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:
         ("bronze/quarantine", False),
         ("gold/fct_match", True),
     ]
+    transformation = answer["publication"]["transformation"]
+    assert transformation["project_sha256"] == "c" * 64
+    assert [(each["name"], each["kind"], each["made_of"]) for each in transformation["models"]] == [
+        ("gold/feat_match", "model", ["silver/competition", "silver/int_match"]),
+        ("silver/competition", "seed", []),
+    ]
     never = ask("/v1/predictions/said2/lineage").json()
     assert (never["publication"], never["model"], never["basis"]) == (None, None, None)
     assert ask("/v1/predictions/unsaid/lineage").status_code == 404
+
+
+def test_a_match_page_tells_the_lineage_in_short_and_leads_whoever_may_see_it_to_the_whole(
+    ask: Ask, bearer: Callable[..., dict[str, str]]
+) -> None:
+    page, link = "/matches/e0-2025-home1-away1-1", f'href="/v1/predictions/{1:064x}/lineage"'
+    shown = ask(page, {"Accept": "text/html"}).text
+    assert (
+        "Number 5 of the ledger, first said by publication 2 of 1 Mar 2026, 11:40 UTC → lightgbm version 7 → its feature row "
+        "→ 2 dbt models → 1 of 2 checks passed → 2 raw files, each with its hash."
+    ) in shown
+    assert link in shown
+    viewers = ask(page, {"Accept": "text/html", **bearer("viewer")}).text
+    assert "Number 5 of the ledger" in viewers
+    assert link not in viewers
 
 
 def test_an_earlier_publication_is_pinned_and_released(

@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,29 +29,12 @@ from serving.cli import commands
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from tests.serving.conftest import NOW, TOLD, prediction, publish, tell
+from tests.serving.process import serving
 
 FOOTBALL = click.Group(commands={each.name or "": each for each in commands})
 PASSWORD = "correct horse battery staple"
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def environment(database: Urls, secret_file: Path, redis_url: str, tmp_path: Path) -> dict[str, str]:
-    """What a process of the service is given."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    return {
-        "API_DATABASE_URL": database.api,
-        "JWT_SECRET_FILE": str(secret_file),
-        "REDIS_URL": redis_url,
-        "EDITION": "demo",
-        "IS_SIMULATED": "1",
-        "API_PORT": str(port),
-        "API_URL": f"http://127.0.0.1:{port}",
-        "DEMO_LOGIN_FILE": str(tmp_path / "secrets" / "login.json"),
-    }
 
 
 @pytest.fixture
@@ -71,33 +52,10 @@ def football(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Ru
     return run
 
 
-@contextmanager
-def _serving(environment: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The running service; what it prints is in the file `log`."""
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serving"], env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            httpx.get(f"{environment['API_URL']}/health/live", timeout=1)
-            break
-        except httpx.HTTPError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-    yield process
-    # Told to stop, not killed: its worker would outlive it.
-    process.terminate()
-    process.wait(timeout=30)
-
-
 @pytest.fixture
 def server(environment: dict[str, str], tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """The running service, and the file of what it prints."""
-    with _serving(environment, tmp_path) as process:
+    with serving(environment, tmp_path) as process:
         yield process, tmp_path / "log"
 
 
@@ -324,7 +282,7 @@ def test_a_request_is_a_span_of_the_callers_trace_with_what_it_asked_of_redis_an
     collector = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     traced = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}"}
-    with _serving(environment | traced, tmp_path) as process:
+    with serving(environment | traced, tmp_path) as process:
         trace_id, caller = secrets.token_hex(16), secrets.token_hex(8)
         login = {"username": "nobody", "password": "not this one, surely"}
         with httpx.Client(base_url=environment["API_URL"], headers={"traceparent": f"00-{trace_id}-{caller}-01"}) as client:

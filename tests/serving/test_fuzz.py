@@ -4,17 +4,12 @@
 number gives the same requests.
 """
 
-import json
 import math
 import os
-import platform
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import cycle, product
 from pathlib import Path
 from typing import Any
@@ -36,12 +31,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from deploy.database import Urls
-from deploy.local.ports import Ports
 from deploy.settings import PROJECT_DIR
-from pipelines.store.revision import git_revision
+from pipelines.evidence import write_evidence
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from tests.serving.conftest import PREDICTIONS, publish, tell
+from tests.serving.process import serving
 
 CASES = int(os.environ.get("FUZZ_CASES", "300"))
 
@@ -52,36 +47,12 @@ CHECKS = (
 
 
 @pytest.fixture
-def service(database: Urls, secret_file: Path, redis_url: str, tmp_path: Path, server_state: Path) -> Iterator[str]:
+def service(environment: dict[str, str], database: Urls, tmp_path: Path) -> Iterator[str]:
     """The address of a service of its own, over a database in which anything may be written."""
     publish(database.model, PREDICTIONS)
     tell(database.model)
-    port = Ports(server_state / "ports.json").claim("fuzzed")
-    variables = {
-        "API_DATABASE_URL": database.api,
-        "JWT_SECRET_FILE": str(secret_file),
-        "REDIS_URL": redis_url,
-        "EDITION": "demo",
-        "API_PORT": str(port),
-        "API_RATE_PER_SECOND": "100000",
-    }
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "serving"], env=os.environ | variables, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"{url}/health/ready", timeout=1)
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None, (tmp_path / "log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with serving(environment | {"API_RATE_PER_SECOND": "100000"}, tmp_path):
+        yield environment["API_URL"]
 
 
 @pytest.fixture
@@ -152,21 +123,7 @@ def test_no_request_breaks_the_service_or_contradicts_its_document(
     assert httpx.get(f"{service}/health/ready").json()["database"] == "up"
     assert statuses[200] > sum(statuses.values()) / 20, "the requests must get past what refuses them"
     if "FUZZ_CASES" in os.environ:
-        _keep(statuses, len(operations), time.monotonic() - begun)
-
-
-def _keep(statuses: Counter[int], n_operations: int, seconds: float) -> None:
-    figures = {
-        "name": "fuzz-api",
-        "revision": git_revision(),
-        "measured_at": datetime.now(UTC).isoformat(),
-        "machine": {"cores": os.cpu_count(), "platform": platform.platform(), "python": platform.python_version()},
-        "cases": sum(statuses.values()),
-        "operations": n_operations,
-        "statuses": dict(sorted(statuses.items())),
-        "seconds": round(seconds, 1),
-    }
-    file = PROJECT_DIR / ".local" / "evidence" / "fuzz-api.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(figures, indent=1) + "\n")
-    print(f"\n{figures['cases']} requests to {n_operations} operations in {seconds:.0f} s: {figures['statuses']}\n{file}")
+        seconds = time.monotonic() - begun
+        figures = {"cases": statuses.total(), "operations": len(operations), "statuses": dict(sorted(statuses.items()))}
+        file = write_evidence(PROJECT_DIR / ".local" / "evidence", "fuzz-api", figures | {"seconds": round(seconds, 1)})
+        print(f"\n{figures['cases']} requests to {len(operations)} operations in {seconds:.0f} s: {figures['statuses']}\n{file}")
