@@ -187,18 +187,6 @@ def test_tables_of_dbt_are_none_of_the_migrations_business(database: Urls) -> No
     migrate.check(database.owner)
 
 
-def test_the_history_can_be_taken_back_and_gone_again(database: Urls) -> None:
-    assert not migrate.upgrade(database.owner)
-    migrate.downgrade(database.owner)
-    with psycopg.connect(database.owner) as connection:
-        left = connection.execute(
-            "select tablename from pg_tables where schemaname = any(%s)", [list(deploy_database.WAREHOUSE_SCHEMAS)]
-        )
-        assert left.fetchall() == []
-    assert migrate.upgrade(database.owner)
-    migrate.check(database.owner)
-
-
 def test_accounts_of_older_roles_keep_what_they_could_do_and_nobody_has_more_when_it_is_taken_back(database: Urls) -> None:
     def roles() -> list[tuple[str, ...]]:
         with psycopg.connect(database.owner) as connection:
