@@ -25,9 +25,9 @@ README = (PROJECT_DIR / "README.md").read_text(encoding="utf-8")
 
 
 def commands() -> list[str]:
-    """The lines of the README's console blocks, in order."""
+    """The lines of the README's console blocks, in order, without what is said beside them."""
     blocks = re.findall(r"^```console\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
-    return [line for block in blocks for line in block.splitlines()]
+    return [line.partition("  #")[0].rstrip() for block in blocks for line in block.splitlines()]
 
 
 @dataclass
