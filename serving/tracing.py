@@ -1,7 +1,8 @@
 """Traces of requests, for whoever collects them: what of an answer's time went to Redis and what to PostgreSQL.
 
-Off, and not even imported, unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector. Belongs here: everything that knows
-OpenTelemetry. Spans hold routes, statements without their values and names of commands: no address, no token, no query string.
+Off, and not even imported, unless `OTEL_EXPORTER_OTLP_ENDPOINT` names a collector (redis-py loads OpenTelemetry for itself, and
+does nothing with it): then no layer is in a request's way. Belongs here: everything that knows OpenTelemetry. Spans hold routes,
+statements without their values and names of commands: no address, no token, no query string.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -15,9 +15,10 @@ import jwt
 import pytest
 import structlog
 from argon2 import Parameters, extract_parameters
-from litestar import get
+from litestar import asgi, get
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.testing import TestClient, create_test_client
+from litestar.types import Receive, Scope, Send
 
 from deploy.database import Urls
 from serving.access_log import Line
@@ -174,6 +175,14 @@ def test_an_app_with_a_handler_that_declares_no_permission_is_not_made() -> None
     require_declarations(create_test_client([declared], openapi_config=None).app.routes)
     with pytest.raises(ImproperlyConfiguredException, match="undeclared"):
         require_declarations(create_test_client([declared, undeclared], openapi_config=None).app.routes)
+
+
+def test_an_app_with_a_route_that_is_not_of_http_is_not_made_until_it_is_said_how_it_is_authorised() -> None:
+    @asgi("/mounted", copy_scope=True)
+    async def mounted(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    with pytest.raises(ImproperlyConfiguredException, match="/mounted is not an HTTP route"):
+        require_declarations(create_test_client([mounted], openapi_config=None).app.routes)
 
 
 def test_a_login_gives_a_bearer_token_for_fifteen_minutes(service: Any, secret_file: Path) -> None:

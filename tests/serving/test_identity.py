@@ -14,6 +14,7 @@ from typing import Any
 import bcrypt
 import psycopg
 import pytest
+from litestar.exceptions import NotAuthorizedException
 from litestar.testing import TestClient
 
 from deploy.database import Urls
@@ -21,10 +22,13 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
 from serving.identity.roles import Role
+from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
+from serving.store.keys import Keys
+from serving.store.sessions import Sessions
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
@@ -198,6 +202,34 @@ def test_a_revoked_key_is_refused_within_a_second_on_every_worker_and_an_expired
     world.sql("update app.api_key set expires_at = now() where key_id = %s", other["info"]["key_id"])
     assert status(world.first, {"Authorization": f"Bearer {other['key']}"}) == 401
     assert world.first.get("/v1/keys", headers=owner).json() == {"keys": []}
+
+
+def test_for_an_account_that_changes_at_that_very_moment_nothing_is_begun_made_or_replaced(world: World) -> None:
+    async def scenario() -> None:
+        database = Database(world.urls.api)
+        accounts, sessions = Accounts(database), Sessions(database)
+        keeper = SessionKeeper(Tokens.from_file(world.secret_file, "live"), sessions)
+        seen = await accounts.account("viewer")
+        assert seen is not None
+        assert await accounts.change(seen.account_id, command_line(), is_disabled=True)
+        for begin in (keeper.begin, keeper.begin_web):
+            with pytest.raises(NotAuthorizedException):
+                await begin(seen, command_line())
+        expires_at = datetime.now(UTC) + timedelta(days=1)
+        made = await Keys(database).create(seen.account_id, "a key", b"hash", "import", ["read"], expires_at, command_line())
+        assert made is None
+        await accounts.replace_hash(seen.account_id, "a hash that it no longer has", "another", command_line())
+        await database.close()
+
+    asyncio.run(scenario())
+    assert world.sql("select password_hash from app.account where username = 'viewer'") == [(hashed(PASSWORD),)]
+    told = world.sql("select action from app.audit where action <> 'account.create'")
+    assert told == [("account.disable",)]
+
+
+def test_a_token_whose_account_is_gone_makes_no_key(world: World) -> None:
+    token = Tokens.from_file(world.secret_file, "live").issue("999", Role.VIEWER, "a session")
+    assert make_key(world, {"Authorization": f"Bearer {token}"}, "read").status_code == 404
 
 
 def test_an_account_has_at_most_fifty_keys(world: World) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from sqlalchemy.exc import ProgrammingError
 
 from deploy.database import Urls
 from serving.access_log import AccessLog, Line, masked
+from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.bench.load import percentile
+from serving.settings import Settings
 from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
 from serving.store.database import Database, StoreUnavailable
 from serving.store.pins import Pins
 from serving.store.record import Record
+from serving.telemetry import Telemetry
 
 
 def line(n: int) -> Line:
@@ -136,3 +140,7 @@ def test_an_audit_that_was_tampered_with_is_logged_and_told_and_its_head_stays(
     assert kept == still_kept
     assert [(line["event"], line["log_level"]) for line in lines] == [("audit_is_not_what_it_was", "error")]
     assert lines[0]["fault"].endswith("its end was cut off.")
+
+
+def test_without_a_collector_no_layer_of_tracing_is_in_a_requests_way(settings_for: Callable[..., Settings]) -> None:
+    assert type(create_app(settings_for("postgresql://127.0.0.1:1/nowhere")).asgi_handler) is Telemetry
