@@ -67,7 +67,9 @@ def service(database: Urls, secret_file: Path, redis_url: str, tmp_path: Path, s
         "API_RATE_PER_SECOND": "100000",
     }
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "serving"], env=unmeasured(os.environ) | variables, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving"], env=unmeasured(os.environ) | variables, stdout=log, stderr=log
+        )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
