@@ -161,13 +161,17 @@ for whoever takes one last lets the other process wait."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests in order. Where there are several processes, they take the files in this order, too."""
+    """Put the tests in order, in which several processes take the files, too. Coverage does not follow properties over many examples:
+    they took a third more time for it, and tell it of few lines that the examples spelt out in other tests do not run."""
 
     def place(item: pytest.Item) -> int:
         folder = item.path.parent.name
         return SLOWEST.index(folder) if folder in SLOWEST else -1
 
     items.sort(key=place)
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item.obj, "is_hypothesis_test", False):
+            item.add_marker("no_cover")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

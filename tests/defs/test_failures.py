@@ -19,6 +19,7 @@ import requests
 import sqlalchemy
 
 from deploy.database import Urls
+from deploy.local.postgres import PostgresServer
 from pipelines.defs import failures
 from pipelines.defs.failures import POLICIES, FailureClass, classify, classify_event, under_policy
 from pipelines.defs.manifest import ensure_manifest
@@ -33,7 +34,7 @@ ONCE = Web(Patience(attempts=1, max_bytes=4))
 
 @dataclass(frozen=True)
 class World:
-    """What a case may break."""
+    """What a case may break; of the database only connections, so that all have one."""
 
     database: str
     folder: Path
@@ -145,7 +146,7 @@ def materialize(instance: dg.DagsterInstance, compute: Callable[[], Any]) -> dg.
 
 @pytest.mark.parametrize("what", CASES)
 def test_a_failure_is_attempted_as_often_as_its_class_allows_and_ends_with_what_it_means_for_the_api(
-    what: str, database: Urls, tmp_path: Path, instance: dg.DagsterInstance, without_waiting: None
+    what: str, postgres: PostgresServer, tmp_path: Path, instance: dg.DagsterInstance, without_waiting: None
 ) -> None:
     fail, kind = CASES[what]
     attempts: list[None] = []
@@ -154,7 +155,7 @@ def test_a_failure_is_attempted_as_often_as_its_class_allows_and_ends_with_what_
         attempts.append(None)
         folder = tmp_path / str(len(attempts))
         folder.mkdir()
-        fail(World(database.ingest, folder))
+        fail(World(postgres.url(), folder))
 
     result = materialize(instance, broken)
     assert not result.success

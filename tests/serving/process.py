@@ -31,12 +31,14 @@ def variables(database_url: str, secret_file: Path, redis_url: str, server_state
 
 
 @contextmanager
-def serving(environment: Mapping[str, str], folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def serving(
+    environment: Mapping[str, str], folder: Path, inherited: Mapping[str, str] = os.environ
+) -> Iterator["subprocess.Popen[bytes]"]:
     """The running service; what it prints is in the file `log` of the folder."""
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving"], env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "serving"], env={**inherited, **environment}, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         deadline = time.monotonic() + 60
