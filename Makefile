@@ -76,6 +76,11 @@ fuzz: install ## Over ten thousand requests made from the OpenAPI document: none
 attack: install ## A stolen refresh token used after its owner, a hundred times over two workers: none may be accepted (ROUNDS)
 	@ATTACK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_identity.py -k round_after_round
 
+.PHONY: drill-celery
+drill-celery: install ## A backtest and a backfill on two Celery workers, one killed in the middle of each: the result is one process's
+	@PATH="$$PATH:$(CURDIR)/.local/uv/bin" uv sync --locked --quiet --extra machines
+	@DRILL=1 $(BIN)/python -m pytest --quiet tests/machines
+
 .PHONY: bench-serving
 bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)
 	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)
