@@ -107,7 +107,7 @@ def _k8s(settings: Settings) -> dg.ExecutorDefinition:
             "job_image": settings.k8s_image,
             "job_namespace": settings.k8s_namespace,
             "service_account_name": "football",
-            "env_secrets": [name],  # the variables of `football env`
+            "env_secrets": [name],  # the variables of `football env --all`
             "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
             "volume_mounts": [{"name": "state", "mountPath": str(settings.state_dir)}],
         }

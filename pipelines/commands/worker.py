@@ -11,8 +11,9 @@ import click
 def worker(name: str) -> None:
     """Execute steps of runs that another machine started, one at a time, until stopped.
 
-    For EXECUTOR=celery. It needs the same code, the variables that `football env` prints where the runs start, and the edition's
-    folder on a disk that both share. SIGTERM lets it finish the step at hand; after a kill another worker executes that again.
+    For EXECUTOR=celery. It needs the same code, the variables that `football env --all` prints where the runs start, and the
+    edition's folder on a disk that both share. SIGTERM lets it finish the step at hand; after a kill another worker executes
+    that again.
     """
     from pipelines.machines import worker_app
     from pipelines.settings import Settings, SettingsError
