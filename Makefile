@@ -82,6 +82,10 @@ fuzz: install ## Over ten thousand requests made from the OpenAPI document: none
 attack: install ## Stolen refresh tokens, times of refused logins, a flood of guesses, against two worker processes (ROUNDS)
 	@ATTACK_ROUNDS=$(or $(ROUNDS),100) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_attacks.py
 
+.PHONY: drill-celery
+drill-celery: install ## A backtest and a backfill on two Celery workers, one killed in the middle of each: the result is one process's
+	@DRILL=1 $(BIN)/python -m pytest --quiet tests/machines
+
 .PHONY: bench-serving
 bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)
 	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)

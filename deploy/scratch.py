@@ -59,6 +59,7 @@ def reproduce(installation: Installation, prediction_id: str, options: Sequence[
         environment = pipelines_environment(installation, place) | {
             **{name: value for name, value in installation.environment(edition).items() if name in WHERE_BYTES_ARE},
             "REPRODUCED_DATABASE_URL": installation.urls(edition).reader,
+            "EXECUTOR": "",  # its instance is in memory, where no worker could find the run
         }
         try:
             return subprocess.call(

@@ -23,7 +23,13 @@ S3_VARIABLES = (
 )
 """Where raw files and models are kept instead of the edition's folder, and how to get in; boto3 reads the latter itself."""
 
-SCOPE_VARIABLES = (*DATA_VARIABLES, "ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY")
+EXECUTOR_VARIABLES = ("EXECUTOR", "BROKER_URL", "BROKER_PATIENCE_SECONDS", "K8S_IMAGE", "K8S_NAMESPACE")
+"""Where the steps of runs are executed."""
+
+SCOPE_VARIABLES = (
+    *(*DATA_VARIABLES, *EXECUTOR_VARIABLES),
+    *("ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"),
+)
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""
 
 MACHINE_VARIABLES = (

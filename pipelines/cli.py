@@ -19,6 +19,7 @@ from pipelines.commands.national import national
 from pipelines.commands.quarantine import quarantine_group
 from pipelines.commands.reproduce import reproduce
 from pipelines.commands.runs import build, docs, prepare, refresh, train
+from pipelines.commands.worker import worker
 
 commands: list[click.Command] = [
     predictions,
@@ -39,5 +40,5 @@ commands: list[click.Command] = [
     backups_command,
     restore_drill,
 ]
-internal_commands: list[click.Command] = [build, prepare, bench, backtest, reproduce]
+internal_commands: list[click.Command] = [build, prepare, bench, backtest, reproduce, worker]
 """Those that `deploy` starts once the servers are there."""

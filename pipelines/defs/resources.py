@@ -11,6 +11,7 @@ from datetime import timedelta
 import dagster as dg
 
 from pipelines.defs.dbt import Dbt
+from pipelines.machines import executor
 from pipelines.progress import terminal_logger
 from pipelines.settings import Settings
 from pipelines.store.landing import Landing, open_landing
@@ -82,7 +83,7 @@ class RegistryResource(dg.ConfigurableResource[Registry]):
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """All resources by name, and one process per run: importing everything anew for each step would cost more than the step."""
+    """All resources by name, and where steps are executed."""
     return dg.Definitions(
         resources={
             "settings": SettingsResource(),
@@ -93,6 +94,6 @@ def resources() -> dg.Definitions:
             "registry": RegistryResource(),
             "dbt": Dbt(),
         },
-        executor=dg.in_process_executor,
+        executor=executor(Settings.read()),
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},
     )

@@ -40,8 +40,8 @@ class SmallWalk(Walk):
     closing = NO_CLOSING
 
 
-@pytest.fixture(scope="module")
-def frames() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def small_world() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What `Walk.known` gives, made up; the same every time."""
     matches, warehouse = simulate()
     spelt = matches.assign(
         source_division=matches["competition_id"],
@@ -50,6 +50,11 @@ def frames() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         source_away=matches["away_team_id"],
     )
     return spelt, assemble(matches, known(matches, warehouse), warehouse, warehouse), warehouse
+
+
+@pytest.fixture(scope="module")
+def frames() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    return small_world()
 
 
 def run(frames: tuple[pd.DataFrame, ...], folder: Path, first: int, last: int) -> dg.ExecuteInProcessResult:
