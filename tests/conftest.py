@@ -91,7 +91,8 @@ def redis_url(valkey: ValkeyServer) -> str:
 
 
 def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
-    """Variables for a process that coverage need not follow: none of our code runs in it, or it is killed before it could report."""
+    """Variables for a process that coverage need not follow: none of our code runs in it, it is killed too early to report, or
+    other tests follow the same."""
     return {name: value for name, value in environment.items() if name != "COVERAGE_PROCESS_CONFIG"}
 
 
@@ -161,8 +162,8 @@ for whoever takes one last lets the other process wait."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests in order, in which several processes take the files, too. Coverage does not follow properties over many examples:
-    they took a third more time for it, and tell it of few lines that the examples spelt out in other tests do not run."""
+    """Put the tests in order, in which several processes take the files, too. Coverage does not follow properties over many
+    examples: they took a third more time for it, and tell it of few lines that the examples spelt out in other tests do not run."""
 
     def place(item: pytest.Item) -> int:
         folder = item.path.parent.name
