@@ -3,14 +3,17 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0028"
+revision = "0027"
 down_revision = "0026"
 branch_labels = None
 depends_on = None
 
 
+COMMENT = "of the other columns: tells which rows a run need not write again"
+
+
 def upgrade() -> None:
-    op.add_column("match_rating", sa.Column("digest", sa.BigInteger(), nullable=True), schema="forecast")
+    op.add_column("match_rating", sa.Column("digest", sa.BigInteger(), nullable=True, comment=COMMENT), schema="forecast")
 
 
 def downgrade() -> None:
