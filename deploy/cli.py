@@ -283,12 +283,18 @@ def status(as_json: bool) -> None:
 
 @click.command()
 @click.option("--all", "is_all", is_flag=True, help="Also the roles' URLs, folders and settings of the programs.")
-def env(is_all: bool) -> None:
+@click.option("--worker", "is_worker", is_flag=True, help="What runs are given, and workers need: no secret of the service's.")
+def env(is_all: bool, is_worker: bool) -> None:
     """Print the URLs in force as NAME=value lines, quoted for a shell."""
+    from deploy.programs import SERVICE_ONLY
+
     here = installation()
     edition = here.edition()
-    variables = here.environment(edition) | {"DATABASE_URL": here.urls(edition).owner}
-    for name in sorted(variables) if is_all else ENV_NAMES:
+    if is_worker:
+        variables = {name: value for name, value in here.environment(edition).items() if name not in SERVICE_ONLY}
+    else:
+        variables = here.environment(edition) | {"DATABASE_URL": here.urls(edition).owner}
+    for name in sorted(variables) if is_all or is_worker else ENV_NAMES:
         click.echo(f"{name}={shlex.quote(variables[name])}")
     if not here.supervisor.is_running():
         click.echo("(nothing is running: football up)", err=True)

@@ -1,4 +1,4 @@
-"""The machine code of ratings, tables and the memory of play, made while a run still fetches files.
+"""The machine code of ratings, tables and the memory of play, made before somebody waits for it.
 
 numba compiles each loop when it is first called, which takes a third of a minute for all of them, and keeps the code beside its
 source. Where it is missing or older than its source, after an installation or a change, a process of its own makes it, so that

@@ -5,6 +5,7 @@ Does not belong here: which steps there are (`pipelines.defs`), and starting a b
 are the packages of the group `machines`, imported where they are chosen.
 """
 
+import multiprocessing
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -49,11 +50,16 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": {
             "visibility_timeout": settings.broker_patience_seconds,
+            # Editions may share a broker: a worker reads and writes its own alone.
+            "global_keyprefix": f"{settings.edition}:",
             # How often is looked for them, and at each look: by default every hundred seconds.
             "unacked_restore_interval": max(1, min(10, settings.broker_patience_seconds // 10)),
             "unacked_restore_throttle": 1,
         },
-        "result_backend_transport_options": {"visibility_timeout": settings.broker_patience_seconds},
+        "result_backend_transport_options": {
+            "visibility_timeout": settings.broker_patience_seconds,
+            "global_keyprefix": f"{settings.edition}:",
+        },
     }
 
 
@@ -63,7 +69,8 @@ def worker_app(settings: Settings) -> "Celery":
     Raises:
         SettingsError: as `executor`.
     """
-    executor(settings)
+    _celery(settings)
+    from celery.signals import worker_process_init
     from dagster_celery.config import DEFAULT_CONFIG, dict_wrapper
     from dagster_celery.make_app import make_app
     from dagster_celery.tasks import create_task
@@ -76,7 +83,13 @@ def worker_app(settings: Settings) -> "Celery":
         }
     )
     create_task(app)
+    worker_process_init.connect(_may_have_children)
     return app
+
+
+def _may_have_children(**_: Any) -> None:
+    """Celery's children are daemons, which may start no process: Great Expectations and the ratings have one each."""
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
 
 
 def _celery(settings: Settings) -> dg.ExecutorDefinition:
@@ -107,7 +120,7 @@ def _k8s(settings: Settings) -> dg.ExecutorDefinition:
             "job_image": settings.k8s_image,
             "job_namespace": settings.k8s_namespace,
             "service_account_name": "football",
-            "env_secrets": [name],  # the variables of `football env --all`
+            "env_secrets": [name],  # the variables of `football env --worker`
             "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
             "volume_mounts": [{"name": "state", "mountPath": str(settings.state_dir)}],
         }

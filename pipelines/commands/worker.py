@@ -11,7 +11,7 @@ import click
 def worker(name: str) -> None:
     """Execute steps of runs that another machine started, one at a time, until stopped.
 
-    For EXECUTOR=celery. It needs the same code, the variables that `football env --all` prints where the runs start, and the
+    For EXECUTOR=celery. It needs the same code, the variables that `football env --worker` prints where the runs start, and the
     edition's folder on a disk that both share. SIGTERM lets it finish the step at hand; after a kill another worker executes
     that again.
     """

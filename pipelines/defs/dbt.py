@@ -22,7 +22,7 @@ from dagster_dbt.asset_utils import get_subset_selection_for_context
 from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 from pydantic import PrivateAttr
 
-from pipelines.defs.manifest import DBT_DIR, target_dir
+from pipelines.defs.manifest import DBT_DIR, project_digest, target_dir
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
     """dbt on the edition's warehouse. One invocation at a time: dbt keeps its state in the process."""
 
     _parsing: "Future[dbtRunnerResult]" = PrivateAttr()
+    _digest: str = PrivateAttr()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Set the variables that `profiles.yml` reads, for dbt takes the address from nowhere else, and begin to parse.
@@ -49,7 +50,9 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         """
         os.environ.update(Settings.read().dbt_environment())
         beside = ThreadPoolExecutor(1)
-        self._parsing = beside.submit(_run, ["parse"], target_dir() / "run")
+        self._digest = project_digest()
+        # In a folder of its own: another run may be at work in the other one, for whose end this run is going to wait.
+        self._parsing = beside.submit(_run, ["parse"], target_dir() / "parsed")
         beside.shutdown(wait=False)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
@@ -98,6 +101,8 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         def run() -> None:
             try:
                 parsed = self._parsing.result()
+                if project_digest() != self._digest:  # the project was changed since, under a run that waited
+                    parsed = _run(["parse"], target_dir() / "parsed")
                 if isinstance(parsed.result, Manifest):
                     said.put(_run([*arguments, *more], target, said.put, parsed.result))
                 else:

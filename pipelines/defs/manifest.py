@@ -16,8 +16,8 @@ from pipelines.settings import PROJECT_DIR, Settings
 
 DBT_DIR = PROJECT_DIR / "dbt_project"
 
-READ_BY_MODELS: Final = ("gold/feat_match", "gold/fct_match")
-"""What forecasts are made from: the features that SQL knows, and the matches that the ratings replay."""
+READ_BY_MODELS: Final = ("gold/feat_match", "gold/fct_match", "gold/fct_odds")
+"""What forecasts are made from: the features that SQL knows, the matches that the ratings replay, and the quotes."""
 
 
 class DbtModel(NamedTuple):

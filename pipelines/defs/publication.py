@@ -74,7 +74,8 @@ def publication(
     read_model.refresh_models(warehouse, champions.values())
     done = publish(warehouse, content, now=now, data_cutoff=now)
     read_model.refresh_checks(warehouse, done.publication_id, _checks(context))
-    if Silver(warehouse.url).made_by() == (digest := project_digest()):  # else nobody knows any more what made the tables
+    # Else nobody knows any more what made the tables; of what is confirmed that was kept when it was first said.
+    if done.is_new and Silver(warehouse.url).made_by() == (digest := project_digest()):
         read_model.keep_transformation(warehouse, done.publication_id, digest, models_behind(read_manifest()))
     if done.is_new:
         announce(settings.redis_url, settings.edition, done.publication_id)

@@ -25,7 +25,7 @@ from pipelines.store.warehouse import Warehouse
 def match_rating(
     context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None]
 ) -> dg.MaterializeResult[None]:
-    """Replay every rating over all matches: a full recompute, no hidden state."""
+    """Replay every rating over all matches: a full recompute. Which rows are written anew, their digests in the table say."""
     Silver(warehouse.url).require_whole()
 
     written = rating.write(warehouse, context.run_id)

@@ -43,8 +43,11 @@ def matches(warehouse: Warehouse, countries: "Collection[str] | None" = None) ->
 
 
 def rating_digests(warehouse: Warehouse) -> "pd.DataFrame":
-    """`match_id` of every match that is rated, and the `digest` of what is said of it, NaN where it never had one."""
-    return warehouse.read("select match_id, digest from forecast.match_rating")
+    """`match_id` of every match that is rated, and the `digest` of what is said of it, 0 where it has none.
+
+    Among nulls they would be read as floats, and lose their last digits.
+    """
+    return warehouse.read("select match_id, coalesce(digest, 0) as digest from forecast.match_rating")
 
 
 def national_matches(warehouse: Warehouse) -> "pd.DataFrame":
@@ -111,7 +114,7 @@ def newest_season(warehouse: Warehouse) -> int:
 
 
 def training_rows(warehouse: Warehouse, since: int) -> "pd.DataFrame":
-    """Matches with ratings, features, average quotes and how the source spells them; same order as `matches`.
+    """Matches with ratings, features, average quotes and how the source spells them; in the order of kick-off and id.
 
     Args:
         since: the first season.

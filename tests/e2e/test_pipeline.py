@@ -30,7 +30,9 @@ def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built
         "select project_sha256, jsonb_path_query_array(models, '$.name')::text from published.transformation"
     )
     assert project == project_digest()
-    assert {"gold/feat_match", "silver/int_match", "silver/stg_football_data__match"} <= set(json.loads(str(models)))
+    assert {"gold/feat_match", "gold/fct_odds", "silver/int_match", "silver/stg_football_data__match"} <= set(
+        json.loads(str(models))
+    )
     told = built.query("select asset, name, passed or not is_blocking from published.check_result")
     assert {("gold/fct_match", "a_club_never_plays_itself"), ("forecast/prediction", "predictions_meet_expectations")} <= {
         (asset, name) for asset, name, _ in told

@@ -276,20 +276,6 @@ def test_what_prices_overlook_is_what_outcomes_add_to_them(fitted, of_set):
     np.testing.assert_allclose(np.exp(log_p), model.predict_proba(features), rtol=1e-12)
 
 
-def test_outcomes_take_back_a_tenth_of_how_much_better_clubs_played_than_their_price(fitted, of_set):
-    """The draw keeps its log-odds beside the sides; where no memory of play was asked, nothing is taken back."""
-    features, model = of_set("history")[2], fitted["history"]
-    features = features.assign(play_expected=np.where(np.arange(len(features)) % 3 == 0, np.nan, features["play_expected"]))
-    bare = History(play_share=0.0)
-    vars(bare).update({name: getattr(model, name) for name in ("trees_", "expected_goals_")})
-    (side, draw), (bare_side, bare_draw) = (log_odds(each.predict_proba(features)) for each in (model, bare))
-    lead = (features["play_expected"] - model.forecast_price(features)[:, 0]).fillna(0.0)
-    np.testing.assert_allclose(side - bare_side, -0.1 * lead, atol=1e-12)
-    np.testing.assert_allclose(draw, bare_draw, atol=1e-12)
-    assert lead.abs().max() > 0.1
-    np.testing.assert_allclose(model.terms(features).sum(axis=1), np.column_stack([side, draw]), atol=1e-9)
-
-
 def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkeypatch):
     """Blocks of one year, so that the small world has some; no outcome of a match's own year or later moves what is said."""
     monkeypatch.setattr("pipelines.forecast.learners.N_WARM", 1)
@@ -365,7 +351,7 @@ def test_expected_goals_agree_with_the_forecast_and_with_what_was_scored(fitted,
 
 def test_parameters_are_stored_as_given_and_shown_by_scikit_learn():
     assert Results(use_trees=False).get_params() == {"use_trees": False, "least_played": 5, "since": 2000, "n_seasons": None}
-    assert History().get_params() == {"since": 2003, "play_share": -0.1}
+    assert History().get_params() == {"since": 2003}
     assert Market().get_params() == {"since": 2012, "history_share": 0.1, "overlooked_share": 0.5}
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pipelines.forecast.additive import start, terms
+from pipelines.forecast.additive import TERMS, start, terms
 from pipelines.forecast.contract import FEATURES
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
@@ -28,17 +28,13 @@ class History(BaseEstimator):  # type: ignore[misc]
     """The model of the information set `history`: what the market is going to think, then what it overlooks.
 
     The first stage regresses the last price of the match, as log-odds of the sides and of the draw, on what the memories
-    of earlier prices say and on all that is known besides. The second adds what outcomes teach, and takes back a little of
-    how well the clubs played: prices follow play, and trees after them, farther than outcomes do. Of a club without any price
-    the memories know how it played, and how unsure that is.
+    of earlier prices say and on all that is known besides. The second adds what outcomes teach. Of a club without any
+    price the memories know how it played, and how unsure that is.
 
     Parameters
     ----------
     since
         First season learnt from; earlier prices only feed the memories.
-    play_share
-        Weight in the second stage of by how much the memory of play exceeds the price forecast. Walk-forward, outcomes asked
-        for -0.08 in 2013 and for -0.14 in 2018.
 
     Attributes
     ----------
@@ -46,9 +42,8 @@ class History(BaseEstimator):  # type: ignore[misc]
     expected_goals_ : ExpectedGoals
     """
 
-    def __init__(self, since: int = 2003, play_share: float = -0.1) -> None:
+    def __init__(self, since: int = 2003) -> None:
         self.since = since
-        self.play_share = play_share
 
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
         """Learn from (n, k) features and `contract.LABELS["history"]` of the same matches.
@@ -86,7 +81,7 @@ class History(BaseEstimator):  # type: ignore[misc]
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
             trees = self._grow_outcome(features[learn], labels[learn], said[learn], grown)
-            return self._added(trees, features[asked], said[asked])
+            return _added(trees, features[asked], said[asked])
 
         told = is_told(said)
         # Nothing is learnt from, and nothing asked about, what the first stage says nothing of.
@@ -101,7 +96,7 @@ class History(BaseEstimator):  # type: ignore[misc]
         """(n, 3) what outcomes teach beyond prices: what the second stage adds to the logarithms of the probabilities."""
         if "outcome" not in self.trees_:
             return np.zeros((len(features), 3))
-        return self._added(self.trees_["outcome"], features, self.forecast_price(features))
+        return _added(self.trees_["outcome"], features, self.forecast_price(features))
 
     def forecast_price(self, features: pd.DataFrame) -> Array:
         """(n, 2) what the first stage says of the price: log-odds of the sides and of the draw."""
@@ -110,29 +105,20 @@ class History(BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, features: pd.DataFrame) -> Array:
         """(n, 3) probabilities."""
         check_is_fitted(self)
-        said = self.forecast_price(features)
-        probabilities = probabilities_of(*said.T)
-        if "outcome" not in self.trees_:
-            return probabilities
-        return np.asarray(probabilities * np.exp(self._added(self.trees_["outcome"], features, said)))
+        probabilities = probabilities_of(*self.forecast_price(features).T)
+        return self.trees_["outcome"].predict(features, np.log(probabilities)) if "outcome" in self.trees_ else probabilities
 
     def terms(self, features: pd.DataFrame) -> Array:
         """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
-        priced, overlooked = self.terms_of_stages(features)
-        return priced + overlooked
-
-    def terms_of_stages(self, features: pd.DataFrame) -> tuple[Array, Array]:
-        """Twice (n, 1 + T, 2) what each feature adds to the log-odds of `forecast_price` and of `overlooked`."""
         check_is_fitted(self)
-        priced = np.stack([self._price_terms(features, k) for k in range(2)], axis=2)
+        found = np.stack([self._price_terms(features, k) for k in range(2)], axis=2)
+        return found + self.overlooked_terms(features)
+
+    def overlooked_terms(self, features: pd.DataFrame) -> Array:
+        """(n, 1 + T, 2) what each feature adds to the log-odds of `overlooked`, see `additive`."""
         if "outcome" not in self.trees_:
-            return priced, np.zeros_like(priced)
-        overlooked = terms(self.trees_["outcome"], features)
-        played = features["play_expected"].to_numpy()
-        known = ~np.isnan(played)
-        lead = start("play_expected", played[known], self.expected_goals_.usual[0]) - priced[known, :, 0]
-        overlooked[known, :, 0] += self.play_share * lead
-        return priced, overlooked
+            return np.zeros((len(features), 1 + len(TERMS), 2))
+        return terms(self.trees_["outcome"], features)
 
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away."""
@@ -195,14 +181,12 @@ class History(BaseEstimator):  # type: ignore[misc]
         found = start(f"memory_{name}", self._remembered(features)[:, k], self.expected_goals_.usual[k])
         return found + terms(self.trees_[name], features) if name in self.trees_ else found
 
-    def _added(self, trees: Trees, features: pd.DataFrame, said: Array) -> Array:
-        """(n, 3) what trees of outcomes and play add to the logarithms of the probabilities that prices mean."""
-        start = np.log(probabilities_of(*said.T))
-        # Of a match that no memory was asked about play says nothing.
-        lead = (features["play_expected"].to_numpy() - said[:, 0])[:, None] * np.array([0.5, 0.0, -0.5])
-        scores = np.log(trees.predict(features, start)) + self.play_share * np.nan_to_num(lead, nan=0.0)
-        return np.asarray(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True) - start)
-
     def _remembered(self, features: pd.DataFrame) -> Array:
         # A match that no memory was asked about counts as one between newcomers.
         return features[["memory_side", "memory_draw"]].fillna({"memory_side": 0.55, "memory_draw": -0.2}).to_numpy()
+
+
+def _added(trees: Trees, features: pd.DataFrame, said: Array) -> Array:
+    """(n, 3) what trees of outcomes add to the logarithms of the probabilities that prices mean."""
+    start = np.log(probabilities_of(*said.T))
+    return np.log(trees.predict(features, start)) - start

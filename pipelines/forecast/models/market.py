@@ -100,13 +100,12 @@ class Market(BaseEstimator):  # type: ignore[misc]
     def terms(self, features: pd.DataFrame) -> Array:
         """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
         check_is_fitted(self)
-        of_prices, overlooked = self.history_.terms_of_stages(features)
-        found = of_prices + overlooked
+        found = self.history_.terms(features)
         quoted = _has_quotes(features).to_numpy()
         if self.trees_ and quoted.any():
             beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
             priced = np.stack([self._price_terms(beside, k) for k in range(2)], axis=2)
-            priced += self.overlooked_share * overlooked[quoted]
+            priced += self.overlooked_share * self.history_.overlooked_terms(features[quoted])
             if "outcome" in self.trees_:
                 priced += terms(self.trees_["outcome"], beside)
             found[quoted] = (1.0 - self.history_share) * priced + self.history_share * found[quoted]
