@@ -4,28 +4,19 @@ Belongs here: that process. Importing Great Expectations takes longer than most 
 things to do first, nobody waits for it.
 """
 
-import multiprocessing
-import os
-import threading
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from typing import Final
 
 import pandas as pd
 
 from expectations.run import Outcome, validate
+from pipelines.beside import Beside
 
-_WITHIN_SECONDS = 600
-
-
-@cache
-def _worker() -> ProcessPoolExecutor:
-    # Spawned, not forked: this process may have threads by now.
-    return ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
+_PROCESS: Final = Beside()
 
 
 def prepare() -> None:
     """Start the process, and do not wait until it is ready."""
-    _worker().submit(_import)
+    _PROCESS.begin(_import)
 
 
 def judge(suite_name: str, frame: pd.DataFrame) -> Outcome:
@@ -33,21 +24,9 @@ def judge(suite_name: str, frame: pd.DataFrame) -> Outcome:
 
     Raises:
         KeyError: there is no such suite.
-        TimeoutError: no verdict within ten minutes.
+        BesideStopped: no verdict within ten minutes, or the process was ended.
     """
-    return _worker().submit(validate, suite_name, frame).result(timeout=_WITHIN_SECONDS)
-
-
-def end_with_parent() -> None:
-    """A process whose parent was killed would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # noqa: S101 - this runs in the child
-
-    def wait() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    return _PROCESS.ask(validate, suite_name, frame)
 
 
 def _import() -> None:

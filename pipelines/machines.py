@@ -6,6 +6,7 @@ are the packages of the group `machines`, imported where they are chosen.
 """
 
 import multiprocessing
+from multiprocessing.process import AuthenticationString  # type: ignore[attr-defined]  # of the stubs, not of Python
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -88,8 +89,14 @@ def worker_app(settings: Settings) -> "Celery":
 
 
 def _may_have_children(**_: Any) -> None:
-    """Celery's children are daemons, which may start no process: Great Expectations and the ratings have one each."""
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    """Let Celery's child start processes, as Great Expectations and the ratings do: it is a daemon, which may not.
+
+    Celery's fork of multiprocessing puts its own object where that one keeps the current process, with a key of its own kind,
+    which that one refuses to hand to a child.
+    """
+    config = multiprocessing.current_process()._config  # type: ignore[attr-defined]
+    config["daemon"] = False
+    config["authkey"] = AuthenticationString(bytes(config["authkey"]))
 
 
 def _celery(settings: Settings) -> dg.ExecutorDefinition:

@@ -1,27 +1,20 @@
 """The ratings of all matches, computed in a process of their own beside what else a run does.
 
-After `gold.fct_match` the warehouse still has tables to make that no rating looks at. Two threads would take turns at one
-interpreter's lock, for dbt is Python too; two processes have a core each.
+After `gold.fct_match` the warehouse still has tables to make that no rating looks at, and dbt, which makes them, is Python, too.
 
-Belongs here: that process, and what it is asked: to rate all matches, and to write what was changed by it. Does not belong here:
+Belongs here: what that process is asked: to rate all matches, and to write what was changed by it. Does not belong here:
 the replay itself (`pipelines.forecast`), when it is asked (`pipelines.defs`).
 """
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 
-from expectations.worker import end_with_parent
 from pipelines import machine_code
+from pipelines.beside import Beside
 from pipelines.store import gold
 from pipelines.store.warehouse import Warehouse
 
@@ -30,9 +23,7 @@ if TYPE_CHECKING:
 
 TABLE: Final = "forecast.match_rating"
 
-_WITHIN_SECONDS: Final = 600
-
-T = TypeVar("T")
+_PROCESS: Final = Beside()
 
 
 class Written(NamedTuple):
@@ -42,64 +33,23 @@ class Written(NamedTuple):
     n_changed: int
 
 
-class RatingStopped(Exception):
-    """The process was ended from outside, or did not come to an end; nothing was written."""
-
-
-@cache
-def _process() -> "tuple[ProcessPoolExecutor, Future[int]]":
-    # Spawned, not forked: this process may have threads by now.
-    process = ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
-    return process, process.submit(os.getpid)
-
-
-def _ask(function: Callable[..., T], *arguments: object) -> "Future[T]":
-    """Have the process do it; another one, where it is gone."""
-    try:
-        return _process()[0].submit(function, *arguments)
-    except BrokenProcessPool:
-        _process.cache_clear()
-        return _process()[0].submit(function, *arguments)
-
-
 def prepare() -> None:
     """Start the process, and do not wait until it is ready: where the loops' machine code is missing, it makes it."""
-    _ask(machine_code.make)
+    _PROCESS.begin(machine_code.make)
 
 
 def begin(warehouse: Warehouse, run_id: str) -> None:
     """Have all matches rated as they are now, for `write` to find; what was begun earlier counts no more."""
-    _ask(_begin, warehouse, run_id)
+    _PROCESS.begin(_begin, warehouse, run_id)
 
 
 def write(warehouse: Warehouse, run_id: str) -> Written:
     """Make the table what the ratings say of all matches, from what the same run has begun, or else of those there now.
 
     Raises:
-        RatingStopped: it took longer than ten minutes, or the process was ended, for want of memory most likely.
+        BesideStopped: it took longer than ten minutes, or the process was ended; nothing was written.
     """
-    asked = _ask(_write, warehouse, run_id)
-    try:
-        return asked.result(timeout=_WITHIN_SECONDS)
-    except BrokenProcessPool as error:
-        raise RatingStopped("the process that rates was ended: is there memory?") from error
-    except TimeoutError as error:
-        end()
-        raise RatingStopped(f"the ratings were not there after {_WITHIN_SECONDS} seconds") from error
-    except BaseException:
-        # The run is being stopped: nobody may write behind its back when another one has begun.
-        end()
-        raise
-
-
-def end() -> None:
-    """End the process, whatever it is doing; what is asked next has another one."""
-    process, pid = _process()
-    if pid.done() and not pid.exception():
-        with suppress(ProcessLookupError):
-            os.kill(pid.result(), signal.SIGKILL)
-    process.shutdown(wait=False, cancel_futures=True)
-    _process.cache_clear()
+    return _PROCESS.ask(_write, warehouse, run_id)
 
 
 _begun: "dict[str, tuple[pd.DataFrame, pd.DataFrame]]" = {}

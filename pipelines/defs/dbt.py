@@ -27,7 +27,6 @@ from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from dbt.cli.main import dbtRunnerResult
-    from dbt.contracts.graph.manifest import Manifest
     from dbt_common.events.base_types import EventMsg
 
 _RESULTS = ("LogSeedResult", "LogModelResult", "LogTestResult")
@@ -65,8 +64,8 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         Raises:
             dg.Failure: dbt failed; the message is dbt's.
         """
-        self._parsing.exception()
-        _raise_unless_successful(_run(arguments, target))
+        parsed = self._parsed()
+        _raise_unless_successful(_run(arguments, target, manifest=parsed.result) if parsed.success else parsed)
 
     def build(
         self,
@@ -93,20 +92,14 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         more = [*selection, *(["--indirect-selection", indirect] if indirect else [])]
         target = target_dir() / "run"
         from dbt.cli.main import dbtRunnerResult
-        from dbt.contracts.graph.manifest import Manifest
         from dbt_common.events.functions import msg_to_dict
 
         said: queue.SimpleQueue[EventMsg | dbtRunnerResult] = queue.SimpleQueue()
 
         def run() -> None:
             try:
-                parsed = self._parsing.result()
-                if project_digest() != self._digest:  # the project was changed since, under a run that waited
-                    parsed = _run(["parse"], target_dir() / "parsed")
-                if isinstance(parsed.result, Manifest):
-                    said.put(_run([*arguments, *more], target, said.put, parsed.result))
-                else:
-                    said.put(parsed)
+                parsed = self._parsed()
+                said.put(_run([*arguments, *more], target, said.put, parsed.result) if parsed.success else parsed)
             except Exception as error:  # whoever waits for the end must be told
                 said.put(dbtRunnerResult(success=False, exception=error))
 
@@ -119,6 +112,11 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
                 for each in message.to_default_asset_events(manifest, translator, context, target, project):
                     yield _with_rows(each, told["data"]) if isinstance(each, dg.Output) else each
         _raise_unless_successful(event)
+
+    def _parsed(self) -> "dbtRunnerResult":
+        """The project, parsed; anew where it was changed since, under a run that waited for its turn."""
+        parsed = self._parsing.result()
+        return parsed if project_digest() == self._digest else _run(["parse"], target_dir() / "parsed")
 
 
 def compiled_query(node: Mapping[str, Any]) -> str:
@@ -134,7 +132,7 @@ def _run(
     arguments: Sequence[str],
     target: Path,
     callback: "Callable[[EventMsg], None] | None" = None,
-    manifest: "Manifest | None" = None,
+    manifest: Any = None,
 ) -> "dbtRunnerResult":
     """Invoke a command; with a `manifest` that an earlier one has parsed, nothing is parsed again.
 

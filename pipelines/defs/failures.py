@@ -20,7 +20,7 @@ import dagster as dg
 import httpx
 import redis
 
-from pipelines.rating import RatingStopped
+from pipelines.beside import BesideStopped
 from pipelines.sources.protocol import DownloadTooLarge, SourceError, SourceUnreachable
 from pipelines.store.cluster_copy import CopyDamaged, CopyFailed
 from pipelines.store.landing import LandingDamaged
@@ -137,7 +137,7 @@ _OF_TYPE: Final[Mapping[type[BaseException], FailureClass]] = MappingProxyType(
         redis.exceptions.ConnectionError: FailureClass.DEPENDENCY_DOWN,
         redis.exceptions.TimeoutError: FailureClass.DEPENDENCY_DOWN,
         MemoryError: FailureClass.RESOURCE,
-        RatingStopped: FailureClass.RESOURCE,
+        BesideStopped: FailureClass.RESOURCE,
         ConnectionError: FailureClass.NETWORK,
         TimeoutError: FailureClass.NETWORK,
     }

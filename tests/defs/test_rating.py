@@ -1,9 +1,6 @@
-"""The process that rates all matches: what was begun is what is written, and what happens when it is gone."""
+"""What is asked of the process that rates all matches: what was begun is what is written."""
 
-import os
 import pickle
-import signal
-import time
 
 import adbc_driver_manager
 import pandas as pd
@@ -85,21 +82,6 @@ def test_a_row_is_written_again_where_its_digest_is_another_or_missing(
         connection.execute("update forecast.match_rating set digest = digest + 1 where match_id = '3'")
     assert rating._write(warehouse, "run") == (3, 2)
     assert warehouse.read("select 1 from forecast.match_rating where elo_home = 0").empty
-
-
-def test_whoever_asks_after_the_process_was_killed_has_another_one() -> None:
-    rating.prepare()
-    process, pid = rating._process()
-    os.kill(first := pid.result(60), signal.SIGKILL)
-    deadline = time.monotonic() + 30
-    while not process._broken:  # type: ignore[attr-defined]  # what a later submit would find
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-    rating.prepare()
-
-    assert rating._process()[1].result(60) != first
-    rating.end()
 
 
 def test_an_error_of_the_database_is_the_same_kind_of_error_in_the_run() -> None:

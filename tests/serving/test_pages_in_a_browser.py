@@ -3,19 +3,14 @@
 One server and one browser serve the whole file.
 """
 
-import os
 import re
 import secrets
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 
 from deploy import database as deploy_database
@@ -23,6 +18,7 @@ from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from tests.serving import world
 from tests.serving.conftest import TEMPLATE
+from tests.serving.process import serving
 
 playwright = pytest.importorskip("playwright.sync_api")
 Axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe
@@ -62,28 +58,13 @@ def site(postgres: Any, database_template: Any, secret_file: Path, tmp_path_fact
         "EDITION": "demo",
         "IS_SIMULATED": "1",
         "API_PORT": str(port),
+        "API_URL": f"http://127.0.0.1:{port}",
         "DATA_CUTOFF": world.NOW.isoformat(),
     }
-    log = tmp_path_factory.mktemp("site") / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "serving"], env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                httpx.get(f"{address}/health/live", timeout=1)
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.1)
-        yield address
+        with serving(environment, tmp_path_factory.mktemp("site")):
+            yield environment["API_URL"]
     finally:
-        process.terminate()
-        process.wait(timeout=30)
         deploy_database.drop(postgres.url(), name)
 
 
