@@ -20,8 +20,8 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     if settings.workers > 1:
-        # They count in files that each of them can add up.
-        folder = tempfile.mkdtemp(prefix="football-metrics-")
+        # They count in files that each of them can add up, and take turns by others.
+        folder = tempfile.mkdtemp(prefix="football-workers-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ[SHARED_DIR] = folder
     from serving.telemetry import log_config  # only now: the workers inherit how the library of metrics counts
@@ -30,7 +30,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     Granian(
-        "serving.app:from_environment",
+        "serving.worker:application",
         factory=True,
         interface=Interfaces.ASGI,
         address=settings.host,

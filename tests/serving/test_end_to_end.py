@@ -19,6 +19,7 @@ from typing import Any
 
 import click
 import httpx
+import psutil
 import pytest
 from click.testing import CliRunner
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -191,6 +192,18 @@ def test_whichever_worker_is_asked_tells_the_counts_of_all(
     counted = 'serving_requests_total{method="GET",role="anonymous",route="/v1/predictions",status="401"} 40.0'
     for _ in range(10):
         assert counted in httpx.get(f"{environment['API_URL']}/metrics").text
+
+
+@pytest.mark.usefixtures("workers")
+def test_workers_end_with_the_process_that_started_them(server: tuple[subprocess.Popen[bytes], Path]) -> None:
+    """Killed, it cannot tell them; they would answer on beside those of its successor, at the same port."""
+    process, _ = server
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    for each in left:
+        each.kill()
+    assert (len(workers), left) == (2, [])
 
 
 @pytest.fixture
