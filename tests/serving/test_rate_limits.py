@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, TypeVar
 
 import httpx
@@ -161,6 +162,12 @@ def test_what_is_left_of_a_lease_is_forfeited_after_a_second(redis_url: str) -> 
 
     slow = Rate(100.0, 200)
     assert with_buckets(redis_url, work, slow, clock=lambda: now) == [4, 4]
+
+
+def test_a_busy_worker_that_gets_to_the_answer_late_has_what_was_leased_for_it(redis_url: str) -> None:
+    """Forfeited, it would be leased again and again: a login would cost all of an account's attempts, and be refused."""
+    moments = count(100.0, 1.1)  # whenever the worker looks at the clock, a lease has expired
+    assert with_buckets(redis_url, lambda buckets: taken(buckets, 7), Rate(0.01, 7), clock=lambda: next(moments)) == 7
 
 
 def test_what_is_told_of_a_bucket_is_what_is_left_in_it(redis_url: str) -> None:
