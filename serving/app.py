@@ -19,6 +19,7 @@ from litestar.openapi.spec import Components, ExternalDocumentation, SecuritySch
 
 from serving.access_log import AccessLog
 from serving.announcements import Announcements
+from serving.answers import HeadAsGet
 from serving.current import CurrentPublication
 from serving.examples import Document
 from serving.identity import limits
@@ -241,7 +242,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
-    limited = AddressLimit(app.asgi_handler, of_addresses, metrics)
+    limited = AddressLimit(HeadAsGet(app.asgi_handler), of_addresses, metrics)
     app.asgi_handler = Telemetry(limited, metrics, current, access_log)
     if traces is not None:
         from serving.tracing import Traced
