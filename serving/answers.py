@@ -131,16 +131,19 @@ class HeadAsGet:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-
-        async def send_head(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message["body"] = b""
-            await send(message)
-
-        is_head = scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD
-        if is_head:
+        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD:
             scope["method"] = HttpMethod.GET
-        await self._app(scope, receive, send_head if is_head else send)
+            send = _without_body(send)
+        await self._app(scope, receive, send)
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    return send_head
 
 
 def cacheable(

@@ -395,6 +395,14 @@ def test_a_hash_that_is_none_lets_nobody_in() -> None:
     assert not asyncio.run(PasswordChecker().check("not a hash", PASSWORD))
 
 
+def test_whoever_may_not_use_an_address_may_still_ask_which_methods_it_has(
+    client: Client, bearer: Callable[..., dict[str, str]]
+) -> None:
+    answer = client.options("/v1/audit", headers=bearer("viewer"))
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, OPTIONS")
+    assert client.get("/v1/audit", headers=bearer("viewer")).status_code == 403
+
+
 def test_a_flood_of_logins_is_turned_away_and_does_not_queue_up() -> None:
     async def scenario() -> list[bool | BaseException]:
         checker = PasswordChecker(concurrency=1, waiting=2)

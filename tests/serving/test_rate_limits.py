@@ -230,6 +230,40 @@ def test_a_frozen_redis_is_waited_for_once_and_the_count_goes_on(redis_url: str)
     assert waited < BREAK_SECONDS / 2
 
 
+def test_who_asked_longest_ago_is_forgotten_even_while_waiting_and_is_let_through_all_the_same(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.identity.buckets.MAXIMUM_LEASES", 1)
+
+    async def work(buckets: Buckets) -> tuple[list[bool], list[str]]:
+        answers = await asyncio.gather(*(buckets.take(subject) for subject in ("first", "first", "second")))
+        return [is_let_through for is_let_through, _ in answers], list(buckets._leases)
+
+    assert with_buckets(redis_url, work, Rate(0.01, 7)) == ([True, True, True], ["second"])
+
+
+def test_a_token_is_given_back_where_it_was_taken_and_nowhere_else(redis_url: str) -> None:
+    slow = Rate(0.01, 7)
+
+    async def work(buckets: Buckets) -> tuple[int, int, list[str]]:
+        first = await taken(buckets, 8)
+        await buckets.give_back("someone")
+        await buckets.give_back("someone who never took one")
+        return first, await taken(buckets, 8), list(buckets._leases)
+
+    assert with_buckets(redis_url, work, slow) == (7, 1, ["someone"])
+
+
+def test_a_token_given_back_to_a_frozen_redis_is_given_back_in_this_worker(redis_url: str) -> None:
+    async def work(buckets: Buckets) -> tuple[int, int]:
+        first = await taken(buckets, 8)
+        with frozen(redis_url):
+            await buckets.give_back("someone")
+            return first, await taken(buckets, 8)
+
+    assert with_buckets(redis_url, work, Rate(0.01, 7)) == (7, 1)
+
+
 def test_a_client_that_goes_away_takes_nobodys_answer_with_it(redis_url: str) -> None:
     async def work(buckets: Buckets) -> bool:
         leaving, staying = (asyncio.create_task(buckets.take("someone")) for _ in range(2))
