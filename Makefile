@@ -88,7 +88,7 @@ drill-celery: install ## A backtest and a backfill on two Celery workers, one ki
 	@DRILL=1 $(BIN)/python -m pytest --quiet tests/machines
 
 .PHONY: bench-serving
-bench-serving: install ## The service beside its ceiling, FastAPI and `mlflow models serve`: requests a second, times, memory (SECONDS, WORKERS, SOAK in minutes)
+bench-serving: install ## The service beside its ceiling, FastAPI and mlflow models serve: rates, times, memory (SECONDS, WORKERS, SOAK in minutes)
 	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)
 
 .PHONY: soak-serving
