@@ -6,11 +6,15 @@ import resource
 import shutil
 import sys
 import tempfile
+from typing import Final
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
 from serving.settings import SHARED_DIR, Settings, SettingsError
+
+MAXIMUM_CONNECTIONS: Final = 16_384
+"""Of a worker. Granian would take no more at a time than wait to be taken (`backlog`): those beyond would never be answered."""
 
 
 def main() -> None:
@@ -39,6 +43,7 @@ def main() -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=4096,
+        backpressure=MAXIMUM_CONNECTIONS,
         workers_kill_timeout=10,
         respawn_failed_workers=True,
         log_dictconfig=log_config(),

@@ -58,9 +58,10 @@ def bare(body: bytes, workers: int) -> Iterator[Server]:
     with tempfile.NamedTemporaryFile(prefix="football-bare-") as file:
         file.write(body)
         file.flush()
-        command = ["-m", "granian", "--interface", "asgi", "--no-ws", "--http", "1", "--backlog", "4096"]
-        options = ["--workers", str(workers), "--host", HOST, "--port", "{port}", "serving.bench.bare:app"]
-        with _running([*command, *options], "/", **{BODY_FILE: file.name}) as server:
+        command = ["-m", "granian", "--interface", "asgi", "--no-ws", "--http", "1", "--workers", str(workers)]
+        limits = ["--backlog", "4096", "--backpressure", "16384"]  # as ours has them
+        address = ["--host", HOST, "--port", "{port}", "serving.bench.bare:app"]
+        with _running([*command, *limits, *address], "/", **{BODY_FILE: file.name}) as server:
             yield server
 
 
