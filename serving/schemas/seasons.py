@@ -1,7 +1,7 @@
 """What is answered about a competition's season: the table as it stands, and how it may end."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, structs
 
@@ -49,7 +49,9 @@ class SeasonRow(Standing, frozen=True, kw_only=True):
     @classmethod
     def of(cls, standing: Standing, outlook: Outlook | None) -> "SeasonRow":
         """The line of a club."""
-        added = {name: getattr(outlook, name, None) for name in cls.__struct_fields__ if name not in Standing.__struct_fields__}
+        added: dict[str, Any] = {
+            name: getattr(outlook, name, None) for name in cls.__struct_fields__ if name not in Standing.__struct_fields__
+        }
         return cls(**structs.asdict(standing), **added)
 
 
