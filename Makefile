@@ -10,7 +10,7 @@ unexport VIRTUAL_ENV
 # Threads that wait for each other must sleep: spinning, they take the core that another process needs.
 export OMP_WAIT_POLICY := PASSIVE
 
-# Who gets in and what they may do: nearly every line and branch of it is run by the tests.
+# Who gets in and what they may do: nearly every line of it is run by the tests, and of its branches alone no fewer.
 IDENTITY := serving/identity/*,serving/pages/login.py,$(\
 	)serving/routes/auth.py,serving/routes/keys.py,serving/routes/sessions.py,serving/routes/users.py,$(\
 	)serving/store/accounts.py,serving/store/endings.py,serving/store/keys.py,serving/store/pins.py,serving/store/sessions.py
@@ -53,6 +53,7 @@ test: install ## Run every test on embedded services, with the gates of coverage
 	@# Two processes on any machine: each has servers of its own. By file, for groups go unseen with pytest 9.2 (pytest-xdist#1386).
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 	@$(BIN)/coverage report --include='$(IDENTITY)' --fail-under=95
+	@$(BIN)/coverage json --quiet --include='$(IDENTITY)' --fail-under=0 -o - | $(BIN)/python -m deploy.branches 95
 
 .PHONY: check
 check: install ## Style, types, import rules, SQL, dbt project, lock file
@@ -87,7 +88,7 @@ drill-celery: install ## A backtest and a backfill on two Celery workers, one ki
 	@DRILL=1 $(BIN)/python -m pytest --quiet tests/machines
 
 .PHONY: bench-serving
-bench-serving: install ## Requests a second and times of the service in this edition beside the ceiling (SECONDS, WORKERS, SOAK in minutes)
+bench-serving: install ## The service beside its ceiling, FastAPI and mlflow models serve: rates, times, memory (SECONDS, WORKERS, SOAK in minutes)
 	@$(BIN)/football bench-serving --seconds $(or $(SECONDS),30) --workers $(or $(WORKERS),1) --soak $(or $(SOAK),0)
 
 .PHONY: soak-serving

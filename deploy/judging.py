@@ -96,30 +96,24 @@ def _to_backtest(here: "Installation") -> "Edition":
 
 @click.command(name="bench-serving")
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="How long each figure is measured.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Workers of the service measured, and of the ceiling.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Workers of each server measured.")
 @click.option("--soak", type=float, default=0.0, show_default=True, help="Minutes of a soak afterwards.")
-def bench_serving(seconds: float, workers: int, soak: float) -> None:
-    """Measure the service beside a bare application, on what the edition in service has published.
+def bench_serving(**wanted: float) -> None:
+    """Measure the service on what the edition in service has published, beside three other servers.
 
-    Starts a service of its own beside the running one: PostgreSQL and Valkey must run (`football up` or `make demo`).
+    A bare application that sends the same bytes is the ceiling; `mlflow models serve` with the edition's champion, and FastAPI on
+    uvicorn reading the same row, are what one would build instead. Starts all of them beside what runs: PostgreSQL, Valkey and
+    MLflow must (`football up` or `make demo`).
     """
+    from deploy.installation import NO_TELEMETRY
     from deploy.programs import base_environment
 
     here = installation()
     edition = here.edition()
     everything = here.environment(edition)
-    names = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE")
+    names = ("API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "MLFLOW_TRACKING_URI", *NO_TELEMETRY)
     variables = base_environment(here) | here.identity(edition) | {name: everything[name] for name in names}
-    options = [
-        "--seconds",
-        str(seconds),
-        "--workers",
-        str(workers),
-        "--soak",
-        str(soak),
-        "--evidence",
-        everything["EVIDENCE_DIR"],
-    ]
+    options = [f"--{name}={value}" for name, value in (wanted | {"evidence": everything["EVIDENCE_DIR"]}).items()]
     result = subprocess.run([sys.executable, "-m", "serving.bench", *options], env=variables, cwd=PROJECT_DIR, check=False)
     raise click.exceptions.Exit(result.returncode)
 

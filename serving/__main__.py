@@ -6,11 +6,15 @@ import resource
 import shutil
 import sys
 import tempfile
+from typing import Final
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
 from serving.settings import SHARED_DIR, Settings, SettingsError
+
+MAXIMUM_CONNECTIONS: Final = 16_384
+"""Of a worker. Granian would take no more at a time than wait to be taken (`backlog`): those beyond would never be answered."""
 
 
 def main() -> None:
@@ -20,8 +24,8 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     if settings.workers > 1:
-        # They count in files that each of them can add up.
-        folder = tempfile.mkdtemp(prefix="football-metrics-")
+        # They count in files that each of them can add up, and take turns by others.
+        folder = tempfile.mkdtemp(prefix="football-workers-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ[SHARED_DIR] = folder
     from serving.telemetry import log_config  # only now: the workers inherit how the library of metrics counts
@@ -30,7 +34,7 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     Granian(
-        "serving.app:from_environment",
+        "serving.worker:application",
         factory=True,
         interface=Interfaces.ASGI,
         address=settings.host,
@@ -39,6 +43,7 @@ def main() -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=4096,
+        backpressure=MAXIMUM_CONNECTIONS,
         workers_kill_timeout=10,
         respawn_failed_workers=True,
         log_dictconfig=log_config(),

@@ -1,6 +1,7 @@
 """Answers as HTTP wants them: encoded, compressed, tagged, and not sent again to a client that has them.
 
-Belongs here: entity tags, content negotiation, caching and security headers, CSV. Does not belong here: what an answer says.
+Belongs here: entity tags, content negotiation, caching and security headers, CSV, what an answer would be like (HEAD). Does not
+belong here: what an answer says.
 """
 
 import csv
@@ -15,6 +16,8 @@ from typing import Any, Final, NamedTuple
 import brotli
 from litestar import Request, Response
 from litestar.datastructures.headers import Accept
+from litestar.enums import HttpMethod, ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Raw, Struct, json, structs
 
 JSON: Final = "application/json"
@@ -118,6 +121,29 @@ class Answer:
 
 
 _OF_CONTENT: Final = (b"content-encoding", b"content-length", b"content-type")
+
+
+class HeadAsGet:
+    """The layer that answers HEAD as GET is, without the body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD:
+            scope["method"] = HttpMethod.GET
+            send = _without_body(send)
+        await self._app(scope, receive, send)
+
+
+def _without_body(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message["body"] = b""
+        await send(message)
+
+    return send_head
 
 
 def cacheable(

@@ -4,10 +4,10 @@ Belongs here: which parts there are and how they are joined. Does not belong her
 """
 
 import asyncio
-import logging.config
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router
@@ -19,6 +19,7 @@ from litestar.openapi.spec import Components, ExternalDocumentation, SecuritySch
 
 from serving.access_log import AccessLog
 from serving.announcements import Announcements
+from serving.answers import HeadAsGet
 from serving.current import CurrentPublication
 from serving.examples import Document
 from serving.identity import limits
@@ -30,6 +31,7 @@ from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import Tokens
+from serving.identity.turns import Turns
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
 from serving.pages.league import league_page, leagues_page
@@ -65,7 +67,7 @@ from serving.routes.users import (
     list_users,
     revoke_key_of_user,
 )
-from serving.settings import Settings
+from serving.settings import Settings, shared_dir
 from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
@@ -80,7 +82,7 @@ from serving.store.publications import Publications
 from serving.store.record import Record
 from serving.store.seasons import Seasons
 from serving.store.sessions import Sessions
-from serving.telemetry import Metrics, Telemetry, forget_dead_workers, log_config
+from serving.telemetry import Metrics, Telemetry
 
 if TYPE_CHECKING:
     from serving.tracing import Traces
@@ -116,8 +118,9 @@ def create_app(settings: Settings) -> Litestar:
     traces = _traces(settings)
     if traces is not None:
         traces.of(database, guard, counter)
-    # One core is left to readers however many guess passwords.
-    passwords = PasswordChecker(concurrency=max(1, (os.cpu_count() or 1) - 1))
+    # One core is left to readers, however many guess passwords at however many workers.
+    at_once = max(1, (os.cpu_count() or 1) - 1)
+    passwords = PasswordChecker(at_once, turns=Turns(Path(folder), at_once) if (folder := shared_dir()) else None)
 
     @asynccontextmanager
     async def connections(_: Litestar) -> AsyncIterator[None]:
@@ -239,7 +242,8 @@ def create_app(settings: Settings) -> Litestar:
     )
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
-    app.asgi_handler = Telemetry(AddressLimit(app.asgi_handler, of_addresses, metrics), metrics, current, access_log)
+    limited = AddressLimit(HeadAsGet(app.asgi_handler), of_addresses, metrics)
+    app.asgi_handler = Telemetry(limited, metrics, current, access_log)
     if traces is not None:
         from serving.tracing import Traced
 
@@ -255,13 +259,6 @@ def _traces(settings: Settings) -> "Traces | None":
     from serving.tracing import Traces  # OpenTelemetry is loaded by whom it serves alone
 
     return Traces(settings.otlp_endpoint, settings.edition)
-
-
-def from_environment() -> Litestar:
-    """The service as the environment describes it: what granian's workers call."""
-    logging.config.dictConfig(log_config())
-    forget_dead_workers()
-    return create_app(Settings.read())
 
 
 def _provide(part: Any) -> Provide:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 SHARED_DIR: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Where workers beside each other count together, so that each can tell of all: the library of metrics reads it when imported."""
+"""Where workers beside each other count together, so that each can tell of all, and take turns: the library of metrics reads it
+when imported."""
 
 BODY_FILE: Final = "BARE_BODY_FILE"
 """What the bare application of the benchmark sends."""

@@ -1,6 +1,6 @@
 """An open-loop generator of load: requests are due at a fixed rate, whether or not those before were answered.
 
-`python -m serving.bench.load PORT PATH RATE CONNECTIONS SECONDS` reads the value of `Authorization` from standard input and
+`python -m serving.bench.load PORT RATE CONNECTIONS SECONDS` reads the request, as it goes over the wire, from standard input and
 prints one JSON object. A request's time runs from when it was due, so that a server which falls behind cannot hide it by
 being asked less. A process of its own, with one thread: what it can do itself is measured at the bare application.
 """
@@ -13,7 +13,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-HOST: Final = "127.0.0.1"
+from serving.bench.asked import HOST
+
 TICK_SECONDS: Final = 0.001
 PATIENCE_SECONDS: Final = 10.0
 """How long after the last request was due an answer may come; what comes later is an error."""
@@ -90,12 +91,10 @@ class Connection(asyncio.Protocol):
             self._run.idle.remove(self)
 
 
-async def run(port: int, path: str, authorization: str, rate: float, n_connections: int, seconds: float) -> dict[str, Any]:
+async def run(request: bytes, port: int, rate: float, n_connections: int, seconds: float) -> dict[str, Any]:
     """Load the server; what was asked and how it was answered, times in milliseconds."""
     loop = asyncio.get_running_loop()
-    authorized = f"Authorization: {authorization}\r\n" if authorization else ""
-    head = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept: application/json\r\n{authorized}\r\n"
-    work = Run(head.encode())
+    work = Run(request)
     opening = asyncio.Semaphore(100)  # a burst of thousands overflows the listener's backlog, which is not what is measured
 
     async def connect() -> None:
@@ -144,9 +143,8 @@ def percentile(times: list[float], share: int) -> float | None:
 
 def main() -> None:
     """Run as told and print the outcome."""
-    port, path, rate, n_connections, seconds = sys.argv[1:]
-    authorization = sys.stdin.read().strip()
-    outcome = asyncio.run(run(int(port), path, authorization, float(rate), int(n_connections), float(seconds)))
+    port, rate, n_connections, seconds = sys.argv[1:]
+    outcome = asyncio.run(run(sys.stdin.buffer.read(), int(port), float(rate), int(n_connections), float(seconds)))
     sys.stdout.write(json.dumps(outcome) + "\n")
 
 

@@ -107,9 +107,11 @@ class Buckets:
             lease = self._leases[subject] = Lease(self._prefix + digest(subject), self.rate)
             if len(self._leases) > MAXIMUM_LEASES:
                 self._leases.popitem(last=False)
+        is_leased_for_this = False
         while True:
             now = self.clock()
-            if lease.tokens and now < lease.until:
+            # However late a busy worker gets to the answer: the bucket was charged for it.
+            if lease.tokens and (is_leased_for_this or now < lease.until):
                 lease.tokens -= 1
                 return True, lease
             if now < lease.refused_until:
@@ -117,6 +119,7 @@ class Buckets:
             if subject in self._leases:
                 self._leases.move_to_end(subject)
             await self._renew(lease)
+            is_leased_for_this = True
 
     async def give_back(self, subject: str) -> None:
         """Put a token back that was taken: it is as if it had not been."""

@@ -5,6 +5,7 @@ accounts, tokens, how often one may try.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Final, TypeVar
 
@@ -12,6 +13,8 @@ import anyio
 import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from serving.identity.turns import Turns
 
 MINIMUM_LENGTH: Final = 12
 MAXIMUM_LENGTH: Final = 1024
@@ -75,10 +78,14 @@ def _hash_of_nobody() -> str:
 
 
 class PasswordChecker:
-    """Checks and hashes passwords in threads: at most `concurrency` at a time, with at most `waiting` others in the queue."""
+    """Checks and hashes passwords in threads: at most `concurrency` at a time, with at most `waiting` others in the queue.
 
-    def __init__(self, concurrency: int = 1, waiting: int = 32) -> None:
+    Where other workers do it too, each is done in one of the `turns` that they share.
+    """
+
+    def __init__(self, concurrency: int = 1, waiting: int = 32, turns: Turns | None = None) -> None:
         self._concurrency = concurrency
+        self._turns = turns
         self._maximum = concurrency + waiting
         self._n_present = 0
         self._limiter: anyio.CapacityLimiter | None = None
@@ -117,6 +124,10 @@ class PasswordChecker:
             raise Busy
         self._n_present += 1
         try:
-            return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+            return await anyio.to_thread.run_sync(lambda: self._at_ones_turn(work), limiter=self._limiter)
         finally:
             self._n_present -= 1
+
+    def _at_ones_turn(self, work: Callable[[], T]) -> T:
+        with self._turns.one() if self._turns else nullcontext():
+            return work()

@@ -11,7 +11,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, TEXT, after, next_cursor, page
-from serving.routes.predictions import moment
+from serving.routes.predictions import period
 from serving.schemas.audit import AuditEntry, AuditPage
 from serving.store.audit import Audit, AuditFilters
 
@@ -27,7 +27,7 @@ TO_AUDIT: Final = Permission.ADMINISTER
     summary="List the audit",
     description="Every write of the service, the latest first: who, what, when, from where, and what was there before and after. "
     "Each row is linked to the one before it; `football audit verify` computes all links anew. `Accept: text/csv` gives CSV.",
-    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+    responses=NOT_MODIFIED | problems(400, 401, 403, 422, 503),
 )
 async def list_audit(
     *,
@@ -56,13 +56,8 @@ async def list_audit(
     position = after(cursor, filters)
     if position is not None and not NUMBER.fullmatch(position.id):
         raise ValidationException("This cursor is not one that the service gave out.")
-    wanted = AuditFilters(
-        actor=actor,
-        action=action,
-        object=what,
-        since=None if since is None else moment("from", since),
-        until=None if until is None else moment("to", until, whole_day=True),
-    )
+    first, last = period(since, until)
+    wanted = AuditFilters(actor=actor, action=action, object=what, since=first, until=last)
     found = await audit.entries(wanted, int(position.id) if position else None, limit + 1)
     shown = found[:limit]
     answer = AuditPage(

@@ -1,20 +1,22 @@
 """One's own API keys."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
-from litestar import Request, delete, get, post
+from litestar import Request, Response, delete, get, post
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, NotFoundException, PermissionDeniedException
 from litestar.params import JSONBody, PathParameter
 
+from serving.answers import tabular
 from serving.identity import opaque
 from serving.identity.acting import actor
 from serving.identity.credentials import Credentials
 from serving.identity.roles import SCOPES, Permission, allow
-from serving.routes.documented import BEARER, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.schemas.identity import KeyInfo, KeyList, KeyRequest, NewKey
-from serving.store.keys import MAXIMUM_PER_ACCOUNT, Keys, TooManyKeys
+from serving.store.keys import MAXIMUM_PER_ACCOUNT, Key, Keys, TooManyKeys
 
 KeyId = Annotated[str, PathParameter(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -25,14 +27,21 @@ NO_SUCH_KEY: Final = "There is no good key of this id."
     "/keys",
     opt=allow(Permission.OWN),
     security=BEARER,
+    operation_class=also_csv(KeyInfo),
     tags=["keys"],
     summary="List one's API keys",
-    description="The keys that are good, the latest first, without their secrets.",
-    responses=problems(401, 403, 503),
+    description="The keys that are good, the latest first, without their secrets. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(401, 403, 503),
 )
-async def list_keys(request: Request[Any, Any, Any], keys: NamedDependency[Keys]) -> KeyList:
+async def list_keys(request: Request[Any, Any, Any], keys: NamedDependency[Keys]) -> Response[KeyList]:
     """List them."""
-    return KeyList([KeyInfo.of(each) for each in await keys.keys(request.user.account_id)])
+    return listed_keys(request, await keys.keys(request.user.account_id))
+
+
+def listed_keys(request: Request[Any, Any, Any], keys: Sequence[Key]) -> Response[KeyList]:
+    """The answer with these keys."""
+    shown = [KeyInfo.of(each) for each in keys]
+    return tabular(request, KeyList(shown), shown, KeyInfo)
 
 
 @post(

@@ -13,8 +13,19 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, moment_after, next_cursor, page
-from serving.routes.predictions import moment
-from serving.schemas.matches import History, IssuedPrediction, Match, MatchAnswer, MatchPage, MatchRow, Team, TeamAnswer, TeamPage
+from serving.routes.predictions import period
+from serving.schemas.matches import (
+    History,
+    IssuedPrediction,
+    Match,
+    MatchAnswer,
+    MatchPage,
+    MatchRow,
+    MatchStatus,
+    Team,
+    TeamAnswer,
+    TeamPage,
+)
 from serving.store.matches import Matches, MatchFilters
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")]
@@ -91,7 +102,7 @@ async def get_team(
     summary="List matches",
     description="Matches with their results and what was last said of them before kick-off, by kick-off. With `team` and "
     "`opponent`: head to head. `Accept: text/csv` gives CSV; the header `Link` then leads to the next page.",
-    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+    responses=NOT_MODIFIED | problems(400, 401, 403, 422, 503),
 )
 async def list_matches(
     *,
@@ -104,9 +115,7 @@ async def list_matches(
     season: Annotated[int | None, QueryParameter(ge=1800, le=2999, description="The year in which the season begins.")] = None,
     team: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="A club's id.")] = None,
     opponent: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="The other club's id.")] = None,
-    status: Annotated[
-        str | None, QueryParameter(max_length=20, pattern=TEXT, description="played, scheduled, void or unknown.")
-    ] = None,
+    status: Annotated[MatchStatus | None, QueryParameter(description="How the match stands.")] = None,
     since: Annotated[
         str | None, QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant.")
     ] = None,
@@ -120,9 +129,10 @@ async def list_matches(
     """Answer with one page of matches."""
     filters = {"competition": competition, "season": season, "team": team, "opponent": opponent}
     filters |= {"status": status, "from": since, "to": until}
+    first, last = period(since, until)
     wanted = MatchFilters(
-        since=None if since is None else moment("from", since),
-        until=None if until is None else moment("to", until, whole_day=True),
+        since=first,
+        until=last,
         competition=competition,
         season=season,
         team=team,

@@ -191,12 +191,13 @@ async def list_predictions(
     security=BEARER,
     tags=["predictions"],
     summary="Get one prediction",
-    description="A prediction of the publication being served, by its id: its scorelines, what they mean for every market, what "
-    "adds up to its log-odds, and what changed since the prediction before.",
+    description="A prediction by its id: its scorelines, what they mean for every market, what adds up to its log-odds, and what "
+    "changed since the prediction before. Of the publication being served, or else as it was published first.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_prediction(
     request: Request[Any, Any, Any],
+    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     fields: Fields = None,
@@ -206,11 +207,20 @@ async def get_prediction(
         raise NoPublication
     encoded = held.detail(prediction_id)
     if encoded is None:
-        raise NotFoundException("The current publication has no prediction of this id.")
-    chosen = _fields(fields, PredictionDetail)
-    answer = Answer(encoded if chosen is None else only(encoded, chosen))
+        number = await publications.first_with(prediction_id)
+        publication = None if number is None else await current.numbered(number)
+        found = None if publication is None else await publications.prediction(publication, prediction_id)
+        if found is None:
+            raise NotFoundException("No prediction of this id was published.")
+        return _detailed(to_json(found), fields).response(request)
+    answer = _detailed(encoded, fields)
     held.answers.keep(key_of(request.scope), answer)
     return answer.response(request)
+
+
+def _detailed(encoded: bytes, fields: str | None) -> Answer:
+    chosen = _fields(fields, PredictionDetail)
+    return Answer(encoded if chosen is None else only(encoded, chosen))
 
 
 def prepare(held: HeldPublication, path: str, now: datetime) -> None:
@@ -248,12 +258,10 @@ def page(publication: Publication, query: Query, found: Sequence[Row], path: str
 
 def _filters(query: Query, first: datetime) -> Filters:
     """What the query means for a list that begins at `first` unless the query says otherwise (and no cursor does)."""
-    if query.cursor is None and query.since is not None:
-        first = moment("from", query.since)
-    last = None if query.until is None else moment("to", query.until, whole_day=True)
-    if query.cursor is None and query.since is not None and last is not None and last <= first:
-        raise HTTPException("`to` has to be later than `from`.", status_code=422)
-    return Filters(since=first, until=last, competition=query.competition, team=query.team, information_set=query.information_set)
+    since, until = period(query.since if query.cursor is None else None, query.until)
+    return Filters(
+        since=since or first, until=until, competition=query.competition, team=query.team, information_set=query.information_set
+    )
 
 
 def _fields(text: str | None, kind: type[Struct]) -> list[str] | None:
@@ -266,8 +274,22 @@ def _fields(text: str | None, kind: type[Struct]) -> list[str] | None:
     return wanted
 
 
-def moment(name: str, text: str, whole_day: bool = False) -> datetime:
-    """The instant that a day (its start, or with `whole_day` the start of the next) or an instant stands for, in UTC."""
+def period(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """The instants that `from` and `to` stand for, in UTC: a day is all of it. None where nothing is given.
+
+    Raises:
+        ValidationException: one of them is neither a day nor an instant.
+        HTTPException: 422, where it ends before it begins.
+    """
+    first = None if since is None else _moment("from", since)
+    last = None if until is None else _moment("to", until, whole_day=True)
+    if first is not None and last is not None and last <= first:
+        raise HTTPException("`to` has to be later than `from`.", status_code=422)
+    return first, last
+
+
+def _moment(name: str, text: str, whole_day: bool = False) -> datetime:
+    """The instant that a day (its start, or with `whole_day` the start of the next) or an instant stands for."""
     try:
         if len(text) == len("2026-01-31"):
             day = date.fromisoformat(text)

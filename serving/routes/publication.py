@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from msgspec.structs import asdict
 
-from serving.answers import tabular
+from serving.answers import cacheable, tabular, to_json
 from serving.current import CurrentPublication
 from serving.held import HeldPublication
 from serving.identity.roles import Permission, allow
@@ -49,16 +49,17 @@ async def get_publication(settings: NamedDependency[Settings], current: NamedDep
     tags=["publication"],
     summary="Get the manifest of the current publication",
     description="Every raw file the publication rests on, with the SHA-256 of its bytes. For operators.",
-    responses=problems(401, 403, 404, 503),
+    responses=NOT_MODIFIED | problems(401, 403, 404, 503),
 )
-async def get_manifest(current: NamedDependency[CurrentPublication]) -> ManifestAnswer:
+async def get_manifest(request: Request[Any, Any, Any], current: NamedDependency[CurrentPublication]) -> Response[ManifestAnswer]:
     """Answer with the raw files behind the publication."""
     held = await _served(current)
-    return ManifestAnswer(
+    answer = ManifestAnswer(
         is_simulated=held.publication.is_simulated,
         publication_id=held.publication.publication_id,
         manifest=held.manifest,
     )
+    return cacheable(request, to_json(answer))
 
 
 @get(

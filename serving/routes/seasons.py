@@ -12,7 +12,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import TEXT
-from serving.schemas.seasons import SeasonAnswer, Standing
+from serving.schemas.seasons import SeasonAnswer, SeasonRow
 from serving.store.seasons import Seasons
 
 
@@ -20,11 +20,11 @@ from serving.store.seasons import Seasons
     "/competitions/{competition_id:str}/season",
     opt=allow(Permission.READ),
     security=BEARER,
-    operation_class=also_csv(Standing),
+    operation_class=also_csv(SeasonRow),
     tags=["matches"],
     summary="Get a season's table and outlook",
     description="The table of the latest season, or of `season`, and for a season under way how it may end. "
-    "`Accept: text/csv` gives the table.",
+    "`Accept: text/csv` gives the table, a club's outlook beside it.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_season(
@@ -52,4 +52,5 @@ async def get_season(
         n_relegated=outlook[1] if outlook else None,
         outlook=outlook[0] if outlook else None,
     )
-    return tabular(request, answer, table, Standing)
+    ends = {each.team_id: each for each in answer.outlook or ()}
+    return tabular(request, answer, [SeasonRow.of(each, ends.get(each.team_id)) for each in table], SeasonRow)

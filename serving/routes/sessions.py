@@ -1,18 +1,20 @@
 """One's own sessions."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from litestar import Request, delete, get
+from litestar import Request, Response, delete, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
+from serving.answers import tabular
 from serving.identity.acting import actor
 from serving.identity.credentials import Credentials
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, problems
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.schemas.identity import SessionInfo, SessionList
-from serving.store.sessions import Sessions
+from serving.store.sessions import Session, Sessions
 
 SessionId = Annotated[str, PathParameter(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -23,15 +25,21 @@ NO_SUCH_SESSION: Final = "There is no open session of this id."
     "/sessions",
     opt=allow(Permission.OWN),
     security=BEARER,
+    operation_class=also_csv(SessionInfo),
     tags=["sessions"],
     summary="List one's sessions",
-    description="The open sessions of whoever asks, the latest first.",
-    responses=problems(401, 403, 503),
+    description="The open sessions of whoever asks, the latest first. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(401, 403, 503),
 )
-async def list_sessions(request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> SessionList:
+async def list_sessions(request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> Response[SessionList]:
     """List them."""
-    found = await sessions.sessions(request.user.account_id)
-    return SessionList([SessionInfo.of(each, request.user.session_id) for each in found])
+    return listed_sessions(request, await sessions.sessions(request.user.account_id))
+
+
+def listed_sessions(request: Request[Any, Any, Any], sessions: Sequence[Session]) -> Response[SessionList]:
+    """The answer with these sessions."""
+    shown = [SessionInfo.of(each, request.user.session_id) for each in sessions]
+    return tabular(request, SessionList(shown), shown, SessionInfo)
 
 
 @delete(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from litestar import Request, delete, get, patch, post
+from litestar import Request, Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.exceptions import ClientException, NotFoundException, ValidationException
 from litestar.params import JSONBody, PathParameter, QueryParameter
@@ -12,10 +12,10 @@ from serving.identity.acting import actor
 from serving.identity.credentials import Credentials
 from serving.identity.passwords import PasswordChecker, WeakPassword
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, problems
-from serving.routes.keys import NO_SUCH_KEY, KeyId
-from serving.routes.paging import MAXIMUM_LIMIT, after, next_cursor
-from serving.routes.sessions import NO_SUCH_SESSION, SessionId
+from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
+from serving.routes.keys import NO_SUCH_KEY, KeyId, listed_keys
+from serving.routes.paging import MAXIMUM_LIMIT, after, next_cursor, page
+from serving.routes.sessions import NO_SUCH_SESSION, SessionId, listed_sessions
 from serving.schemas.identity import KeyInfo, KeyList, NewUser, SessionInfo, SessionList, User, UserChange, UserPage
 from serving.store.accounts import Accounts
 from serving.store.keys import Keys
@@ -30,21 +30,25 @@ NO_SUCH_USER: Final = "There is no account of this number."
     "/users",
     opt=allow(Permission.ADMINISTER),
     security=BEARER,
+    operation_class=also_csv(User),
     tags=["users"],
     summary="List the accounts",
-    description="By name.",
-    responses=problems(400, 401, 403, 503),
+    description="By name. `Accept: text/csv` gives CSV; the header `Link` then leads to the next page.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
 )
 async def list_users(
+    *,
+    request: Request[Any, Any, Any],
     accounts: NamedDependency[Accounts],
     limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before.")] = None,
-) -> UserPage:
+) -> Response[UserPage]:
     """Answer with one page of accounts."""
     position = after(cursor, {})
     found = await accounts.accounts(position.id if position else "", limit + 1)
-    shown = found[:limit]
-    return UserPage([User.of(each) for each in shown], next_cursor({}, None, shown[-1].username) if len(found) > limit else None)
+    shown = [User.of(each) for each in found[:limit]]
+    answer = UserPage(shown, next_cursor({}, None, shown[-1].username) if len(found) > limit else None)
+    return page(request, answer, shown, User, {}, limit)
 
 
 @post(
@@ -109,16 +113,17 @@ async def change_user(
     "/users/{user_id:int}/sessions",
     opt=allow(Permission.ADMINISTER),
     security=BEARER,
+    operation_class=also_csv(SessionInfo),
     tags=["users"],
     summary="List the sessions of an account",
-    description="The open ones, the latest first; none of an account that does not exist.",
-    responses=problems(400, 401, 403, 404, 503),
+    description="The open ones, the latest first; none of an account that does not exist. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def list_sessions_of_user(
     request: Request[Any, Any, Any], sessions: NamedDependency[Sessions], user_id: UserId
-) -> SessionList:
+) -> Response[SessionList]:
     """List them."""
-    return SessionList([SessionInfo.of(each, request.user.session_id) for each in await sessions.sessions(user_id)])
+    return listed_sessions(request, await sessions.sessions(user_id))
 
 
 @delete(
@@ -147,14 +152,15 @@ async def end_session_of_user(
     "/users/{user_id:int}/keys",
     opt=allow(Permission.ADMINISTER),
     security=BEARER,
+    operation_class=also_csv(KeyInfo),
     tags=["users"],
     summary="List the API keys of an account",
-    description="Those that are good, the latest first; none of an account that does not exist.",
-    responses=problems(400, 401, 403, 404, 503),
+    description="Those that are good, the latest first; none of an account that does not exist. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
-async def list_keys_of_user(keys: NamedDependency[Keys], user_id: UserId) -> KeyList:
+async def list_keys_of_user(request: Request[Any, Any, Any], keys: NamedDependency[Keys], user_id: UserId) -> Response[KeyList]:
     """List them."""
-    return KeyList([KeyInfo.of(each) for each in await keys.keys(user_id)])
+    return listed_keys(request, await keys.keys(user_id))
 
 
 @delete(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
@@ -38,6 +39,16 @@ class Forecast(Struct, frozen=True, kw_only=True):
     p_away: float
 
 
+class MatchStatus(StrEnum):
+    """How a match stands."""
+
+    PLAYED = "played"
+    SCHEDULED = "scheduled"
+    VOID = "void"
+    UNKNOWN = "unknown"
+    """Its day has passed, and no source says more."""
+
+
 class Match(Struct, frozen=True, kw_only=True):
     """A match, played or not."""
 
@@ -46,7 +57,7 @@ class Match(Struct, frozen=True, kw_only=True):
     season: Annotated[int, Meta(description="The year in which the season begins.", examples=[2025])]
     kickoff_at: Annotated[datetime, Meta(description="In UTC.")]
     is_time_known: Annotated[bool, Meta(description="False: only the day is known and `kickoff_at` is its start.")]
-    status: Annotated[str, Meta(description="played, scheduled, void or unknown (its day has passed, no source says more).")]
+    status: Annotated[MatchStatus, Meta(description="unknown: its day has passed, and no source says more.")]
     home_team_id: str
     home_team: str
     away_team_id: str

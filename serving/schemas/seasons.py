@@ -1,9 +1,9 @@
 """What is answered about a competition's season: the table as it stands, and how it may end."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -34,6 +34,25 @@ class Outlook(Struct, frozen=True, kw_only=True):
     p_top_four: float
     p_relegated: Annotated[float, Meta(description="One of the last `n_relegated` places.")]
     places: Annotated[list[float] | None, Meta(description="The probability of each place, the first first.")]
+
+
+class SeasonRow(Standing, frozen=True, kw_only=True):
+    """A club as a line of CSV: where it stands, and how the season may end for it; empty where that is not known."""
+
+    expected_points: float | None
+    n_left: int | None
+    p_title: float | None
+    p_top_four: float | None
+    p_relegated: float | None
+    places: list[float] | None
+
+    @classmethod
+    def of(cls, standing: Standing, outlook: Outlook | None) -> "SeasonRow":
+        """The line of a club."""
+        added: dict[str, Any] = {
+            name: getattr(outlook, name, None) for name in cls.__struct_fields__ if name not in Standing.__struct_fields__
+        }
+        return cls(**structs.asdict(standing), **added)
 
 
 class SeasonAnswer(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ _publication = _published("publication", Publication.__struct_fields__)
 _manifest = sa.table("publication", sa.column("publication_id"), sa.column("manifest", JSONB), schema="published")
 _competition = _published("competition", ("publication_id", *Competition.__struct_fields__))
 _prediction = _published("prediction", PREDICTION_COLUMNS)
+_issued = _published("issued_prediction", ("prediction_id", "issued_at"))
 _details: tuple[sa.ColumnClause[Any], ...] = tuple(
     sa.column(name, JSONB, _selectable=_prediction) for name in ("book", "explanation")
 )
@@ -120,6 +121,27 @@ class Publications:
             if len(rows) < batch:
                 return
             after = rows[-1]["prediction_id"]
+
+    async def first_with(self, prediction_id: str) -> int | None:
+        """The number of the first publication behind a prediction's issue: what is issued is published by the same run.
+
+        None if no prediction of this id was ever issued, or nothing was published since.
+        """
+        issued_at = sa.select(_issued.c.issued_at).where(_issued.c.prediction_id == prediction_id).scalar_subquery()
+        first = sa.select(sa.func.min(_publication.c.publication_id).label("number")).where(
+            _publication.c.published_at >= issued_at
+        )
+        number: int | None = (await self._database.rows(first))[0]["number"]
+        return number
+
+    async def prediction(self, publication: Publication, prediction_id: str) -> PredictionDetail | None:
+        """What a publication says in the prediction of this id; None if it has none."""
+        at = _prediction.c
+        query = sa.select(_prediction, *_details).where(
+            at.publication_id == publication.publication_id, at.prediction_id == prediction_id
+        )
+        rows = await self._database.rows(query)
+        return PredictionDetail.of(rows[0], publication.is_simulated) if rows else None
 
     async def predictions_of_match(self, publication: Publication, match_id: str) -> list[PredictionDetail]:
         """All that a publication says of one match, the best informed forecast first."""

@@ -100,9 +100,7 @@ class Sessions:
         async with audited(self._database, by) as write:
             if not (offered := await write.rows(_offered(link_hash))):
                 return None
-            used = sa.delete(sign_in_link).where(sign_in_link.c.link_hash == link_hash).returning(sign_in_link.c.account_id)
-            if not await write.rows(used):
-                return None
+            await write.connection.execute(sa.delete(sign_in_link).where(sign_in_link.c.link_hash == link_hash))
             (one,) = offered
             return await _begin(write, one["account_id"], one["revised_at"], lifetime, kind="web", cookie_hash=cookie_hash)
 

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -181,9 +183,37 @@ def test_a_backtest_takes_what_is_built_and_real_matches_where_nothing_is(
     assert handed["EDITION"] == expected
 
 
+def test_the_benchmark_of_the_service_is_told_where_all_that_it_measures_is_and_nothing_of_the_warehouse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+    ended = subprocess.CompletedProcess([], 4)
+    monkeypatch.setattr(judging.subprocess, "run", lambda command, env, cwd, check: called.append((command, env)) or ended)
+    for name in ("EDITION", "AS_OF", "DATABASE_URL", "REDIS_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LOCAL_DIR", str(tmp_path))
+    result = CliRunner().invoke(judging.bench_serving, ["--seconds", "2", "--soak", "0.5"])
+    assert result.exit_code == 4, result.output
+    ((command, handed),) = called
+    assert command[1:3] == ["-m", "serving.bench"]
+    assert set(command[3:]) == {"--seconds=2.0", "--workers=1", "--soak=0.5", f"--evidence={tmp_path}/evidence"}
+    assert {"API_DATABASE_URL", "REDIS_URL", "JWT_SECRET_FILE", "MLFLOW_TRACKING_URI"} <= handed.keys()
+    assert [name for name in handed if name.endswith("DATABASE_URL")] == ["API_DATABASE_URL"]
+
+
 def answers(folder: Path, **environ: str) -> dict[str, bool | None]:
     programs = json.loads(football(folder, "status", "--json", **environ).stdout)["programs"]
     return {program["name"]: program["is_answering"] for program in programs}
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Those whose command or environment names the folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(folder) in " ".join([*process.cmdline(), *process.environ().values()]):
+                found.append(process)
+    return found
 
 
 def test_everything_comes_up_comes_back_when_killed_and_goes_down_again(tmp_path: Path) -> None:
@@ -227,6 +257,8 @@ def test_everything_comes_up_comes_back_when_killed_and_goes_down_again(tmp_path
         assert football(tmp_path, "stop").stdout == "Stopped.\n"
         remove_home(tmp_path / ".local")
     assert not is_open(Ports(tmp_path / ".local/ports.json").get("postgres"))
+    _, left = psutil.wait_procs(processes_of(tmp_path), timeout=10)
+    assert left == [], "what was killed left nothing behind either"
 
 
 def test_make_help_gives_every_target_a_line() -> None:

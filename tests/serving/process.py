@@ -52,6 +52,5 @@ def serving(
                 time.sleep(0.1)
         yield process
     finally:
-        # Told to stop, not killed: its workers would outlive it.
         process.terminate()
         process.wait(timeout=30)

@@ -1,5 +1,7 @@
 """What is answered about clubs, matches, seasons and the record: the values of a small world."""
 
+import csv
+import io
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -84,6 +86,17 @@ def test_matches_are_filtered_by_every_filter(ask: Ask) -> None:
     day = (NOW - timedelta(weeks=2)).date().isoformat()
     assert found(ask, **{"from": day, "to": day}) == ["m2"]
     assert ask("/v1/matches", **{"from": "yesterday"}).status_code == 400
+    assert ask("/v1/matches", status="postponed").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/matches", "/v1/audit"])
+def test_a_time_that_ends_before_it_begins_is_refused_wherever_one_can_be_given(
+    client: Client, bearer: Callable[..., dict[str, str]], path: str
+) -> None:
+    def status(since: str, until: str) -> int:
+        return client.get(path, params={"from": since, "to": until}, headers=bearer("admin")).status_code
+
+    assert (status("2026-03-02", "2026-03-01"), status("2026-03-01", "2026-03-01")) == (422, 200)
 
 
 def test_a_match_comes_with_its_result_and_the_last_word_of_the_set_that_knew_most(ask: Ask) -> None:
@@ -133,6 +146,12 @@ def test_a_season_has_its_table_and_how_it_may_end(ask: Ask) -> None:
         "team_id": "england-a", "team": "Club A", "points": 4, "expected_points": 5.23, "n_left": 2, "p_title": 0.25,
         "p_top_four": 1.0, "p_relegated": 0.3333, "places": [0.5, 0.25, 0.25, 0.0],
     }  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(ask("/v1/competitions/E0/season", {"Accept": "text/csv"}).text)))
+    simulated = ("team", "points", "expected_points", "n_left", "p_title", "p_top_four", "p_relegated", "places")
+    assert [tuple(row[name] for name in simulated) for row in rows[:2]] == [
+        ("Club A", "4", "5.23", "2", "0.25", "1.0", "0.3333", "[0.5,0.25,0.25,0.0]"),
+        ("Club C", "1", *[""] * 6),
+    ]
     before = ask("/v1/competitions/E0/season", season=2024).json()
     assert (len(before["table"]), before["outlook"], before["n_relegated"]) == (2, None, None)
     assert ask("/v1/competitions/E0/season", season=1999).status_code == 404

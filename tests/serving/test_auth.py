@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -31,6 +33,7 @@ from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash
 from serving.identity.roles import Permission, Principal, Role, allow, require_declarations
 from serving.identity.signing_keys import SigningKey
 from serving.identity.tokens import InvalidToken, Tokens
+from serving.identity.turns import Turns
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -392,6 +395,14 @@ def test_a_hash_that_is_none_lets_nobody_in() -> None:
     assert not asyncio.run(PasswordChecker().check("not a hash", PASSWORD))
 
 
+def test_whoever_may_not_use_an_address_may_still_ask_which_methods_it_has(
+    client: Client, bearer: Callable[..., dict[str, str]]
+) -> None:
+    answer = client.options("/v1/audit", headers=bearer("viewer"))
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, OPTIONS")
+    assert client.get("/v1/audit", headers=bearer("viewer")).status_code == 403
+
+
 def test_a_flood_of_logins_is_turned_away_and_does_not_queue_up() -> None:
     async def scenario() -> list[bool | BaseException]:
         checker = PasswordChecker(concurrency=1, waiting=2)
@@ -400,6 +411,44 @@ def test_a_flood_of_logins_is_turned_away_and_does_not_queue_up() -> None:
     outcomes = asyncio.run(scenario())
     assert [outcome for outcome in outcomes if not isinstance(outcome, Busy)] == [False] * 3
     assert sum(isinstance(outcome, Busy) for outcome in outcomes) == 7
+
+
+def test_no_more_passwords_are_checked_at_once_than_all_workers_together_may(tmp_path: Path) -> None:
+    """Two workers who share one turn: while the one has it, the other's check waits."""
+    one, other = (PasswordChecker(concurrency=2, turns=Turns(tmp_path, 1)) for _ in range(2))
+    order = []
+
+    async def scenario() -> None:
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def slow() -> None:
+            loop.call_soon_threadsafe(begun.set)
+            time.sleep(0.3)
+            order.append("first ended")
+
+        first = asyncio.create_task(one._in_turn(slow))
+        await begun.wait()
+        await other._in_turn(lambda: order.append("second began"))
+        await first
+
+    asyncio.run(scenario())
+    assert order == ["first ended", "second began"]
+
+
+def test_as_many_turns_are_had_at_once_as_there_are_and_a_killed_worker_gives_its_own_back(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from serving.identity.turns import Turns\n"
+        "with Turns(Path(sys.argv[1]), 2).one(): print('has it', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "has it\n"
+        with Turns(tmp_path, 2).one():
+            worker.kill()
+            worker.wait()
+            with Turns(tmp_path, 2).one():
+                pass
 
 
 def test_a_secret_of_less_than_32_bytes_stops_the_service_from_starting(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import resource
 import secrets
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -12,13 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import httpx
+import psutil
 import pytest
 from click.testing import CliRunner
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -175,6 +180,23 @@ def test_importing_the_commands_loads_nothing_heavy() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 
+@pytest.mark.usefixtures("server")
+def test_whoever_comes_after_thousands_of_connections_that_stay_open_is_answered(environment: dict[str, str]) -> None:
+    """More than may wait to be taken, which is what granian would take at a time: the last would wait until the first, who never
+    ask, are sent away after half a minute."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 8192:
+        pytest.skip(f"a process may open {hard} files here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    address = urlsplit(environment["API_URL"])
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(4200):
+            last = stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=15))
+        last.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert last.recv(12) == b"HTTP/1.1 200"
+
+
 @pytest.fixture
 def workers(environment: dict[str, str]) -> None:
     """Two of them, where the fixture `server` is asked for after this one."""
@@ -191,6 +213,18 @@ def test_whichever_worker_is_asked_tells_the_counts_of_all(
     counted = 'serving_requests_total{method="GET",role="anonymous",route="/v1/predictions",status="401"} 40.0'
     for _ in range(10):
         assert counted in httpx.get(f"{environment['API_URL']}/metrics").text
+
+
+@pytest.mark.usefixtures("workers")
+def test_workers_end_with_the_process_that_started_them(server: tuple[subprocess.Popen[bytes], Path]) -> None:
+    """Killed, it cannot tell them; they would answer on beside those of its successor, at the same port."""
+    process, _ = server
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    _, left = psutil.wait_procs(workers, timeout=30)
+    for each in left:
+        each.kill()
+    assert (len(workers), left) == (2, [])
 
 
 @pytest.fixture
@@ -270,8 +304,8 @@ def test_a_request_is_a_span_of_the_callers_trace_with_what_it_asked_of_redis_an
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             body = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                spans.extend(span for scope in resource.scope_spans for span in scope.spans)
+            for each in ExportTraceServiceRequest.FromString(body).resource_spans:
+                spans.extend(span for scope in each.scope_spans for span in scope.spans)
             self.send_response(200)
             self.end_headers()
 

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import bcrypt
 import psycopg
 import pytest
+import structlog
 from litestar.exceptions import NotAuthorizedException
 from litestar.testing import TestClient
 
@@ -21,12 +22,14 @@ from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
+from serving.identity.credentials import Credentials
 from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.settings import Settings
 from serving.store.accounts import Accounts
-from serving.store.database import Database
+from serving.store.database import Database, StoreUnavailable
+from serving.store.endings import Ended
 from serving.store.keys import Keys
 from serving.store.sessions import Sessions
 from tests.serving.conftest import Client, hashed, prediction, publish
@@ -266,6 +269,76 @@ def test_what_is_known_goes_on_without_the_database_and_made_up_keys_are_an_erro
             assert status(world.second, {"Authorization": f"Bearer fb_{'0' * 12}_{'a' * 43}"}) == 503
         finally:
             admin.execute(f"alter database {name} allow_connections true")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", ["fb_", f"fb_{'0' * 12}", f"fb_{'0' * 12}_{'a' * 42}", f"fb_{'Z' * 12}_{'a' * 43}"])
+def test_what_only_begins_like_a_key_is_refused(world: World, key: str) -> None:
+    assert status(world.first, {"Authorization": f"Bearer {key}"}) == 401
+
+
+def credentials(secret_file: Path, keys: Any = None, endings: Any = None) -> Credentials:
+    """Over what stands for the queries."""
+    secret_file.write_text("s" * 43)
+    return Credentials(Tokens.from_file(secret_file, "live"), cast(Any, None), keys, endings)
+
+
+def test_a_worker_keeps_looking_for_what_was_taken_back_whatever_came_of_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own fault is logged; a database that is away, or does not answer, is not: readiness tells of it."""
+    monkeypatch.setattr("serving.identity.credentials.ASK_SECONDS", 0)
+    monkeypatch.setattr("serving.identity.credentials.ANSWER_SECONDS", 0.01)
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    asked = []
+
+    class Endings:
+        async def since(self, asked_at: datetime | None) -> Ended:
+            asked.append(asked_at)
+            match len(asked):
+                case 1:
+                    raise ZeroDivisionError
+                case 2:
+                    raise StoreUnavailable
+                case 3:
+                    await asyncio.sleep(60)
+                case 5:
+                    raise asyncio.CancelledError
+            return Ended(moment, ["an ended session"], [], [])
+
+    followed = credentials(tmp_path / "jwt", endings=Endings())
+    token = Tokens.from_file(tmp_path / "jwt", "live").issue("1", Role.VIEWER, "an ended session")
+    assert asyncio.run(followed.bearer(token)).subject == "1"
+    with structlog.testing.capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        asyncio.run(followed.follow())
+    assert asked == [None, None, None, None, moment]
+    assert [(line["event"], type(line["exc_info"])) for line in lines] == [("revocations_not_read", ZeroDivisionError)]
+    with pytest.raises(NotAuthorizedException):
+        asyncio.run(followed.bearer(token))
+
+
+def test_when_keys_were_used_is_written_later_if_it_could_not_be_written_now(tmp_path: Path) -> None:
+    early, late = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 2))
+    written: list[dict[str, datetime]] = []
+
+    class Keys:
+        is_up = False
+
+        async def used(self, uses: dict[str, datetime]) -> None:
+            if not self.is_up:
+                following._uses["a"] = late  # meanwhile
+                raise StoreUnavailable
+            written.append(uses)
+
+    keys = Keys()
+    following = credentials(tmp_path / "jwt", keys=keys)
+    following._uses = {"a": early, "b": early}
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(following.write_uses())
+    asyncio.run(following.close())
+    keys.is_up = True
+    asyncio.run(following.write_uses())
+    asyncio.run(following.write_uses())
+    assert written == [{"a": late, "b": early}]
 
 
 def test_an_administrator_lists_makes_and_changes_accounts(world: World) -> None:

@@ -205,8 +205,8 @@ def test_without_the_database_reads_go_on_and_readiness_says_degraded(
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         for path in (*paths, "/v1/publication"):
             assert client.get(path, headers=bearer()).status_code == 200, path
-        # Nothing that is unknown needs the database either.
-        assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 404
+        # It could be of an earlier publication: who asks is told to ask again.
+        assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 503
         first = client.get("/v1/predictions", headers=bearer()).json()
         rest = client.get("/v1/predictions", params={"cursor": first["next_cursor"]}, headers=bearer()).json()
         assert (len(first["predictions"]), len(rest["predictions"])) == (50, 10)

@@ -20,7 +20,6 @@ from deploy.database import Urls
 from serving.access_log import AccessLog, Line, masked
 from serving.app import create_app
 from serving.audit.entries import command_line
-from serving.bench.load import percentile
 from serving.settings import Settings
 from serving.standing import Standing
 from serving.store.accounts import Accounts
@@ -73,12 +72,6 @@ def test_lines_that_nobody_reads_do_not_fill_the_memory(
 )
 def test_of_an_address_only_its_network_is_kept(host: str, network: str) -> None:
     assert masked(host) == network
-
-
-def test_a_percentile_is_the_time_that_so_many_did_not_exceed() -> None:
-    times = [n / 1000 for n in range(1, 101)]
-    assert [percentile(times, share) for share in (50, 95, 99, 100)] == [50.0, 95.0, 99.0, 100.0]
-    assert (percentile([0.002], 50), percentile([], 99)) == (2.0, None)
 
 
 def test_connections_in_use_and_requests_that_wait_for_one_are_told(urls: Urls) -> None:

@@ -18,7 +18,7 @@ from deploy.database import Urls
 from serving.app import create_app
 from serving.schemas import Explanation, round_probabilities
 from serving.settings import Settings
-from tests.serving.conftest import EXPLANATION, NOW, PREDICTIONS, prediction, publish
+from tests.serving.conftest import BOOK, EXPLANATION, NOW, PREDICTIONS, prediction, publish, said, tell
 
 Ask = Callable[..., Any]
 SQL = (
@@ -174,7 +174,37 @@ def test_the_newest_publication_is_served_and_an_earlier_one_is_not(ask: Ask) ->
 def test_an_unknown_prediction_is_not_found(ask: Ask) -> None:
     answer = ask("/v1/predictions/no-such-id")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
-    assert answer.json()["detail"] == "The current publication has no prediction of this id."
+    assert answer.json()["detail"] == "No prediction of this id was published."
+
+
+def test_a_prediction_that_is_no_longer_served_is_told_as_it_was_published_first(
+    database: Urls, settings_for: Callable[..., Settings], bearer: Callable[..., dict[str, str]]
+) -> None:
+    """The ids in the history of a match, and that of the prediction before in an explanation, lead to something."""
+    old, issued_at = prediction(1, prediction_id="old", book=BOOK), NOW - timedelta(days=3)
+    publish(database.model, [prediction(1, prediction_id="older")], published_at=NOW - timedelta(days=4))
+    publish(database.model, [old], published_at=NOW - timedelta(days=3))
+    publish(database.model, [old | {"p_home": 0.4, "p_draw": 0.4}], published_at=NOW - timedelta(days=2))
+    publish(database.model, [prediction(1)])
+    issued = {"old": issued_at, "passed over": issued_at, "not published yet": NOW}
+    tell(
+        database.model,
+        {
+            "issued_prediction": [
+                said(n, old["match_id"], "results", 0.5, prediction_id=prediction_id, issued_at=at)
+                for n, (prediction_id, at) in enumerate(issued.items())
+            ]
+        },
+    )
+    with TestClient(create_app(settings_for(database.api, is_simulated=True))) as client:
+        answer = client.get("/v1/predictions/old", headers=bearer())
+        told = answer.json()
+        assert (told["publication_id"], told["p_home"], told["is_simulated"], len(told["selections"])) == (2, 0.5, True, 6)
+        assert client.get("/v1/predictions/old?fields=p_home", headers=bearer()).json() == {"p_home": 0.5}
+        again = client.get("/v1/predictions/old", headers=bearer() | {"If-None-Match": answer.headers["ETag"]})
+        assert again.status_code == 304
+        for unknown in ("passed over", "not published yet"):
+            assert client.get(f"/v1/predictions/{unknown}", headers=bearer()).status_code == 404
 
 
 def test_the_list_begins_with_the_next_kickoff_and_leaves_out_what_has_begun(ask: Ask) -> None:

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, TypeVar
 
 import httpx
@@ -163,6 +164,12 @@ def test_what_is_left_of_a_lease_is_forfeited_after_a_second(redis_url: str) -> 
     assert with_buckets(redis_url, work, slow, clock=lambda: now) == [4, 4]
 
 
+def test_a_busy_worker_that_gets_to_the_answer_late_has_what_was_leased_for_it(redis_url: str) -> None:
+    """Forfeited, it would be leased again and again: a login would cost all of an account's attempts, and be refused."""
+    moments = count(100.0, 1.1)  # whenever the worker looks at the clock, a lease has expired
+    assert with_buckets(redis_url, lambda buckets: taken(buckets, 7), Rate(0.01, 7), clock=lambda: next(moments)) == 7
+
+
 def test_what_is_told_of_a_bucket_is_what_is_left_in_it(redis_url: str) -> None:
     async def work(buckets: Buckets) -> list[tuple[bool, int, int]]:
         told = []
@@ -221,6 +228,40 @@ def test_a_frozen_redis_is_waited_for_once_and_the_count_goes_on(redis_url: str)
     assert first == 100
     assert 100 <= second <= 100 + HUNDRED.per_second * seconds + HUNDRED.lease
     assert waited < BREAK_SECONDS / 2
+
+
+def test_who_asked_longest_ago_is_forgotten_even_while_waiting_and_is_let_through_all_the_same(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.identity.buckets.MAXIMUM_LEASES", 1)
+
+    async def work(buckets: Buckets) -> tuple[list[bool], list[str]]:
+        answers = await asyncio.gather(*(buckets.take(subject) for subject in ("first", "first", "second")))
+        return [is_let_through for is_let_through, _ in answers], list(buckets._leases)
+
+    assert with_buckets(redis_url, work, Rate(0.01, 7)) == ([True, True, True], ["second"])
+
+
+def test_a_token_is_given_back_where_it_was_taken_and_nowhere_else(redis_url: str) -> None:
+    slow = Rate(0.01, 7)
+
+    async def work(buckets: Buckets) -> tuple[int, int, list[str]]:
+        first = await taken(buckets, 8)
+        await buckets.give_back("someone")
+        await buckets.give_back("someone who never took one")
+        return first, await taken(buckets, 8), list(buckets._leases)
+
+    assert with_buckets(redis_url, work, slow) == (7, 1, ["someone"])
+
+
+def test_a_token_given_back_to_a_frozen_redis_is_given_back_in_this_worker(redis_url: str) -> None:
+    async def work(buckets: Buckets) -> tuple[int, int]:
+        first = await taken(buckets, 8)
+        with frozen(redis_url):
+            await buckets.give_back("someone")
+            return first, await taken(buckets, 8)
+
+    assert with_buckets(redis_url, work, Rate(0.01, 7)) == (7, 1)
 
 
 def test_a_client_that_goes_away_takes_nobodys_answer_with_it(redis_url: str) -> None:

@@ -164,7 +164,7 @@ def test_a_request_id_is_taken_over_only_if_it_is_harmless(client: Client) -> No
         ("GET", "/schema/nowhere", 404),
         ("GET", "/schema/nowhere.json", 404),
         ("POST", "/v1/predictions", 405),
-        ("HEAD", "/v1/predictions", 405),
+        ("HEAD", "/v1/predictions/unknown", 404),
         ("GET", "/v1/predictions?from=2026-03-02&to=2026-03-01", 422),
         ("GET", "/v1/predictions?limit=x", 400),
         ("GET", "/v1/predictions?limit=1&limit=2&cursor=x", 400),
@@ -181,6 +181,27 @@ def test_every_error_is_a_problem(client: Client, bearer: Bearer, method: str, p
     assert (body["type"], body["status"], body["request_id"]) == ("about:blank", status, answer.headers["X-Request-Id"])
     assert body["title"]
     assert body["detail"]
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/matches/m1", "/health/live"])
+def test_who_asks_for_the_head_alone_gets_what_a_get_would_bring_without_the_body(
+    client: Client, bearer: Bearer, path: str
+) -> None:
+    whole, head = (client.request(method, path, headers=bearer()) for method in ("GET", "HEAD"))
+    of_one_request = {"x-request-id", "ratelimit"}
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["content-length"]) > 0
+    assert {name: value for name, value in head.headers.items() if name not in of_one_request} == {
+        name: value for name, value in whole.headers.items() if name not in of_one_request
+    }
+    known = client.head(path, headers=bearer() | {"If-None-Match": whole.headers.get("ETag", '"none"')})
+    assert known.status_code == (304 if "ETag" in whole.headers else 200)
+    labels = (("method", "HEAD"), ("role", "anonymous" if path == "/health/live" else "viewer"))
+    assert any(name == "serving_requests_total" and set(labels) <= set(told) for name, told in samples(client))
+
+
+def test_another_method_is_told_which_there_are(client: Client, bearer: Bearer) -> None:
+    assert set(client.post("/v1/predictions", headers=bearer()).headers["Allow"].split(", ")) == {"GET", "OPTIONS"}
 
 
 def test_a_fault_of_ours_is_a_problem_that_tells_nothing_of_its_inside(urls: Urls, settings_for: SettingsFor) -> None:

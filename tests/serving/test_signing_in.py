@@ -15,6 +15,7 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.cli import account
 from serving.identity.bearers import COOKIE
+from serving.identity.passwords import Busy
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.settings import Settings
@@ -155,6 +156,17 @@ def test_a_wrong_password_shows_the_form_again_with_what_was_wrong(browser: Clie
     assert status == 401
     assert "Wrong user name or password." in page
     assert COOKIE not in browser.cookies
+
+
+def test_who_comes_when_too_many_passwords_are_being_checked_sees_the_form_again(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def check(*_: Any) -> bool:
+        raise Busy
+
+    monkeypatch.setattr("serving.identity.passwords.PasswordChecker.check", check)
+    status, _, page = sign_in(browser)
+    assert (status, "Too many logins at once. Try again soon." in page, 'value="browser"' in page) == (429, True, True)
 
 
 @pytest.mark.parametrize(

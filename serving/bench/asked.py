@@ -1,0 +1,36 @@
+"""A request that is sent over and over, in the forms that the generators of load take."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+HOST: Final = "127.0.0.1"
+
+
+class Asked(Struct, frozen=True):
+    """A GET, or a POST where there is a body. All of it is ASCII."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: str = ""
+
+    @property
+    def method(self) -> str:
+        """By whether there is a body."""
+        return "POST" if self.body else "GET"
+
+    def on_the_wire(self, port: int) -> bytes:
+        """As it goes over a connection that is kept."""
+        length = {"Content-Length": str(len(self.body))} if self.body else {}
+        headers = {"Host": f"{HOST}:{port}", **self.headers, **length}
+        lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode("ascii")
+
+    def for_wrk(self) -> str:
+        """As a script of wrk's, but for the path. Strings are written in Lua as in JSON, where all is ASCII."""
+        lines = [f"wrk.method = {json.dumps(self.method)}"]
+        lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in self.headers.items()]
+        lines += [f"wrk.body = {json.dumps(self.body)}"] if self.body else []
+        return "\n".join(lines) + "\n"
