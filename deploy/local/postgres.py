@@ -28,6 +28,9 @@ listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = ''
 password_encryption = scram-sha-256
+# Creating and dropping databases waits for everybody who has connected and not yet said the password: a client that was stopped
+# in between.
+authentication_timeout = 10s
 max_connections = 200
 shared_buffers = 512MB
 work_mem = 64MB
