@@ -1,9 +1,9 @@
 """What arrives between daily files: the contract of its messages, and the batches in which they are kept.
 
-Belongs here: what a message has to say, and how a batch of messages is written as a file and taken apart again. Messages that were
-read together from one partition of a topic are one file, a message a line, with its offset and the moment at which it was read:
-so they are landed, loaded, set aside, counted and loaded again (`football reproduce`, `football quarantine replay`) as the lines of
-any other file are. Does not belong here: Kafka (`pipelines.streams`).
+Belongs here: what a message has to say, and how a batch of messages is written as a file and taken apart again. Messages that
+were read together from one partition of a topic are one file, a message a line, with its offset and the moment at which it was
+read: so they are landed, loaded, set aside, counted and loaded again (`football reproduce`, `football quarantine replay`) as the
+lines of any other file are. Does not belong here: Kafka (`pipelines.streams`).
 """
 
 import base64
@@ -140,7 +140,7 @@ def _read(kept: Mapping[str, Any]) -> Result | Quote:
     if kept["value"] is None:
         raise Unfit("unreadable_message", "it has no content")
     try:
-        event = _decode(kept["value"])
+        event: Result | Quote = _decode(kept["value"])
     except msgspec.ValidationError as error:  # of a message that is JSON
         raise Unfit("unknown_schema" if str(error).endswith("`$.schema`") else "not_the_contract", str(error)) from error
     except (msgspec.DecodeError, RecursionError) as error:

@@ -139,7 +139,7 @@ class _Version:
 
 
 def write(cursor: psycopg.Cursor[Any], batch: Sequence[Encoded], now: datetime) -> list[LoadResult]:
-    """Write file versions, no two of one file, as a part of the cursor's transaction, which should be short: others wait for it."""
+    """Write file versions, no two of one file, in the cursor's transaction, which should be short: others wait for it."""
     cursor.execute(WRITING)
     known = _known(cursor, [(each.delivery.source, each.delivery.key) for each in batch])
     results: list[LoadResult] = []

@@ -91,9 +91,7 @@ class Word:
     edition: str
 
 
-def publish(
-    warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime, word: Word | None = None
-) -> Published:
+def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime, word: Word | None = None) -> Published:
     """Publish `content`, or confirm the publication in force where it says the same.
 
     Args:

@@ -1,7 +1,7 @@
 """How far a stream was read, and its messages into bronze: both in one transaction.
 
-Belongs here: the positions, and the fence that lets only one of two readers write what both have read. Does not belong here: reading
-from a broker (`pipelines.streams`), or what becomes of rows (`bronze`).
+Belongs here: the positions, and the fence that lets only one of two readers write what both have read. Does not belong here:
+reading from a broker (`pipelines.streams`), or what becomes of rows (`bronze`).
 """
 
 from dataclasses import dataclass

@@ -28,13 +28,18 @@ source_file = sa.Table(
     "source_file",
     metadata,
     sa.Column("file_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("source", sa.Text, nullable=False, comment="the provider: football_data, openfootball, international, inbox or stream"),
+    sa.Column(
+        "source", sa.Text, nullable=False, comment="the provider: football_data, openfootball, international, inbox or stream"
+    ),
     sa.Column("key", sa.Text, nullable=False, comment="the file's path at the provider, e.g. mmz4281/2324/E0.csv"),
     sa.Column("version", sa.Integer, nullable=False, comment="1 for the first bytes seen under this key, then counting up"),
     sa.Column("sha256", sa.Text, nullable=False, comment="digest of the bytes, their address in the landing zone"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column(
-        "layout", sa.Text, nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json, international, stream"
+        "layout",
+        sa.Text,
+        nullable=False,
+        comment="which shape of file: main, new, fixtures, new_fixtures, json, international, stream",
     ),
     sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
     sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),

@@ -46,7 +46,9 @@ def extents(config: Config, topic: str) -> dict[int, Extent]:
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     # Named for the library's sake: joining no group, it is none.
-    consumer = Consumer({**config, "group.id": "football-extents", "enable.auto.commit": False}, logger=log)
+    consumer = Consumer(
+        {**config, "group.id": "football-extents", "enable.auto.commit": False, "reconnect.backoff.ms": 1_000}, logger=log
+    )
     try:
         found = {}
         for partition in require(consumer, topic):

@@ -29,9 +29,14 @@ _READING: Final[Mapping[str, Any]] = {
     # A position that the topic does not have is told, not mended: messages would be skipped, or read twice.
     "auto.offset.reset": "error",
     "enable.partition.eof": True,
-    # The partitions of a reader that was killed are others' after so long.
+}
+
+_TIMES: Final[Mapping[str, Any]] = {
+    # The partitions of a reader that was killed are others' after so long. KAFKA_OPTIONS may say otherwise.
     "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 1_000,
+    # A broker that is away is not asked a hundred times a second.
+    "reconnect.backoff.ms": 1_000,
 }
 
 
@@ -112,7 +117,7 @@ def read(
     """
     from confluent_kafka import Consumer
 
-    consumer = Consumer({**config, **_READING, "group.id": group}, logger=log)
+    consumer = Consumer({**_TIMES, **config, **_READING, "group.id": group}, logger=log)
     done, where = Round(), _Positions(positions)
     deadline = time.monotonic() + bounds.seconds
     try:

@@ -15,6 +15,7 @@ _SENDING: Final[Mapping[str, Any]] = {
     # Taken by all replicas, and within one connection neither twice nor in another order, however often it has to be sent.
     "enable.idempotence": True,
     "message.timeout.ms": 10_000,
+    "reconnect.backoff.ms": 1_000,
 }
 
 FLUSH_SECONDS: Final = 15.0
