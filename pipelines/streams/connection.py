@@ -1,7 +1,7 @@
 """What readers and senders have in common: which broker, and what can be wrong with it.
 
-Belongs here: the errors, asking a topic how far it goes, and nothing of what messages say (`pipelines.sources.stream`). This package
-imports confluent-kafka, librdkafka's client, where it is used: nobody pays for it who has not set KAFKA_BOOTSTRAP_SERVERS.
+Belongs here: the errors, asking a topic how far it goes, and nothing of what messages say (`pipelines.sources.stream`). This
+package imports confluent-kafka, librdkafka's client, where it is used: nobody pays for it without KAFKA_BOOTSTRAP_SERVERS.
 """
 
 import logging
@@ -45,10 +45,9 @@ def extents(config: Config, topic: str) -> dict[int, Extent]:
     """Partition to its extent. Raises StreamUnreachable."""
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-    # Named for the library's sake: joining no group, it is none.
-    consumer = Consumer(
-        {**config, "group.id": "football-extents", "enable.auto.commit": False, "reconnect.backoff.ms": 1_000}, logger=log
-    )
+    # A group is named for the library's sake: this joins none.
+    settings = {"reconnect.backoff.ms": 1_000, **config, "group.id": "football-extents", "enable.auto.commit": False}
+    consumer = Consumer(settings, logger=log)
     try:
         found = {}
         for partition in require(consumer, topic):

@@ -1,7 +1,7 @@
 """One round of the stream: from the topic into the landing zone and bronze.
 
-Belongs here: putting reading, keeping and loading together, in that order. Bytes are landed before anything names them; rows and the
-position then are one transaction. Does not belong here: Dagster (`pipelines.defs.streams`).
+Belongs here: putting reading, keeping and loading together, in that order. Bytes are landed before anything names them; rows and
+the position then are one transaction. Does not belong here: Dagster (`pipelines.defs.streams`).
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Taken:
 
 
 def take_in(settings: Settings, bronze: Warehouse, landing: Landing, taken: Taken, bounds: Bounds = IN_A_RUN) -> None:
-    """Take in what waits in the topic, within bounds, counting in `taken`. Raises StreamError; what was written before it stands."""
+    """Take in what waits in the topic, within bounds, counting in `taken`. Raises StreamError; what was written stands."""
     topic = settings.kafka_topic
 
     def write(batch: Batch) -> bool:

@@ -1,11 +1,11 @@
 """Reading a topic in bounded batches, each message once.
 
-Belongs here: the group, the position at which each partition is begun, the bounds, and handing on batches. Does not belong here: where
-positions are kept and batches written, which is the caller's transaction (`pipelines.store.stream_positions`).
+Belongs here: the group, the position at which each partition is begun, the bounds, and handing on batches. Does not belong here:
+where positions are kept and batches written, which is the caller's transaction (`pipelines.store.stream_positions`).
 
-The group of readers serves for one thing: to share out partitions. Nothing is committed to the broker; whenever a partition is given
-to this reader it begins where the database says. A reader that was killed, or that lost a partition while it held messages of it,
-therefore leaves nothing half done, and of two who believe that a partition is theirs, the database lets one write.
+The group of readers serves for one thing: to share out partitions. Nothing is committed to the broker; whenever a partition is
+given to this reader it begins where the database says. A reader that was killed, or that lost a partition while it held messages
+of it, therefore leaves nothing half done, and of two who believe that a partition is theirs, the database lets one write.
 """
 
 import time
@@ -71,12 +71,13 @@ class Round:
 
 
 class _Positions:
-    """Where each of the partitions that are this reader's stands, and which of them have no more messages for now."""
+    """Where each of the partitions that are this reader's stands, which have no more messages for now, and which not the next."""
 
     def __init__(self, read: Callable[[], Mapping[int, int]]) -> None:
         self._read = read
         self.begun: dict[int, int | None] = {}
         self.ended: set[int] = set()
+        self.gaps: set[int] = set()
 
     def given(self, consumer: Any, partitions: "Iterable[TopicPartition]") -> None:
         from confluent_kafka import OFFSET_BEGINNING
@@ -113,7 +114,7 @@ def read(
 
     Raises:
         StreamUnreachable: no broker answers, or there is no such topic.
-        StreamGap: the topic does not have the messages that follow a position any more.
+        StreamGap: a partition does not have the messages that follow its position any more; the others were read.
     """
     from confluent_kafka import Consumer
 
@@ -134,6 +135,12 @@ def read(
                 done.n_messages += len(batch.messages)
     finally:
         consumer.close()
+    if where.gaps:
+        raise StreamGap(
+            f"Of {topic}, partition {', '.join(map(str, sorted(where.gaps)))} has no message at the offset up to which it was read: "
+            "messages were dropped before they were read, or the topic was made anew. Nothing is read of it before somebody has "
+            "decided (deploy/runbooks/streams.md#messages-that-are-gone)."
+        )
     return done
 
 
@@ -162,10 +169,8 @@ def _judge(topic: str, event: Any, where: _Positions) -> None:
     if error.code() == KafkaError._PARTITION_EOF:
         where.ended.add(partition)
     elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-        raise StreamGap(
-            f"{topic}/{partition} was read up to offset {where.begun.get(partition)}, and has no message from there on: those in "
-            "between were dropped before they were read, or the topic was made anew. Nothing is read of it before somebody decided "
-            "(deploy/runbooks/streams.md#messages-that-are-gone)."
-        )
-    elif error.fatal() or not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT):
+        # librdkafka fetches nothing more of it; the others are read to their ends.
+        where.ended.add(partition)
+        where.gaps.add(partition)
+    elif error.fatal() or (not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)):
         raise StreamUnreachable(f"Reading {topic} failed: {said(error)}.")

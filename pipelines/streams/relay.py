@@ -1,7 +1,7 @@
 """Sending what the outbox holds.
 
-Belongs here: one producer for a handful of messages, and which of them the broker has taken. Does not belong here: what they say, or
-noting that they were taken (`pipelines.store.outbox`).
+Belongs here: one producer for a handful of messages, and which of them the broker has taken. Does not belong here: what they say,
+or noting that they were taken (`pipelines.store.outbox`).
 """
 
 import json
