@@ -62,8 +62,8 @@ def assemble(
     warehouse_features
         `contract.WAREHOUSE_FEATURES` by column or index `match_id`; other columns are ignored.
     quotes
-        `contract.MARKET_COLUMNS` and `contract.QUOTES` by column or index `match_id`; a match may be missing. Only those
-        before the match are looked at. None where nobody asks for more than the information set `results`.
+        `contract.MARKET_COLUMNS`, `contract.MOVEMENT_COLUMNS` and `contract.QUOTES` by column or index `match_id`; a match may
+        be missing. Only those before the match are looked at. None where nobody asks for more than the information set `results`.
 
     Returns
     -------
@@ -160,6 +160,9 @@ def _of_quotes(quotes: pd.DataFrame) -> pd.DataFrame:
     # Least squares on prices of the same matches up to 2018.
     implied = 0.047 - 1.431 * line + 0.923 * np.log(handicap[:, 0] / handicap[:, 1])
     columns["handicap_side_lead"] = implied - before["side"]
+    first, last = price(quotes, moments=("first_quote",)), price(quotes, moments=("last_quote",))
+    for name in ("side", "draw"):
+        columns[f"movement_{name}"] = last[name] - first[name]
     return pd.DataFrame({name: columns[name] for name in contract.QUOTE_FEATURES}, index=quotes.index)
 
 

@@ -137,7 +137,7 @@ def read(
         consumer.close()
     if where.gaps:
         raise StreamGap(
-            f"Of {topic}, partition {', '.join(map(str, sorted(where.gaps)))} has no message at the offset up to which it was read: "
+            f"Of {topic}, partition {', '.join(map(str, sorted(where.gaps)))} has no message where it was read to: "
             "messages were dropped before they were read, or the topic was made anew. Nothing is read of it before somebody has "
             "decided (deploy/runbooks/streams.md#messages-that-are-gone)."
         )
