@@ -160,9 +160,11 @@ def _of_quotes(quotes: pd.DataFrame) -> pd.DataFrame:
     # Least squares on prices of the same matches up to 2018.
     implied = 0.047 - 1.431 * line + 0.923 * np.log(handicap[:, 0] / handicap[:, 1])
     columns["handicap_side_lead"] = implied - before["side"]
-    first, last = price(quotes, moments=("first_quote",)), price(quotes, moments=("last_quote",))
-    for name in ("side", "draw"):
-        columns[f"movement_{name}"] = last[name] - first[name]
+    (first_side, first_draw), (last_side, last_draw) = (
+        log_odds(devig(quotes[[f"{end}_quote_odds_{outcome}" for outcome in contract.OUTCOMES]].to_numpy(dtype=np.float64)))
+        for end in ("first", "last")
+    )
+    columns["movement_side"], columns["movement_draw"] = last_side - first_side, last_draw - first_draw
     return pd.DataFrame({name: columns[name] for name in contract.QUOTE_FEATURES}, index=quotes.index)
 
 

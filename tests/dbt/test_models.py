@@ -95,7 +95,9 @@ class TestContract:
     def test_gold_offers_the_columns_that_learning_reads(self, known_world: Any) -> None:
         """The ratings read the one table, every model is fitted on the other."""
         assert set(contract.MATCH_COLUMNS) <= set(columns(known_world, "gold.fct_match"))
-        assert columns(known_world, "gold.feat_match") == ["match_id", *contract.WAREHOUSE_FEATURES, *contract.MARKET_COLUMNS]
+        assert columns(known_world, "gold.feat_match") == [
+            *("match_id", *contract.WAREHOUSE_FEATURES, *contract.MARKET_COLUMNS, *contract.MOVEMENT_COLUMNS)
+        ]
 
     def test_every_feature_is_a_float_and_every_match_has_a_row(self, known_world: Any) -> None:
         """A whole number column with a null would change its type on the way to Python."""

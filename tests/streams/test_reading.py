@@ -1,0 +1,250 @@
+"""Nothing lost and nothing twice: readers that are killed, that lose partitions, and that believe in the same one, on both brokers."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.settings import Settings
+from pipelines.sources.stream import Message, delivery, parse
+from pipelines.store import file_versions, stream_positions
+from pipelines.store.landing import open_landing
+from pipelines.store.stream_positions import Overtaken, Span
+from pipelines.store.warehouse import Warehouse
+from pipelines.streams import intake
+from pipelines.streams.connection import StreamGap, StreamUnreachable
+from pipelines.streams.intake import Taken, standings, take_in
+from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
+from tests.streams.conftest import TOPIC, Broker
+
+ROOT = Path(__file__).resolve().parents[2]
+SettingsOf = Callable[[Broker], Settings]
+BOUNDS = Bounds(seconds=40)
+
+
+def quote(n: int) -> dict[str, Any]:
+    """One that is told from every other by its time."""
+    return {
+        **{"schema": 1, "kind": "quote", "competition": "E0", "home": "Ash", "away": "Birch"},
+        **{"kickoff_at": "2024-02-03T15:00:00Z", "bookmaker": "pinnacle", "market": "over_under_25"},
+        **{"odds": {"over": 1.9, "under": 1.95}, "quoted_at": datetime.fromtimestamp(1_700_000_000 + n, UTC).isoformat()},
+    }
+
+
+def read(settings: Settings, bounds: Bounds = BOUNDS) -> Taken:
+    taken = Taken()
+    take_in(settings, Warehouse(settings.ingest_url), open_landing(settings.landing, ""), taken, bounds)
+    return taken
+
+
+def numbers(settings: Settings) -> list[int]:
+    """Those of the quotes that are in bronze."""
+    rows = Warehouse(settings.reader_url).read("select cells ->> 'quoted_at' as at from bronze.stream_message")
+    return sorted(int(datetime.fromisoformat(at).timestamp()) - 1_700_000_000 for at in rows["at"])
+
+
+def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Popen[str]:
+    environment = {
+        "INGEST_DATABASE_URL": settings.ingest_url,
+        "STATE_DIR": str(settings.state_dir),
+        "EDITION": settings.edition,
+        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "KAFKA_OPTIONS": " ".join("=".join(each) for each in settings.kafka_options),
+    }
+    inherited = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("reader.py")), dies, str(seconds)],
+        env={**inherited, **environment, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def new_messages(broker: Broker, settings: Settings) -> None:
+    """Let the edition begin behind what other tests sent to the same broker."""
+    with Warehouse(settings.ingest_url).connect() as connection:
+        for each in standings(settings, Warehouse(settings.ingest_url)):
+            connection.execute(
+                "insert into bronze.stream_position values (%s, %s, %s, now())", (settings.kafka_topic, each.partition, each.high)
+            )
+
+
+@pytest.fixture
+def settings(broker: Broker, settings_of: SettingsOf) -> Settings:
+    found = settings_of(broker)
+    broker.send([b"somebody else's"])
+    new_messages(broker, found)
+    return found
+
+
+def test_what_waits_is_read_once_and_in_its_partition_s_order(broker: Broker, settings: Settings) -> None:
+    broker.send([quote(n) for n in range(0, 1300)], partition=0)
+    broker.send([quote(n) for n in range(1300, 1600)], partition=1)
+    assert read(settings).n_inserted == 1600
+    assert numbers(settings) == list(range(1600))
+    broker.send([quote(1600)], partition=1)
+    assert read(settings).n_inserted == 1
+    assert numbers(settings) == list(range(1601))
+    assert all(each.n_waiting == 0 for each in standings(settings, Warehouse(settings.ingest_url)))
+
+
+def test_a_poison_message_is_set_aside_and_the_position_moves_past_it(broker: Broker, settings: Settings) -> None:
+    broker.send([quote(0), b"\xff\x00", None, quote(1) | {"schema": 9}, quote(1)])
+    taken = read(settings)
+    assert (taken.n_inserted, taken.n_quarantined) == (2, 3)
+    bronze = Warehouse(settings.reader_url)
+    aside = bronze.read("select reason, content from bronze.quarantine order by line_number")
+    assert aside["reason"].tolist() == ["unreadable_message", "unreadable_message", "unknown_schema"]
+    assert '"schema": 9' in aside["content"].iloc[2]
+    assert file_versions.reconciliation(bronze).empty, "every message is a row or set aside"
+    assert read(settings).n_inserted == 0, "and none is read again"
+
+
+@pytest.mark.parametrize("dies", ["before", "within", "behind"])
+def test_a_reader_killed_between_reading_and_committing_loses_nothing_and_repeats_nothing(
+    broker: Broker, settings: Settings, dies: str
+) -> None:
+    """Killed before the transaction, in it with the position moved, and behind it before anybody was told."""
+    broker.send([quote(n) for n in range(40)], partition=0)
+    broker.send([quote(n) for n in range(40, 60)], partition=1)
+    process = start(settings, dies)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert len(numbers(settings)) == {"before": 0, "within": 0, "behind": 40}[dies], "only what was committed stands"
+    read(settings)
+    assert numbers(settings) == list(range(60))
+
+
+def test_a_second_reader_takes_over_partitions_and_both_together_read_everything_once(
+    broker: Broker, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first holds what it has read in its hands while the group gives half of its partitions to another process."""
+    n = 200
+    broker.send([quote(k) for k in range(n)], partition=0)
+    broker.send([quote(k) for k in range(n, 2 * n)], partition=1)
+    second_is_at_work = threading.Event()
+    usual, held = stream_positions.take_in, []
+
+    def hold(*arguments: Any) -> Any:
+        if not held:
+            held.append(start(settings, "never", 25))
+            second_is_at_work.wait(12)
+        return usual(*arguments)
+
+    monkeypatch.setattr(stream_positions, "take_in", hold)
+    rounds = 0
+    while len(numbers(settings)) < 2 * n and rounds < 6:
+        read(settings, Bounds(seconds=20))
+        rounds += 1
+    (second,) = held
+    second.communicate(timeout=120)
+    assert second.returncode == 0
+    broker.send([quote(2 * n)], partition=1)
+    read(settings)
+    assert numbers(settings) == list(range(2 * n + 1))
+
+
+def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+    """As when a reader was taken for dead, and was not: each has read the same offsets, whatever the group thinks."""
+    settings = settings_of(mock_cluster)
+    bronze = Warehouse(settings.ingest_url)
+    now = datetime.now(UTC)
+    file = delivery(TOPIC, 0, [Message(0, now, b"x"), Message(1, now, b"y")], now)
+    other = delivery(TOPIC, 0, [Message(0, now, b"x")], now)
+    stream_positions.take_in(bronze, Span(TOPIC, 0, None, 2), file, parse(file.content), now)
+    for begun_at in (None, 0, 1):
+        with pytest.raises(Overtaken):
+            stream_positions.take_in(bronze, Span(TOPIC, 0, begun_at, 1), other, parse(other.content), now)
+    assert stream_positions.positions(bronze, TOPIC) == {0: 2}
+    assert bronze.read("select count(*) as n from bronze.source_file")["n"][0] == 1
+
+
+def test_one_that_was_overtaken_writes_nothing_more_and_says_so(
+    settings_of: SettingsOf, mock_cluster: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(mock_cluster)
+    mock_cluster.send([quote(n) for n in range(5)])
+    usual = stream_positions.take_in
+
+    def too_late(warehouse: Warehouse, span: Span, *rest: Any) -> Any:
+        with warehouse.connect() as connection:
+            connection.execute("insert into bronze.stream_position values (%s, %s, 3, now())", (span.topic, span.partition))
+        return usual(warehouse, span, *rest)
+
+    monkeypatch.setattr(intake.stream_positions, "take_in", too_late)
+    assert read(settings).is_cut_short
+    monkeypatch.setattr(intake.stream_positions, "take_in", usual)
+    read(settings)
+    assert numbers(settings) == [3, 4]
+
+
+class Held:
+    """A message in the hands of a reader."""
+
+    def __init__(self, partition: int, offset: int) -> None:
+        self._partition, self._offset = partition, offset
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def value(self) -> bytes:
+        return b""
+
+    def error(self) -> None:
+        return None
+
+
+def offsets(begun: Mapping[int, int | None], *held: tuple[int, int]) -> dict[int, list[int]]:
+    where = _Positions(dict)
+    where.begun = dict(begun)
+    found: list[Batch] = _batches(TOPIC, [Held(*each) for each in held], where)
+    return {batch.partition: [message.offset for message in batch.messages] for batch in found}
+
+
+def test_a_partition_that_was_taken_and_given_back_brings_what_was_in_hand_twice_and_it_is_kept_once() -> None:
+    assert offsets({0: 10, 1: None}, (0, 10), (0, 11), (1, 0), (0, 10), (0, 11), (0, 12)) == {0: [10, 11, 12], 1: [0]}
+    assert offsets({0: 12}, (0, 10), (0, 11), (0, 12)) == {0: [12]}, "another reader has written the first two"
+    assert offsets({1: 0}, (0, 10)) == {}, "it is another reader's now"
+
+
+def test_a_round_is_bounded_and_the_next_goes_on(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+    settings = settings_of(mock_cluster)
+    mock_cluster.send([quote(n) for n in range(30)])
+    assert read(settings, Bounds(n_messages=20, seconds=40)).n_inserted == 20
+    (standing,) = [each for each in standings(settings, Warehouse(settings.ingest_url)) if each.n_waiting]
+    assert standing.n_waiting == 10
+    read(settings)
+    assert numbers(settings) == list(range(30))
+
+
+def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_other_partitions_are_read(
+    settings_of: SettingsOf, mock_cluster: Broker
+) -> None:
+    settings = settings_of(mock_cluster)
+    mock_cluster.send([quote(0)], partition=0)
+    mock_cluster.send([quote(1)], partition=1)
+    with Warehouse(settings.ingest_url).connect() as connection:
+        connection.execute("insert into bronze.stream_position values (%s, 0, 7, now())", (TOPIC,))
+    with pytest.raises(StreamGap, match=r"partition 0 has no message"):
+        read(settings)
+    assert numbers(settings) == [1]
+    assert stream_positions.positions(Warehouse(settings.ingest_url), TOPIC) == {0: 7, 1: 1}
+
+
+def test_without_a_broker_or_a_topic_a_sentence_says_so(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+    with pytest.raises(StreamUnreachable, match="has no topic"):
+        read(settings_of(mock_cluster))
+    nowhere = Broker("127.0.0.1:1")
+    with pytest.raises(StreamUnreachable, match="No broker of KAFKA_BOOTSTRAP_SERVERS answers"):
+        read(settings_of(nowhere))
