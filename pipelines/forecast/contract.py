@@ -188,8 +188,8 @@ QUOTE_FEATURES: Final = (
     "movement_side",
     "movement_draw",
 )
-"""What `assemble` computes from the quotes before the match; a lead is the excess over `pre_match_side` or `_draw`, a movement that
-of the last streamed price over the first."""
+"""What `assemble` computes from the quotes before the match; a lead is the excess over `pre_match_side` or `_draw`, a
+movement that of the last streamed price over the first."""
 
 _RESULTS: Final = (*DERIVED_FEATURES, *(name for names in RATINGS.values() for name in names), *WAREHOUSE_FEATURES)
 

@@ -164,7 +164,8 @@ def _of_quotes(quotes: pd.DataFrame) -> pd.DataFrame:
         log_odds(devig(quotes[[f"{end}_quote_odds_{outcome}" for outcome in contract.OUTCOMES]].to_numpy(dtype=np.float64)))
         for end in ("first", "last")
     )
-    columns["movement_side"], columns["movement_draw"] = last_side - first_side, last_draw - first_draw
+    columns["movement_side"] = pd.Series(last_side - first_side, index=quotes.index)
+    columns["movement_draw"] = pd.Series(last_draw - first_draw, index=quotes.index)
     return pd.DataFrame({name: columns[name] for name in contract.QUOTE_FEATURES}, index=quotes.index)
 
 

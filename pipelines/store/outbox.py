@@ -54,5 +54,16 @@ def relay(warehouse: Warehouse, send: Callable[[Sequence[Waiting]], Sequence[int
         ).fetchall()
         taken = send(waiting) if waiting else ()
         connection.execute("update operations.outbox set delivered_at = %s where outbox_id = any(%s)", (now, list(taken)))
-        row = connection.execute("select count(*) from operations.outbox where delivered_at is null").fetchone()
-    return len(taken), int(row[0]) if row else 0
+        n_left = _n_waiting(connection)
+    return len(taken), n_left
+
+
+def n_waiting(warehouse: Warehouse) -> int:
+    """How many messages no broker has taken yet."""
+    with warehouse.connect() as connection:
+        return _n_waiting(connection)
+
+
+def _n_waiting(connection: psycopg.Connection) -> int:
+    row = connection.execute("select count(*) from operations.outbox where delivered_at is null").fetchone()
+    return int(row[0]) if row else 0

@@ -17,7 +17,15 @@ from tests.conftest import TEMPLATE
 READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE"}
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 
-BRONZE = ("football_data_match", "international_match", "openfootball_match", "quarantine", "source_file", "stream_message", "unusable_cell")
+BRONZE = (
+    "football_data_match",
+    "international_match",
+    "openfootball_match",
+    "quarantine",
+    "source_file",
+    "stream_message",
+    "unusable_cell",
+)
 REPLACED = ("calibration", "check_result", "match", "score", "scoreboard", "season_outlook", "team")
 APPENDED = (
     "competition",

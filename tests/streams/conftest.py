@@ -32,7 +32,7 @@ class Broker:
         # Sent again within a connection, nothing is there twice: what a test finds twice, a reader has read twice.
         self._producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True})
 
-    def send(self, messages: Sequence[bytes | None | Mapping[str, Any]], topic: str = TOPIC, partition: int = 0) -> None:
+    def send(self, messages: Sequence[bytes | Mapping[str, Any] | None], topic: str = TOPIC, partition: int = 0) -> None:
         """Send messages to a partition, and wait until all are taken."""
         for each in messages:
             self._producer.produce(topic, value=json.dumps(each) if isinstance(each, Mapping) else each, partition=partition)

@@ -152,7 +152,9 @@ def test_a_second_reader_takes_over_partitions_and_both_together_read_everything
     assert numbers(settings) == list(range(2 * n + 1))
 
 
-def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(
+    settings_of: SettingsOf, mock_cluster: Broker
+) -> None:
     """As when a reader was taken for dead, and was not: each has read the same offsets, whatever the group thinks."""
     settings = settings_of(mock_cluster)
     bronze = Warehouse(settings.ingest_url)
