@@ -55,7 +55,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     for name, source in open_sources(settings).items():
         found |= news(source, source.coming(), file_versions.latest(bronze, name))
     asked = Asked.read(context.cursor or "")
-    outcome = asked.once_more(found, has_failed(context.instance, day, "source_sensor", asked), now(), AT_MOST_FOR_SOURCES)
+    outcome = asked.once_more(found, has_failed(context.instance, day.name, "source_sensor", asked), now(), AT_MOST_FOR_SOURCES)
     return dg.SkipReason(outcome) if isinstance(outcome, str) else _result("source_sensor", outcome, str(outcome))
 
 
@@ -76,7 +76,7 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     keys = inbox.list(Scope(None, frozenset()))
     found = news(inbox, keys, file_versions.latest(Warehouse(settings.ingest_url), inbox.name)) if keys else {}
     asked = Asked.read(context.cursor or "")
-    outcome = asked.once_more(found, has_failed(context.instance, day, "inbox_sensor", asked), now(), AT_MOST_FOR_INBOX)
+    outcome = asked.once_more(found, has_failed(context.instance, day.name, "inbox_sensor", asked), now(), AT_MOST_FOR_INBOX)
     return dg.SkipReason(outcome) if isinstance(outcome, str) else _result("inbox_sensor", outcome, str(outcome))
 
 
@@ -95,7 +95,7 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     cursor = json.loads(context.cursor or "{}")
     looked_at = datetime.fromisoformat(cursor["looked_at"]) if cursor else None
     asked = Asked.read(cursor.get("asked", ""))
-    failed = has_failed(context.instance, day, "result_sensor", asked)
+    failed = has_failed(context.instance, day.name, "result_sensor", asked)
     awaited = read_model.awaited(Warehouse(settings.model_url), moment)
     due = [match for match in awaited if is_look_due(match.full_time_at, looked_at, moment)]
     if not due and not failed:
@@ -123,10 +123,10 @@ def _results(settings: Settings, matches: list[read_model.Awaited], moment: date
     return found
 
 
-def has_failed(instance: dg.DagsterInstance, job: dg.UnresolvedAssetJobDefinition, sensor: str, asked: Asked) -> bool:
+def has_failed(instance: dg.DagsterInstance, job: str, sensor: str, asked: Asked) -> bool:
     """Whether the last run of a job that was asked for failed, and none has gone through since. Cancelled is not failed."""
-    own = instance.get_runs(dg.RunsFilter(job_name=job.name, tags={"dagster/run_key": f"{sensor} {asked.key}"}))
-    latest = instance.get_runs(dg.RunsFilter(job_name=job.name), limit=1)
+    own = instance.get_runs(dg.RunsFilter(job_name=job, tags={"dagster/run_key": f"{sensor} {asked.key}"}))
+    latest = instance.get_runs(dg.RunsFilter(job_name=job), limit=1)
     return bool(own) and all(run.status is dg.DagsterRunStatus.FAILURE for run in (*own, *latest))
 
 

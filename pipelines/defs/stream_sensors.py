@@ -45,7 +45,7 @@ def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         if each.n_waiting and not each.n_lost and not each.is_made_anew
     }
     asked = Asked.read(context.cursor or "")
-    failed = has_failed(context.instance, between, "stream_sensor", asked)
+    failed = has_failed(context.instance, between.name, "stream_sensor", asked)
     outcome = asked.once_more(waiting, failed, datetime.now(UTC), AT_MOST) if waiting else "no message waits"
     if isinstance(outcome, str):
         return dg.SkipReason(outcome)

@@ -4,6 +4,8 @@ Belongs here: the asset, and what is shown of the stream's state. How a topic is
 KAFKA_BOOTSTRAP_SERVERS the asset is there, for silver reads its table, and does nothing.
 """
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from pipelines.defs.failures import under_policy
@@ -38,24 +40,24 @@ def stream_message(
     bronze: dg.ResourceParam[Warehouse],
     landing: dg.ResourceParam[Landing],
     turn: dg.ResourceParam[None],
-) -> dg.MaterializeResult[None]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """Take in what waits in the topic, within bounds. A broker in trouble is a warning: the day goes on with what files say."""
     if not settings.kafka_bootstrap_servers:
-        return _result(0, 0, passed=True, sentence="KAFKA_BOOTSTRAP_SERVERS names no broker: there is no stream")
+        yield _result(0, 0, passed=True, sentence="KAFKA_BOOTSTRAP_SERVERS names no broker: there is no stream")
+        return
     from pipelines.streams.connection import StreamError
     from pipelines.streams.intake import Taken, take_in
 
-    taken = Taken()
+    taken, fault = Taken(), None
     try:
         take_in(settings, bronze, landing, taken)
     except StreamError as error:
-        context.log.warning(str(error))
-        return _result(taken.n_inserted, taken.n_quarantined, passed=False, sentence=str(error))
-    finally:
-        if taken.n_inserted > ROWS_WORTH_STATISTICS:
-            store.refresh_statistics(bronze)
-    sentence = f"{taken.n_inserted} messages were taken in, {taken.n_quarantined} set aside"
-    return _result(taken.n_inserted, taken.n_quarantined, passed=True, sentence=sentence)
+        fault = str(error)
+        context.log.warning(fault)
+    if taken.n_inserted > ROWS_WORTH_STATISTICS:
+        store.refresh_statistics(bronze)
+    sentence = fault or f"{taken.n_inserted} messages were taken in, {taken.n_quarantined} set aside"
+    yield _result(taken.n_inserted, taken.n_quarantined, passed=fault is None, sentence=sentence)
 
 
 def _result(n_inserted: int, n_quarantined: int, *, passed: bool, sentence: str) -> dg.MaterializeResult[None]:

@@ -5,6 +5,7 @@ is Tansu, another implementation of the protocol, from a package.
 """
 
 import json
+import secrets
 import shutil
 import socket
 import subprocess
@@ -20,32 +21,30 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from deploy.database import Urls
 from pipelines.settings import Settings
 
-TOPIC = "football.events"
-PUBLICATIONS = "football.publications"
-
 
 class Broker:
-    """A broker by its address, with what tests do to it."""
+    """A broker by its address, with topics for one test, and what tests do to it."""
 
     def __init__(self, servers: str) -> None:
         self.servers = servers
+        self.topic, self.publications = (f"football.{name}.{secrets.token_hex(4)}" for name in ("events", "publications"))
         # Sent again within a connection, nothing is there twice: what a test finds twice, a reader has read twice.
         self._producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True})
 
-    def send(self, messages: Sequence[bytes | Mapping[str, Any] | None], topic: str = TOPIC, partition: int = 0) -> None:
+    def send(self, messages: Sequence[bytes | Mapping[str, Any] | None], partition: int = 0) -> None:
         """Send messages to a partition, and wait until all are taken."""
         for each in messages:
-            self._producer.produce(topic, value=json.dumps(each) if isinstance(each, Mapping) else each, partition=partition)
+            self._producer.produce(self.topic, value=json.dumps(each) if isinstance(each, Mapping) else each, partition=partition)
         assert self._producer.flush(30) == 0
 
-    def sent(self, topic: str, n: int) -> list[tuple[str, dict[str, Any]]]:
-        """Key and value of the first `n` messages of a topic, and of whatever comes within a second behind them."""
+    def announced(self, n: int) -> list[tuple[str, dict[str, Any]]]:
+        """Key and value of the first `n` publications, and of whatever comes within a second behind them."""
         from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "reads-all", "enable.auto.commit": False})
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
+            partitions = consumer.list_topics(self.publications, timeout=10).topics[self.publications].partitions
+            consumer.assign([TopicPartition(self.publications, each, OFFSET_BEGINNING) for each in partitions])
             found: list[tuple[str, dict[str, Any]]] = []
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline and (message := consumer.poll(1 if len(found) >= n else 5)) is not None:
@@ -90,8 +89,6 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                     break
                 except KafkaException:
                     assert process.poll() is None, (folder / "log").read_text()[-2000:]
-            for created in admin.create_topics([NewTopic(TOPIC, 2, 1), NewTopic(PUBLICATIONS, 1, 1)]).values():
-                created.result(30)
             yield address
         finally:
             process.terminate()
@@ -100,11 +97,15 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(params=["mock", "real"])
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Either, with the topic of events."""
+    """Either. What is sent to the real one stays there: each test has topics of its own."""
     if request.param == "mock":
         cluster: Broker = request.getfixturevalue("mock_cluster")
         return cluster
-    return Broker(request.getfixturevalue("tansu"))
+    real = Broker(request.getfixturevalue("tansu"))
+    admin = AdminClient({"bootstrap.servers": real.servers})
+    for created in admin.create_topics([NewTopic(real.topic, 2, 1), NewTopic(real.publications, 1, 1)]).values():
+        created.result(30)
+    return real
 
 
 @pytest.fixture
@@ -119,6 +120,8 @@ def settings_of(database: Urls, tmp_path: Path) -> Callable[[Broker], Settings]:
                 "READER_DATABASE_URL": database.reader,
                 "STATE_DIR": str(tmp_path),
                 "KAFKA_BOOTSTRAP_SERVERS": broker.servers,
+                "KAFKA_TOPIC": broker.topic,
+                "KAFKA_PUBLICATION_TOPIC": broker.publications,
                 # As short as the brokers allow: who waits for a killed reader's partitions waits so long.
                 "KAFKA_OPTIONS": "session.timeout.ms=4000 heartbeat.interval.ms=500",
                 "EDITION": tmp_path.name,

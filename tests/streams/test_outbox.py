@@ -15,10 +15,10 @@ from pipelines.store.publication import Content, Word, publish
 from pipelines.store.tables import published_competition, published_prediction
 from pipelines.store.warehouse import Warehouse
 from pipelines.streams.relay import send
-from tests.streams.conftest import PUBLICATIONS, Broker
+from tests.streams.conftest import Broker
 
 NOW = datetime(2024, 2, 3, 17, tzinfo=UTC)
-WORD = Word(PUBLICATIONS, "live")
+WORD = Word("football.publications", "live")
 
 
 def content(note: str) -> Content:
@@ -105,14 +105,13 @@ def test_publications_arrive_in_their_order_with_what_a_reader_needs(
     settings = settings_of(broker)
     warehouse = Warehouse(settings.model_url)
     monkeypatch.setattr(Settings, "read", lambda: settings)
-    # The real broker's topic is every test's: what is told here is told from the rest by its edition.
-    ids = [say(warehouse, note, Word(PUBLICATIONS, settings.edition)) for note in "ab"]
+    ids = [say(warehouse, note, Word(settings.kafka_publication_topic, "live")) for note in "ab"]
     assert stream_sensors.outbox_sensor().skip_message == "2 messages were taken, 0 wait"
     assert stream_sensors.outbox_sensor().skip_message == "nothing waits in the outbox"
-    told = [message for key, message in broker.sent(PUBLICATIONS, 2) if key == settings.edition]
-    assert [message["publication_id"] for message in told] == ids
-    assert told[0] == {
-        **{"schema": 1, "kind": "publication", "edition": settings.edition, "publication_id": ids[0]},
+    told = broker.announced(2)
+    assert [(key, message["publication_id"]) for key, message in told] == [("live", each) for each in ids]
+    assert told[0][1] == {
+        **{"schema": 1, "kind": "publication", "edition": "live", "publication_id": ids[0]},
         **{"published_at": NOW.isoformat(), "data_cutoff": NOW.isoformat(), "n_predictions": 0, "is_simulated": False},
         "digest": content("a").digest(),
     }

@@ -22,7 +22,9 @@ from pipelines.streams import intake
 from pipelines.streams.connection import StreamGap, StreamUnreachable
 from pipelines.streams.intake import Taken, standings, take_in
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
-from tests.streams.conftest import TOPIC, Broker
+from tests.streams.conftest import Broker
+
+TOPIC = "events"
 
 ROOT = Path(__file__).resolve().parents[2]
 SettingsOf = Callable[[Broker], Settings]
@@ -56,6 +58,7 @@ def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Pope
         "STATE_DIR": str(settings.state_dir),
         "EDITION": settings.edition,
         "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "KAFKA_TOPIC": settings.kafka_topic,
         "KAFKA_OPTIONS": " ".join("=".join(each) for each in settings.kafka_options),
     }
     inherited = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
@@ -68,21 +71,9 @@ def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Pope
     )
 
 
-def new_messages(broker: Broker, settings: Settings) -> None:
-    """Let the edition begin behind what other tests sent to the same broker."""
-    with Warehouse(settings.ingest_url).connect() as connection:
-        for each in standings(settings, Warehouse(settings.ingest_url)):
-            connection.execute(
-                "insert into bronze.stream_position values (%s, %s, %s, now())", (settings.kafka_topic, each.partition, each.high)
-            )
-
-
 @pytest.fixture
 def settings(broker: Broker, settings_of: SettingsOf) -> Settings:
-    found = settings_of(broker)
-    broker.send([b"somebody else's"])
-    new_messages(broker, found)
-    return found
+    return settings_of(broker)
 
 
 def test_what_waits_is_read_once_and_in_its_partition_s_order(broker: Broker, settings: Settings) -> None:
@@ -237,11 +228,11 @@ def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_othe
     mock_cluster.send([quote(0)], partition=0)
     mock_cluster.send([quote(1)], partition=1)
     with Warehouse(settings.ingest_url).connect() as connection:
-        connection.execute("insert into bronze.stream_position values (%s, 0, 7, now())", (TOPIC,))
+        connection.execute("insert into bronze.stream_position values (%s, 0, 7, now())", (mock_cluster.topic,))
     with pytest.raises(StreamGap, match=r"partition 0 has no message"):
         read(settings)
     assert numbers(settings) == [1]
-    assert stream_positions.positions(Warehouse(settings.ingest_url), TOPIC) == {0: 7, 1: 1}
+    assert stream_positions.positions(Warehouse(settings.ingest_url), mock_cluster.topic) == {0: 7, 1: 1}
 
 
 def test_without_a_broker_or_a_topic_a_sentence_says_so(settings_of: SettingsOf, mock_cluster: Broker) -> None:
