@@ -209,7 +209,11 @@ told as (
             not chosen.is_played
             or (sighting.home_goals = result.home_goals and sighting.away_goals = result.away_goals)
         )
-    order by chosen.pairing_id, chosen.occurrence, abs(sighting.match_on - result.match_on), result.final_at desc
+    order by
+        chosen.pairing_id asc,
+        chosen.occurrence asc,
+        abs(sighting.match_on - result.match_on) asc,
+        result.final_at desc
 ),
 
 timed as (

@@ -31,4 +31,4 @@ inner join {{ ref('int_match') }} as match
         and quote.home_team_id = match.home_team_id
         and quote.away_team_id = match.away_team_id
         and match.match_on between quote.match_on - 1 and quote.match_on + 1
-order by match.match_id, quote.bookmaker, quote.market, quote.quoted_at, quote.row_id desc
+order by match.match_id asc, quote.bookmaker asc, quote.market asc, quote.quoted_at asc, quote.row_id desc

@@ -18,7 +18,12 @@ with told as (
         on competition.country = away.country and result.away_team = away.source_name
     where result.final_at < {{ data_cutoff() }}
     order by
-        result.competition_id, home.team_id, away.team_id, result.match_on, result.final_at desc, result.row_id desc
+        result.competition_id asc,
+        home.team_id asc,
+        away.team_id asc,
+        result.match_on asc,
+        result.final_at desc,
+        result.row_id desc
 )
 
 select distinct
