@@ -29,6 +29,11 @@ def before(warehouse: Warehouse, span: Span, delivery: Delivery, parsed: ParsedF
     return _take_in(warehouse, span, delivery, parsed, now)
 
 
+def stops(warehouse: Warehouse, span: Span, delivery: Delivery, parsed: ParsedFile, now: datetime) -> bronze.LoadResult:
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return _take_in(warehouse, span, delivery, parsed, now)
+
+
 def within(cursor: psycopg.Cursor[tuple[object, ...]], span: Span, now: datetime) -> None:
     _move(cursor, span, now)
     die()
@@ -44,6 +49,8 @@ if __name__ == "__main__":
     match sys.argv[1]:
         case "before":
             stream_positions.take_in = before
+        case "stops":
+            stream_positions.take_in = stops
         case "within":
             stream_positions.move = within
         case "behind":
@@ -53,4 +60,4 @@ if __name__ == "__main__":
     bounds = Bounds(seconds=float(sys.argv[2]))
     landing = open_landing(settings.landing, "")
     intake.take_in(settings, Warehouse(settings.ingest_url), landing, taken, bounds)
-    print(taken.n_inserted, taken.n_quarantined)
+    print(taken.n_inserted, taken.n_quarantined, taken.is_cut_short)

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pipelines.store import file_versions, stream_positions
 from pipelines.store.landing import open_landing
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import intake
+from pipelines.streams import intake, reading
 from pipelines.streams.connection import StreamGap, StreamUnreachable
 from pipelines.streams.intake import Taken, standings, take_in
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
@@ -114,33 +115,52 @@ def test_a_reader_killed_between_reading_and_committing_loses_nothing_and_repeat
     assert numbers(settings) == list(range(60))
 
 
-def test_a_second_reader_takes_over_partitions_and_both_together_read_everything_once(
+def test_partitions_change_hands_in_the_middle_and_both_readers_together_read_everything_once(
     broker: Broker, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first holds what it has read in its hands while the group gives half of its partitions to another process."""
-    n = 200
-    broker.send([quote(k) for k in range(n)], partition=0)
-    broker.send([quote(k) for k in range(n, 2 * n)], partition=1)
-    second_is_at_work = threading.Event()
-    usual, held = stream_positions.take_in, []
+    """A second process joins the group while this one has read a part: the group gives it a partition of which messages are in hand."""
+    n = 150
+    for k in range(0, n, 5):
+        broker.send([quote(k + each) for each in range(5)], partition=0)
+        broker.send([quote(n + k + each) for each in range(5)], partition=1)
+    # Little is fetched ahead: librdkafka tells of a partition's loss behind the messages that it has already.
+    little = (("queued.min.messages", "1"), ("fetch.message.max.bytes", "1000"), ("fetch.queue.backoff.ms", "50"))
+    settings = replace(settings, kafka_options=(*settings.kafka_options, *little))
+    usual, others = stream_positions.take_in, []
 
-    def hold(*arguments: Any) -> Any:
-        if not held:
-            held.append(start(settings, "never", 25))
-            second_is_at_work.wait(12)
+    def slowly(*arguments: Any) -> Any:
+        if not others:
+            others.append(start(settings, "never"))
+        time.sleep(0.5)
         return usual(*arguments)
 
-    monkeypatch.setattr(stream_positions, "take_in", hold)
-    rounds = 0
-    while len(numbers(settings)) < 2 * n and rounds < 6:
-        read(settings, Bounds(seconds=20))
-        rounds += 1
-    (second,) = held
-    second.communicate(timeout=120)
-    assert second.returncode == 0
-    broker.send([quote(2 * n)], partition=1)
-    read(settings)
-    assert numbers(settings) == list(range(2 * n + 1))
+    monkeypatch.setattr(stream_positions, "take_in", slowly)
+    monkeypatch.setattr(reading, "AT_ONCE", 5)
+    ours = read(settings, Bounds(seconds=60)).n_inserted
+    (other,) = others
+    theirs = int(other.communicate(timeout=120)[0].split()[0])
+    monkeypatch.setattr(stream_positions, "take_in", usual)
+    while len(numbers(settings)) < 2 * n and (more := read(settings).n_inserted):
+        ours += more
+    assert numbers(settings) == list(range(2 * n))
+    assert min(ours, theirs) > 0, "both have read"
+    assert ours + theirs == 2 * n
+
+
+def test_a_reader_that_was_taken_for_dead_writes_nothing_of_what_another_has_read_meanwhile(
+    broker: Broker, settings: Settings
+) -> None:
+    """Stopped with messages in hand for longer than the group waits, then let go on: as a machine that hung."""
+    broker.send([quote(k) for k in range(30)], partition=0)
+    broker.send([quote(k) for k in range(30, 60)], partition=1)
+    stopped = start(settings, "stops")
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+    while len(numbers(settings)) < 60:
+        assert read(settings).n_inserted
+    stopped.send_signal(signal.SIGCONT)
+    said, _ = stopped.communicate(timeout=120)
+    assert (stopped.returncode, said.split()) == (0, ["0", "0", "True"]), "overtaken, and says so"
+    assert numbers(settings) == list(range(60))
 
 
 def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(
