@@ -25,8 +25,9 @@ from pipelines.settings import Settings
 class Broker:
     """A broker by its address, with topics for one test, and what tests do to it."""
 
-    def __init__(self, servers: str) -> None:
+    def __init__(self, servers: str, last_partition: int = 3) -> None:
         self.servers = servers
+        self.last_partition = last_partition
         self.topic, self.publications = (f"football.{name}.{secrets.token_hex(4)}" for name in ("events", "publications"))
         # Sent again within a connection, nothing is there twice: what a test finds twice, a reader has read twice.
         self._producer = Producer({"bootstrap.servers": servers, "enable.idempotence": True})
@@ -101,7 +102,7 @@ def broker(request: pytest.FixtureRequest) -> Broker:
     if request.param == "mock":
         cluster: Broker = request.getfixturevalue("mock_cluster")
         return cluster
-    real = Broker(request.getfixturevalue("tansu"))
+    real = Broker(request.getfixturevalue("tansu"), last_partition=1)
     admin = AdminClient({"bootstrap.servers": real.servers})
     for created in admin.create_topics([NewTopic(real.topic, 2, 1), NewTopic(real.publications, 1, 1)]).values():
         created.result(30)

@@ -122,7 +122,7 @@ def test_partitions_change_hands_in_the_middle_and_both_readers_together_read_ev
     n = 150
     for k in range(0, n, 5):
         broker.send([quote(k + each) for each in range(5)], partition=0)
-        broker.send([quote(n + k + each) for each in range(5)], partition=1)
+        broker.send([quote(n + k + each) for each in range(5)], partition=broker.last_partition)
     # Little is fetched ahead: librdkafka tells of a partition's loss behind the messages that it has already.
     little = (("queued.min.messages", "1"), ("fetch.message.max.bytes", "1000"), ("fetch.queue.backoff.ms", "50"))
     settings = replace(settings, kafka_options=(*settings.kafka_options, *little))
