@@ -151,8 +151,12 @@ def test_a_reader_that_was_taken_for_dead_writes_nothing_of_what_another_has_rea
     broker: Broker, settings: Settings
 ) -> None:
     """Stopped with messages in hand for longer than the group waits, then let go on: as a machine that hung."""
-    broker.send([quote(k) for k in range(30)], partition=0)
-    broker.send([quote(k) for k in range(30, 60)], partition=1)
+    broker.send([quote(0)], partition=0)
+    broker.send([quote(30)], partition=1)
+    while len(numbers(settings)) < 2:
+        assert read(settings).n_inserted
+    broker.send([quote(k) for k in range(1, 30)], partition=0)
+    broker.send([quote(k) for k in range(31, 60)], partition=1)
     stopped = start(settings, "stops")
     os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
     while len(numbers(settings)) < 60:
