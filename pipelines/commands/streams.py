@@ -20,10 +20,15 @@ def status() -> None:
     from rich.table import Table
 
     from pipelines.commands.terminal import console
+    from pipelines.settings import Settings
     from pipelines.store import outbox
     from pipelines.store.warehouse import Warehouse
 
-    settings, found = _standings()
+    settings = Settings.read()
+    if not settings.kafka_bootstrap_servers:
+        click.echo("KAFKA_BOOTSTRAP_SERVERS names no broker: there is no stream.")
+        return
+    found = _standings(settings)
     table = Table("partition", "read up to", "waiting", "lost", title=settings.kafka_topic)
     for each in found:
         read = "" if each.next_offset is None else str(each.next_offset)
@@ -41,12 +46,15 @@ def accept_loss(partition: int) -> None:
     """Go on with the first message that a partition still has. What was dropped before it was read stays lost."""
     from datetime import UTC, datetime
 
+    from pipelines.settings import Settings
     from pipelines.store import stream_positions
     from pipelines.store.stream_positions import Overtaken, Span
     from pipelines.store.warehouse import Warehouse
 
-    settings, found = _standings()
-    standing = next((each for each in found if each.partition == partition), None)
+    settings = Settings.read()
+    if not settings.kafka_bootstrap_servers:
+        raise click.ClickException("KAFKA_BOOTSTRAP_SERVERS names no broker. Set it (see .env.example) and run `football up`.")
+    standing = next((each for each in _standings(settings) if each.partition == partition), None)
     if standing is None or not standing.n_lost:
         raise click.ClickException(
             f"Nothing of {settings.kafka_topic}/{partition} was lost. Of a topic that was made anew, KAFKA_TOPIC has to name "
@@ -61,16 +69,12 @@ def accept_loss(partition: int) -> None:
     click.echo(f"{standing.n_lost} messages are given up; {settings.kafka_topic}/{partition} goes on at {standing.low}.")
 
 
-def _standings() -> "tuple[Settings, list[Standing]]":
-    from pipelines.settings import Settings
+def _standings(settings: "Settings") -> "list[Standing]":
     from pipelines.store.warehouse import Warehouse
     from pipelines.streams.connection import StreamError
     from pipelines.streams.intake import standings
 
-    settings = Settings.read()
-    if not settings.kafka_bootstrap_servers:
-        raise click.ClickException("KAFKA_BOOTSTRAP_SERVERS names no broker. Set it (see .env.example) and run `football up`.")
     try:
-        return settings, standings(settings, Warehouse(settings.ingest_url))
+        return standings(settings, Warehouse(settings.ingest_url))
     except StreamError as error:
         raise click.ClickException(str(error)) from error
