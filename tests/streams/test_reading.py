@@ -53,6 +53,17 @@ def numbers(settings: Settings) -> list[int]:
     return sorted(int(datetime.fromisoformat(at).timestamp()) - 1_700_000_000 for at in rows["at"])
 
 
+def read_up_to(settings: Settings, n: int) -> int:
+    """Rounds until `n` messages are in bronze, a handful at most: one may end before the group has given it what a dead reader had.
+    How many these rounds have read."""
+    taken = 0
+    for _ in range(6):
+        if len(numbers(settings)) >= n:
+            break
+        taken += read(settings).n_inserted
+    return taken
+
+
 def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Popen[str]:
     environment = {
         "INGEST_DATABASE_URL": settings.ingest_url,
@@ -111,7 +122,7 @@ def test_a_reader_killed_between_reading_and_committing_loses_nothing_and_repeat
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert (len(numbers(settings)) > 0) == (dies == "behind"), "only what was committed stands"
-    read(settings)
+    read_up_to(settings, 60)
     assert numbers(settings) == list(range(60))
 
 
@@ -140,8 +151,7 @@ def test_partitions_change_hands_in_the_middle_and_both_readers_together_read_ev
     (other,) = others
     theirs = int(other.communicate(timeout=120)[0].split()[0])
     monkeypatch.setattr(stream_positions, "take_in", usual)
-    while len(numbers(settings)) < 2 * n and (more := read(settings).n_inserted):
-        ours += more
+    ours += read_up_to(settings, 2 * n)
     assert numbers(settings) == list(range(2 * n))
     assert min(ours, theirs) > 0, "both have read"
     assert ours + theirs == 2 * n
@@ -153,14 +163,12 @@ def test_a_reader_that_was_taken_for_dead_writes_nothing_of_what_another_has_rea
     """Stopped with messages in hand for longer than the group waits, then let go on: as a machine that hung."""
     broker.send([quote(0)], partition=0)
     broker.send([quote(30)], partition=1)
-    while len(numbers(settings)) < 2:
-        assert read(settings).n_inserted
+    read_up_to(settings, 2)
     broker.send([quote(k) for k in range(1, 30)], partition=0)
     broker.send([quote(k) for k in range(31, 60)], partition=1)
     stopped = start(settings, "stops")
     os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
-    while len(numbers(settings)) < 60:
-        assert read(settings).n_inserted
+    read_up_to(settings, 60)
     stopped.send_signal(signal.SIGCONT)
     said, _ = stopped.communicate(timeout=120)
     assert (stopped.returncode, said.split()) == (0, ["0", "0", "True"]), "overtaken, and says so"
