@@ -31,11 +31,15 @@ class Content:
     git_revision: str | None
 
     def digest(self) -> str:
-        """SHA-256 of everything a reader could see, so that nothing is published twice."""
+        """SHA-256 of everything a reader could see, so that nothing is published twice.
+
+        But for how far streams were read, which moves every few minutes: what they told that changes no forecast is no news.
+        """
+        files = sorted((name, sha256) for name, sha256 in self.manifest.items() if not name.startswith("stream/"))
         parts = (
             self.predictions.sort_values("prediction_id").to_csv(index=False),
             self.competitions.sort_values("competition_id").to_csv(index=False),
-            json.dumps([self.is_simulated, self.note, sorted(self.manifest.items())]),
+            json.dumps([self.is_simulated, self.note, files]),
         )
         return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()
 

@@ -7,7 +7,7 @@ package imports confluent-kafka, librdkafka's client, where it is used: nobody p
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
@@ -41,31 +41,41 @@ class Extent:
     high: int
 
 
+def consumer(settings: Mapping[str, Any]) -> "Consumer":
+    """A consumer with librdkafka's `settings`. Raises StreamError where they are none."""
+    from confluent_kafka import Consumer, KafkaException
+
+    try:
+        return Consumer(dict(settings), logger=log)
+    except KafkaException as error:
+        raise StreamError(f"KAFKA_OPTIONS cannot be used: {said(error)}.") from error
+
+
 def extents(config: Config, topic: str) -> dict[int, Extent]:
-    """Partition to its extent. Raises StreamUnreachable."""
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
+    """Partition to its extent. Raises StreamError."""
+    from confluent_kafka import KafkaException, TopicPartition
 
     # A group is named for the library's sake: this joins none.
     settings = {"reconnect.backoff.ms": 1_000, **config, "group.id": "football-extents", "enable.auto.commit": False}
-    consumer = Consumer(settings, logger=log)
+    asking = consumer(settings)
     try:
         found = {}
-        for partition in require(consumer, topic):
-            low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_SECONDS)
+        for partition in require(asking, topic):
+            low, high = asking.get_watermark_offsets(TopicPartition(topic, partition), timeout=PATIENCE_SECONDS)
             found[partition] = Extent(low, high)
         return found
     except KafkaException as error:
         raise StreamUnreachable(f"The broker does not say how far {topic} goes: {said(error)}.") from error
     finally:
-        consumer.close()
+        asking.close()
 
 
-def require(consumer: "Consumer", topic: str) -> list[int]:
+def require(asking: "Consumer", topic: str) -> list[int]:
     """The partitions of a topic. Raises StreamUnreachable."""
     from confluent_kafka import KafkaException
 
     try:
-        known = consumer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
+        known = asking.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
     except KafkaException as error:
         raise StreamUnreachable(f"No broker of KAFKA_BOOTSTRAP_SERVERS answers: {said(error)}.") from error
     if known.error is not None or not known.partitions:

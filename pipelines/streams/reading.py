@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.sources.stream import Message
-from pipelines.streams.connection import Config, StreamGap, StreamUnreachable, log, require, said
+from pipelines.streams.connection import Config, StreamGap, StreamUnreachable, consumer, require, said
 
 if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
@@ -114,18 +114,17 @@ def read(
 
     Raises:
         StreamUnreachable: no broker answers, or there is no such topic.
+        StreamError: the broker's settings are none.
         StreamGap: a partition does not have the messages that follow its position any more; the others were read.
     """
-    from confluent_kafka import Consumer
-
-    consumer = Consumer({**_TIMES, **config, **_READING, "group.id": group}, logger=log)
+    reader = consumer({**_TIMES, **config, **_READING, "group.id": group})
     done, where = Round(), _Positions(positions)
     deadline = time.monotonic() + bounds.seconds
     try:
-        require(consumer, topic)
-        consumer.subscribe([topic], on_assign=where.given, on_revoke=where.taken, on_lost=where.taken)
+        require(reader, topic)
+        reader.subscribe([topic], on_assign=where.given, on_revoke=where.taken, on_lost=where.taken)
         while done.n_messages < bounds.n_messages and (left := deadline - time.monotonic()) > 0 and not where.are_at_their_ends:
-            found = consumer.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, 1.0))
+            found = reader.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, 1.0))
             for batch in _batches(topic, found, where):
                 if not take_in(batch):
                     done.was_overtaken = True
@@ -134,7 +133,7 @@ def read(
                 done.n_batches += 1
                 done.n_messages += len(batch.messages)
     finally:
-        consumer.close()
+        reader.close()
     if where.gaps:
         raise StreamGap(
             f"Of {topic}, partition {', '.join(map(str, sorted(where.gaps)))} has no message where it was read to: "

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 from confluent_kafka import Producer
 
 from pipelines.store import outbox
@@ -40,6 +41,8 @@ def test_quotes_that_came_since_the_build_move_a_line_and_the_new_publication_wa
         sender.produce("football.events", value=each, partition=0)
     assert sender.flush(10) == 0
 
+    with psycopg.connect(platform.admin) as connection:
+        connection.execute("update published.publication set digest = 'of other forecasts'")
     platform.must_run("refresh", IS_SIMULATED="1", KAFKA_BOOTSTRAP_SERVERS=servers)
 
     assert platform.query(

@@ -1,7 +1,8 @@
 """What is announced: in the transaction of the publication, sent until a broker has taken it, in order."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 import pandas as pd
 import pytest
@@ -21,12 +22,12 @@ NOW = datetime(2024, 2, 3, 17, tzinfo=UTC)
 WORD = Word("football.publications", "live")
 
 
-def content(note: str) -> Content:
+def content(note: str, manifest: Mapping[str, str] = MappingProxyType({})) -> Content:
     tables = (published_prediction, published_competition)
     predictions, competitions = (
         pd.DataFrame(columns=[c.name for c in table.columns if c.name != "publication_id"]) for table in tables
     )
-    return Content(predictions, competitions, is_simulated=False, note=note, manifest={}, git_revision=None)
+    return Content(predictions, competitions, is_simulated=False, note=note, manifest=manifest, git_revision=None)
 
 
 def say(warehouse: Warehouse, note: str, word: Word | None = WORD) -> int:
@@ -50,6 +51,18 @@ def test_a_new_publication_is_announced_once_and_one_that_is_confirmed_not_again
     assert say(warehouse, "a") == first
     second = say(warehouse, "b")
     assert waiting(warehouse) == [first, second]
+
+
+def test_how_far_a_stream_was_read_is_no_news_by_itself_and_a_file_is(warehouse: Warehouse) -> None:
+    """Else every few minutes would bring a publication of the same forecasts."""
+
+    def publish_with(**manifest: str) -> bool:
+        said = content("a", {name.replace("__", "/"): sha256 for name, sha256 in manifest.items()})
+        return publish(warehouse, said, now=NOW, data_cutoff=NOW, word=WORD).is_new
+
+    assert publish_with(football_data__E0="1", stream__events__0="1")
+    assert not publish_with(football_data__E0="1", stream__events__0="2")
+    assert publish_with(football_data__E0="2", stream__events__0="2")
 
 
 def test_without_a_broker_nothing_is_written_for_one(warehouse: Warehouse) -> None:

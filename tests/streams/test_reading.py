@@ -20,7 +20,7 @@ from pipelines.store.landing import open_landing
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
 from pipelines.streams import intake, reading
-from pipelines.streams.connection import StreamGap, StreamUnreachable
+from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable
 from pipelines.streams.intake import Taken, standings, take_in
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
 from tests.streams.conftest import Broker
@@ -270,6 +270,8 @@ def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_othe
 def test_without_a_broker_or_a_topic_a_sentence_says_so(settings_of: SettingsOf, mock_cluster: Broker) -> None:
     with pytest.raises(StreamUnreachable, match="has no topic"):
         read(settings_of(mock_cluster))
+    with pytest.raises(StreamError, match=r"KAFKA_OPTIONS cannot be used: No such configuration property: .*nonsense"):
+        read(replace(settings_of(mock_cluster), kafka_options=(("nonsense", "1"),)))
     nowhere = Broker("127.0.0.1:1")
     with pytest.raises(StreamUnreachable, match="No broker of KAFKA_BOOTSTRAP_SERVERS answers"):
         read(settings_of(nowhere))
