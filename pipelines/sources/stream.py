@@ -19,8 +19,6 @@ from pipelines.sources.protocol import MAX_GOALS, Delivery, ParsedFile, Quaranti
 SOURCE: Final = "stream"
 """As it stands in `bronze.source_file.source`."""
 
-LAYOUT: Final = "stream"
-
 SCHEMA: Final = 1
 """The version of the contract. A message says which one it follows; a change that older readers would misread is a new one."""
 

@@ -66,7 +66,6 @@ class Round:
     """What came of a round. `was_overtaken`: another reader had written what was read here, and the round ended."""
 
     n_messages: int = 0
-    n_batches: int = 0
     was_overtaken: bool = False
 
 
@@ -130,7 +129,6 @@ def read(
                     done.was_overtaken = True
                     return done
                 where.begun[batch.partition] = batch.next_offset
-                done.n_batches += 1
                 done.n_messages += len(batch.messages)
     finally:
         reader.close()
