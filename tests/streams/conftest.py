@@ -130,3 +130,9 @@ def settings_of(database: Urls, tmp_path: Path) -> Callable[[Broker], Settings]:
         )
 
     return make
+
+
+@pytest.fixture
+def settings(broker: Broker, settings_of: Callable[[Broker], Settings]) -> Settings:
+    """Of an edition that reads from `broker`."""
+    return settings_of(broker)

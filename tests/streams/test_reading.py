@@ -1,14 +1,8 @@
-"""Nothing lost and nothing twice: readers that are killed, that lose partitions, and that believe in the same one, on both brokers."""
+"""Reading a topic on both brokers: each message once, poison set aside, within bounds, and nothing skipped in silence."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,76 +10,17 @@ import pytest
 from pipelines.settings import Settings
 from pipelines.sources.stream import Message, delivery, parse
 from pipelines.store import file_versions, stream_positions
-from pipelines.store.landing import open_landing
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import intake, reading
+from pipelines.streams import intake
 from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable
-from pipelines.streams.intake import Taken, standings, take_in
+from pipelines.streams.intake import standings
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
 from tests.streams.conftest import Broker
+from tests.streams.rounds import numbers, quote, read
 
 TOPIC = "events"
-
-ROOT = Path(__file__).resolve().parents[2]
 SettingsOf = Callable[[Broker], Settings]
-BOUNDS = Bounds(seconds=40)
-
-
-def quote(n: int) -> dict[str, Any]:
-    """One that is told from every other by its time."""
-    return {
-        **{"schema": 1, "kind": "quote", "competition": "E0", "home": "Ash", "away": "Birch"},
-        **{"kickoff_at": "2024-02-03T15:00:00Z", "bookmaker": "pinnacle", "market": "over_under_25"},
-        **{"odds": {"over": 1.9, "under": 1.95}, "quoted_at": datetime.fromtimestamp(1_700_000_000 + n, UTC).isoformat()},
-    }
-
-
-def read(settings: Settings, bounds: Bounds = BOUNDS) -> Taken:
-    taken = Taken()
-    take_in(settings, Warehouse(settings.ingest_url), open_landing(settings.landing, ""), taken, bounds)
-    return taken
-
-
-def numbers(settings: Settings) -> list[int]:
-    """Those of the quotes that are in bronze."""
-    rows = Warehouse(settings.reader_url).read("select cells ->> 'quoted_at' as at from bronze.stream_message")
-    return sorted(int(datetime.fromisoformat(at).timestamp()) - 1_700_000_000 for at in rows["at"])
-
-
-def read_up_to(settings: Settings, n: int) -> int:
-    """Rounds until `n` messages are in bronze, a handful at most: one may end before the group has given it what a dead reader had.
-    How many these rounds have read."""
-    taken = 0
-    for _ in range(6):
-        if len(numbers(settings)) >= n:
-            break
-        taken += read(settings).n_inserted
-    return taken
-
-
-def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Popen[str]:
-    environment = {
-        "INGEST_DATABASE_URL": settings.ingest_url,
-        "STATE_DIR": str(settings.state_dir),
-        "EDITION": settings.edition,
-        "KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
-        "KAFKA_TOPIC": settings.kafka_topic,
-        "KAFKA_OPTIONS": " ".join("=".join(each) for each in settings.kafka_options),
-    }
-    inherited = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("reader.py")), dies, str(seconds)],
-        env={**inherited, **environment, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-
-
-@pytest.fixture
-def settings(broker: Broker, settings_of: SettingsOf) -> Settings:
-    return settings_of(broker)
 
 
 def test_what_waits_is_read_once_and_in_its_partition_s_order(broker: Broker, settings: Settings) -> None:
@@ -109,70 +44,6 @@ def test_a_poison_message_is_set_aside_and_the_position_moves_past_it(broker: Br
     assert '"schema": 9' in aside["content"].iloc[2]
     assert file_versions.reconciliation(bronze).empty, "every message is a row or set aside"
     assert read(settings).n_inserted == 0, "and none is read again"
-
-
-@pytest.mark.parametrize("dies", ["before", "within", "behind"])
-def test_a_reader_killed_between_reading_and_committing_loses_nothing_and_repeats_nothing(
-    broker: Broker, settings: Settings, dies: str
-) -> None:
-    """Killed before the transaction, in it with the position moved, and behind it before anybody was told."""
-    broker.send([quote(n) for n in range(40)], partition=0)
-    broker.send([quote(n) for n in range(40, 60)], partition=1)
-    process = start(settings, dies)
-    process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL
-    assert (len(numbers(settings)) > 0) == (dies == "behind"), "only what was committed stands"
-    read_up_to(settings, 60)
-    assert numbers(settings) == list(range(60))
-
-
-def test_partitions_change_hands_in_the_middle_and_both_readers_together_read_everything_once(
-    broker: Broker, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A second process joins the group while this one has read a part: the group gives it a partition of which messages are in hand."""
-    n = 150
-    for k in range(0, n, 5):
-        broker.send([quote(k + each) for each in range(5)], partition=0)
-        broker.send([quote(n + k + each) for each in range(5)], partition=broker.last_partition)
-    # Little is fetched ahead: librdkafka tells of a partition's loss behind the messages that it has already.
-    little = (("queued.min.messages", "1"), ("fetch.message.max.bytes", "1000"), ("fetch.queue.backoff.ms", "50"))
-    settings = replace(settings, kafka_options=(*settings.kafka_options, *little))
-    usual, others = stream_positions.take_in, []
-
-    def slowly(*arguments: Any) -> Any:
-        if not others:
-            others.append(start(settings, "never"))
-        time.sleep(0.5)
-        return usual(*arguments)
-
-    monkeypatch.setattr(stream_positions, "take_in", slowly)
-    monkeypatch.setattr(reading, "AT_ONCE", 5)
-    ours = read(settings, Bounds(seconds=60)).n_inserted
-    (other,) = others
-    theirs = int(other.communicate(timeout=120)[0].split()[0])
-    monkeypatch.setattr(stream_positions, "take_in", usual)
-    ours += read_up_to(settings, 2 * n)
-    assert numbers(settings) == list(range(2 * n))
-    assert min(ours, theirs) > 0, "both have read"
-    assert ours + theirs == 2 * n
-
-
-def test_a_reader_that_was_taken_for_dead_writes_nothing_of_what_another_has_read_meanwhile(
-    broker: Broker, settings: Settings
-) -> None:
-    """Stopped with messages in hand for longer than the group waits, then let go on: as a machine that hung."""
-    broker.send([quote(0)], partition=0)
-    broker.send([quote(30)], partition=1)
-    read_up_to(settings, 2)
-    broker.send([quote(k) for k in range(1, 30)], partition=0)
-    broker.send([quote(k) for k in range(31, 60)], partition=1)
-    stopped = start(settings, "stops")
-    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
-    read_up_to(settings, 60)
-    stopped.send_signal(signal.SIGCONT)
-    said, _ = stopped.communicate(timeout=120)
-    assert (stopped.returncode, said.split()) == (0, ["0", "0", "True"]), "overtaken, and says so"
-    assert numbers(settings) == list(range(60))
 
 
 def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(
