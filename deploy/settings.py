@@ -26,8 +26,11 @@ S3_VARIABLES = (
 EXECUTOR_VARIABLES = ("EXECUTOR", "BROKER_URL", "BROKER_PATIENCE_SECONDS", "K8S_IMAGE", "K8S_NAMESPACE")
 """Where the steps of runs are executed."""
 
+STREAM_VARIABLES = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_OPTIONS", "KAFKA_TOPIC", "KAFKA_PUBLICATION_TOPIC")
+"""Where results and quotes between daily files come from, and publications are announced."""
+
 SCOPE_VARIABLES = (
-    *(*DATA_VARIABLES, *EXECUTOR_VARIABLES),
+    *(*DATA_VARIABLES, *EXECUTOR_VARIABLES, *STREAM_VARIABLES),
     *("ALERT_URLS", "BACKUPS_KEPT", "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"),
 )
 """What a person asks of an edition; remembered with it, so that its schedules keep to it."""

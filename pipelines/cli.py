@@ -19,6 +19,7 @@ from pipelines.commands.national import national
 from pipelines.commands.quarantine import quarantine_group
 from pipelines.commands.reproduce import reproduce
 from pipelines.commands.runs import build, docs, prepare, refresh, train
+from pipelines.commands.streams import streams_group
 from pipelines.commands.worker import worker
 
 commands: list[click.Command] = [
@@ -32,6 +33,7 @@ commands: list[click.Command] = [
     ledger_group,
     alerts_group,
     quarantine_group,
+    streams_group,
     compare,
     challenge,
     national,

@@ -29,7 +29,8 @@ class Settings:
     `landing` is a folder or `s3://bucket/prefix`; an empty `s3_endpoint_url` means Amazon's own.
     Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
     prediction of that one is rebuilt. `replication_url` is empty where the server is not ours to copy; the
-    two folders of PostgreSQL mean nothing then. Without `openlineage_url` nobody is told what runs read and wrote. `competitions`
+    two folders of PostgreSQL mean nothing then. Without `openlineage_url` nobody is told what runs read and wrote. Without
+    `kafka_bootstrap_servers` there are no streams; `kafka_options` are librdkafka's own settings beside it. `competitions`
     and `seasons` are as a person wrote them; `pipelines.sources.protocol.Scope` understands them. What the executors are, and the
     variables that they need, is said in `pipelines.machines`.
     """
@@ -66,6 +67,10 @@ class Settings:
     openlineage_url: str
     openlineage_api_key: str
     redis_url: str
+    kafka_bootstrap_servers: str
+    kafka_options: tuple[tuple[str, str], ...]
+    kafka_topic: str
+    kafka_publication_topic: str
     executor: str
     broker_url: str
     broker_patience_seconds: int
@@ -120,6 +125,10 @@ class Settings:
             openlineage_url=_web_address("OPENLINEAGE_URL", env.get("OPENLINEAGE_URL", "")),
             openlineage_api_key=env.get("OPENLINEAGE_API_KEY", ""),
             redis_url=env.get("REDIS_URL", ""),
+            kafka_bootstrap_servers=env.get("KAFKA_BOOTSTRAP_SERVERS", ""),
+            kafka_options=_options("KAFKA_OPTIONS", env.get("KAFKA_OPTIONS", "")),
+            kafka_topic=env.get("KAFKA_TOPIC") or "football.events",
+            kafka_publication_topic=env.get("KAFKA_PUBLICATION_TOPIC") or "football.publications",
             executor=_one_of("EXECUTOR", env.get("EXECUTOR") or EXECUTORS[0], EXECUTORS),
             broker_url=env.get("BROKER_URL", ""),
             broker_patience_seconds=_count("BROKER_PATIENCE_SECONDS", env.get("BROKER_PATIENCE_SECONDS") or "1800"),
@@ -136,6 +145,11 @@ class Settings:
     def trees_dir(self) -> Path:
         """Where trees are kept between trainings."""
         return self.state_dir / "trees"
+
+    @property
+    def kafka_config(self) -> dict[str, str]:
+        """The broker and how to get in, in librdkafka's terms."""
+        return {**dict(self.kafka_options), "bootstrap.servers": self.kafka_bootstrap_servers}
 
     def model_name(self, information_set: str) -> str:
         """The registered model of an information set in this edition: a registry may be shared, champions may not."""
@@ -165,6 +179,13 @@ def _count(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise SettingsError(f"{name}={text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _options(name: str, text: str) -> tuple[tuple[str, str], ...]:
+    options = [tuple(each.split("=", 1)) for each in text.split()]
+    if wrong := [each[0] for each in options if len(each) != 2 or not all(each)]:
+        raise SettingsError(f"{name} takes settings such as security.protocol=SSL with spaces between, not {wrong[0]!r}")
+    return tuple((key, value) for key, value in options)
 
 
 def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:

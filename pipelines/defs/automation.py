@@ -14,6 +14,7 @@ from pipelines.defs.backfill import backfill
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.backup_automation import backup, restore_drill
 from pipelines.defs.partitions import FILE
+from pipelines.defs.streams import STREAM
 from pipelines.defs.training import MODELS_OF
 
 _BESIDE = dg.AssetSelection.checks(season_checks, sources_agree_on_results)
@@ -35,6 +36,12 @@ day = dg.define_asset_job(
     "day",
     selection=_EVERYTHING - _LEARNING - _DOCS - _BEHIND - _BACKTEST,
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
+)
+between = dg.define_asset_job(
+    "between",
+    selection=(_EVERYTHING - dg.AssetSelection.groups("bronze") - _LEARNING - _DOCS - _BEHIND - _BACKTEST)
+    | dg.AssetSelection.assets(STREAM),
+    description="What arrived between daily files: read the stream, then the day's work without asking a source for a file.",
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 outlook = dg.define_asset_job(
@@ -88,7 +95,8 @@ week_schedule = dg.ScheduleDefinition(
 def follow_up_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Simulate the seasons, verify the ledger and build the pages behind every run that publishes: nobody waits for them."""
     run = context.dagster_run
-    others = (docs.name, outlook.name, data.name, backtest.name, backfill.name, backup.name, restore_drill.name)
+    # What arrives between daily files is published every few minutes: the day's run is followed up.
+    others = (between.name, docs.name, outlook.name, data.name, backtest.name, backfill.name, backup.name, restore_drill.name)
     # A backfill that was started from the asset's page belongs to none of our jobs.
     if run.job_name in others or run.asset_selection == {FILE}:
         yield dg.SkipReason("that published nothing, or was one of the jobs that follow")

@@ -55,7 +55,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     for name, source in open_sources(settings).items():
         found |= news(source, source.coming(), file_versions.latest(bronze, name))
     asked = Asked.read(context.cursor or "")
-    outcome = asked.once_more(found, _has_failed(context.instance, "source_sensor", asked), now(), AT_MOST_FOR_SOURCES)
+    outcome = asked.once_more(found, has_failed(context.instance, day.name, "source_sensor", asked), now(), AT_MOST_FOR_SOURCES)
     return dg.SkipReason(outcome) if isinstance(outcome, str) else _result("source_sensor", outcome, str(outcome))
 
 
@@ -76,7 +76,7 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     keys = inbox.list(Scope(None, frozenset()))
     found = news(inbox, keys, file_versions.latest(Warehouse(settings.ingest_url), inbox.name)) if keys else {}
     asked = Asked.read(context.cursor or "")
-    outcome = asked.once_more(found, _has_failed(context.instance, "inbox_sensor", asked), now(), AT_MOST_FOR_INBOX)
+    outcome = asked.once_more(found, has_failed(context.instance, day.name, "inbox_sensor", asked), now(), AT_MOST_FOR_INBOX)
     return dg.SkipReason(outcome) if isinstance(outcome, str) else _result("inbox_sensor", outcome, str(outcome))
 
 
@@ -95,13 +95,13 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     cursor = json.loads(context.cursor or "{}")
     looked_at = datetime.fromisoformat(cursor["looked_at"]) if cursor else None
     asked = Asked.read(cursor.get("asked", ""))
-    has_failed = _has_failed(context.instance, "result_sensor", asked)
+    failed = has_failed(context.instance, day.name, "result_sensor", asked)
     awaited = read_model.awaited(Warehouse(settings.model_url), moment)
     due = [match for match in awaited if is_look_due(match.full_time_at, looked_at, moment)]
-    if not due and not has_failed:
+    if not due and not failed:
         return dg.SkipReason("no look is due: no match has ended since the last one, or no forecast was issued of it")
     found = _results(settings, due, moment) if due else {}
-    outcome = asked.once_more(found, has_failed, moment, AT_MOST_FOR_RESULTS)
+    outcome = asked.once_more(found, failed, moment, AT_MOST_FOR_RESULTS)
     looked_at = moment if due else looked_at
     after = asked if isinstance(outcome, str) else outcome
     text = json.dumps({"looked_at": looked_at.isoformat() if looked_at else None, "asked": str(after)})
@@ -123,10 +123,10 @@ def _results(settings: Settings, matches: list[read_model.Awaited], moment: date
     return found
 
 
-def _has_failed(instance: dg.DagsterInstance, sensor: str, asked: Asked) -> bool:
-    """Whether the last run that was asked for failed, and the day's job has not gone through since. Cancelled is not failed."""
-    own = instance.get_runs(dg.RunsFilter(job_name=day.name, tags={"dagster/run_key": f"{sensor} {asked.key}"}))
-    latest = instance.get_runs(dg.RunsFilter(job_name=day.name), limit=1)
+def has_failed(instance: dg.DagsterInstance, job: str, sensor: str, asked: Asked) -> bool:
+    """Whether the last run of a job that was asked for failed, and none has gone through since. Cancelled is not failed."""
+    own = instance.get_runs(dg.RunsFilter(job_name=job, tags={"dagster/run_key": f"{sensor} {asked.key}"}))
+    latest = instance.get_runs(dg.RunsFilter(job_name=job), limit=1)
     return bool(own) and all(run.status is dg.DagsterRunStatus.FAILURE for run in (*own, *latest))
 
 

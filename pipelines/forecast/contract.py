@@ -135,6 +135,9 @@ MARKET_COLUMNS: Final = (
 """Average quotes carried by `gold.feat_market`, raw, for the outcomes and for more or fewer than 2.5 goals. Closing ones are the
 benchmark, and what later matches may learn from; of their own match never a feature."""
 
+MOVEMENT_COLUMNS: Final = tuple(f"{end}_quote_odds_{outcome}" for end in ("first", "last") for outcome in OUTCOMES)
+"""Where the price began and ended that a stream told before the match's `as_of`, raw, in `gold.feat_market`; null without one."""
+
 BOOKMAKERS: Final = ("pinnacle", "maximum", "bet365", "bwin", "interwetten", "vc_bet", "william_hill")
 """Whose quotes before the match are told apart; `maximum` is the source's best price over all bookmakers."""
 
@@ -182,8 +185,11 @@ QUOTE_FEATURES: Final = (
     "pinnacle_overround",
     "maximum_overround",
     "handicap_side_lead",
+    "movement_side",
+    "movement_draw",
 )
-"""What `assemble` computes from the quotes before the match; a lead is the excess over `pre_match_side` or `_draw`."""
+"""What `assemble` computes from the quotes before the match; a lead is the excess over `pre_match_side` or `_draw`, a
+movement that of the last streamed price over the first."""
 
 _RESULTS: Final = (*DERIVED_FEATURES, *(name for names in RATINGS.values() for name in names), *WAREHOUSE_FEATURES)
 

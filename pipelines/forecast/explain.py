@@ -75,6 +75,7 @@ GROUPS: Final[dict[str, Group]] = {
             *("pinnacle_overround", "maximum_overround", "handicap_side_lead"),
         ),
     ),
+    "movement": Group("how the price of this match has moved", ("movement_side", "movement_draw")),
 }
 """Every term to exactly one group."""
 

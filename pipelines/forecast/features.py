@@ -62,8 +62,8 @@ def assemble(
     warehouse_features
         `contract.WAREHOUSE_FEATURES` by column or index `match_id`; other columns are ignored.
     quotes
-        `contract.MARKET_COLUMNS` and `contract.QUOTES` by column or index `match_id`; a match may be missing. Only those
-        before the match are looked at. None where nobody asks for more than the information set `results`.
+        `contract.MARKET_COLUMNS`, `contract.MOVEMENT_COLUMNS` and `contract.QUOTES` by column or index `match_id`; a match may
+        be missing. Only those before the match are looked at. None where nobody asks for more than the information set `results`.
 
     Returns
     -------
@@ -160,6 +160,12 @@ def _of_quotes(quotes: pd.DataFrame) -> pd.DataFrame:
     # Least squares on prices of the same matches up to 2018.
     implied = 0.047 - 1.431 * line + 0.923 * np.log(handicap[:, 0] / handicap[:, 1])
     columns["handicap_side_lead"] = implied - before["side"]
+    (first_side, first_draw), (last_side, last_draw) = (
+        log_odds(devig(quotes[[f"{end}_quote_odds_{outcome}" for outcome in contract.OUTCOMES]].to_numpy(dtype=np.float64)))
+        for end in ("first", "last")
+    )
+    columns["movement_side"] = pd.Series(last_side - first_side, index=quotes.index)
+    columns["movement_draw"] = pd.Series(last_draw - first_draw, index=quotes.index)
     return pd.DataFrame({name: columns[name] for name in contract.QUOTE_FEATURES}, index=quotes.index)
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, Self
 
-Layout = Literal["main", "new", "fixtures", "new_fixtures", "json", "international"]
+Layout = Literal["main", "new", "fixtures", "new_fixtures", "json", "international", "stream"]
 State = Literal["intact", "truncated", "refused"]
 
 FIRST_SEASON: Final = 1993
@@ -33,18 +33,22 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "duplicate_line": "The same line stands in the file once already",
         "empty": "The file has no content",
         "html": "The file is a web page, not data: the provider has no such file or is in trouble",
+        "impossible_moment": "It cannot have happened at the moment that the message tells",
         "impossible_score": "The score is not two whole numbers within reason",
         "no_date": "The line has no date",
         "no_ground": "The line does not say whether the ground is neutral",
         "no_header": "The first line does not name the columns a match needs",
         "no_teams": "One team or both are missing",
         "not_a_match": "The line is not a match",
+        "not_the_contract": "The message does not say what the contract of the stream asks for",
         "nul_bytes": "The line holds NUL bytes, a trace of damaged storage or transfer",
         "other_competition": "The line belongs to a competition that this file is not about",
         "other_season": "The date lies outside the season that this file is about",
         "team_against_itself": "Home and away team are the same",
         "too_many_columns": "There are more columns than any file of this kind has",
+        "unknown_schema": "The message follows another version of the contract than those that are known",
         "unreadable_json": "The file is not JSON, or breaks off",
+        "unreadable_message": "The message is not JSON in UTF-8",
         "unreadable_quotes": "Quotation marks open and close where they cannot",
     }
 )

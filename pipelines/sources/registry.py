@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pipelines.settings import Settings
+from pipelines.sources import stream
 from pipelines.sources.football_data import FootballData
 from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
@@ -55,6 +56,8 @@ def parse(settings: Settings, source: str, key: str, content: bytes) -> ParsedFi
     """Take apart a file that a source once delivered, without asking the source for anything."""
     if source == "simulated":  # simulated anew it would only write its files once more
         return FootballData("", Web(), name=source).parse(key, content)
+    if source == stream.SOURCE:  # which nobody asks for files
+        return stream.parse(content)
     return SOURCES[source](settings).parse(key, content)
 
 

@@ -92,7 +92,7 @@ def load_many(
         while (batch := coming.result()) is not None:
             coming = ahead.submit(next, batches, None)
             with connection.transaction(), connection.cursor() as cursor:
-                results = _write(cursor, batch, now)
+                results = write(cursor, batch, now)
             yield from results
 
 
@@ -138,7 +138,8 @@ class _Version:
     state: str
 
 
-def _write(cursor: psycopg.Cursor[Any], batch: Sequence[Encoded], now: datetime) -> list[LoadResult]:
+def write(cursor: psycopg.Cursor[Any], batch: Sequence[Encoded], now: datetime) -> list[LoadResult]:
+    """Write file versions, no two of one file, in the cursor's transaction, which should be short: others wait for it."""
     cursor.execute(WRITING)
     known = _known(cursor, [(each.delivery.source, each.delivery.key) for each in batch])
     results: list[LoadResult] = []
@@ -368,5 +369,6 @@ def refresh_statistics(warehouse: Warehouse) -> None:
     """Let the planner know what a load has brought: without this it expects the tables to be empty for a minute."""
     with warehouse.connect() as connection:
         connection.execute(
-            "analyze bronze.source_file, bronze.football_data_match, bronze.openfootball_match, bronze.international_match"
+            "analyze bronze.source_file, bronze.football_data_match, bronze.openfootball_match, bronze.international_match,"
+            " bronze.stream_message"
         )

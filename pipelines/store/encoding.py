@@ -15,12 +15,14 @@ from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row
 
 _encode: Final = msgspec.json.Encoder().encode
 
-ROW_TABLES: Final = ("football_data_match", "openfootball_match", "international_match")
+ROW_TABLES: Final = ("football_data_match", "openfootball_match", "international_match", "stream_message")
+
+_TABLE_OF: Final = {"json": "openfootball_match", "international": "international_match", "stream": "stream_message"}
 
 
 def table_of(layout: str) -> str:
     """The table of rows in which lines of this layout stand."""
-    return {"json": "openfootball_match", "international": "international_match"}.get(layout, "football_data_match")
+    return _TABLE_OF.get(layout, "football_data_match")
 
 
 @dataclass(frozen=True)

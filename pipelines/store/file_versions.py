@@ -74,15 +74,22 @@ def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
 def manifest(warehouse: Warehouse, through: int) -> dict[str, str]:
     """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former.
 
-    Of the versions up to the `file_id` called `through`: what came later is in nothing yet.
+    Of the versions up to the `file_id` called `through`: what came later is in nothing yet. A stream has a file for each batch of
+    messages, and so many in a year that each partition is named by its last.
     """
     with warehouse.connect() as connection:
         rows = connection.execute(
             """
-            select distinct on (source, key) source || '/' || key, sha256
-            from bronze.source_file
-            where state <> 'refused' and file_id <= %s
-            order by source, key, version desc
+            select distinct on (name) name, sha256
+            from (
+                select
+                    source || '/' || case when layout = 'stream' then substring(key from '(.*)/') else key end as name,
+                    sha256,
+                    case when layout = 'stream' then file_id else version end as nth
+                from bronze.source_file
+                where state <> 'refused' and file_id <= %s
+            ) as known
+            order by name, nth desc
             """,
             (through,),
         ).fetchall()
@@ -108,6 +115,8 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
                     select source, key from bronze.openfootball_match where until_version is null
                     union all
                     select source, key from bronze.international_match where until_version is null
+                    union all
+                    select source, key from bronze.stream_message where until_version is null
                 ) as rows
                 group by source, key
             ),
@@ -188,12 +197,16 @@ def accept(warehouse: Warehouse, file_ids: Sequence[int], now: datetime) -> None
 
 
 def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
-    """What is set aside of the latest versions: `source, key, reason, n_lines, explanation`, most lines first."""
+    """What is set aside of the latest versions: `source, key, reason, n_lines, explanation`, most lines first.
+
+    No later version mends a batch of a stream: what was set aside of one is told for a week.
+    """
     return warehouse.read(
         """
         select f.source, f.key, q.reason, sum(q.n_lines)::int as n_lines, min(q.explanation) as explanation
         from bronze.quarantine as q
         join (select distinct on (source, key) * from bronze.source_file order by source, key, version desc) as f using (file_id)
+        where f.layout <> 'stream' or q.quarantined_at > now() - interval '7 days'
         group by f.source, f.key, q.reason
         order by n_lines desc, f.source, f.key, q.reason
         """
@@ -220,11 +233,11 @@ def unusable_cells(warehouse: Warehouse) -> pd.DataFrame:
 
 
 def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
-    """The latest version of each file: `source, key, version, state, n_loaded, n_quarantined`."""
+    """The latest version of each file but batches of a stream: `source, key, version, state, n_loaded, n_quarantined`."""
     return warehouse.read(
         """
         select distinct on (source, key) source, key, version, state, n_loaded, n_quarantined
-        from bronze.source_file order by source, key, version desc
+        from bronze.source_file where layout <> 'stream' order by source, key, version desc
         """
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.forecast.contract import (
     MARKET_COLUMNS,
     MATCH_COLUMNS,
+    MOVEMENT_COLUMNS,
     NATIONAL_MATCH_COLUMNS,
     QUOTES,
     RATINGS,
@@ -56,9 +57,9 @@ def national_matches(warehouse: Warehouse) -> "pd.DataFrame":
 
 
 def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
-    """Quotes of every match that kicks off later than `after`: `MARKET_COLUMNS` and `QUOTES`, null where there is none.
+    """Quotes of every match that kicks off later than `after`: `MARKET_COLUMNS`, `MOVEMENT_COLUMNS`, `QUOTES`.
 
-    Of the quotes before a match only those known before its `as_of`.
+    Null where there is none. Of the quotes before a match only those known before its `as_of`.
     """
     columns = ", ".join(
         f"max(o.{cell}) filter (where o.bookmaker = '{bookmaker}' and o.moment = '{moment}' and o.market = '{market}') as {name}"
@@ -74,7 +75,7 @@ def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
             group by o.match_id
         )
 
-        select match_id, {", ".join((*MARKET_COLUMNS, *QUOTES))}
+        select match_id, {", ".join((*MARKET_COLUMNS, *MOVEMENT_COLUMNS, *QUOTES))}
         from gold.feat_match
         join gold.fct_match as m using (match_id)
         left join wide using (match_id)

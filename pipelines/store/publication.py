@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from pipelines.store import outbox
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ class Content:
     git_revision: str | None
 
     def digest(self) -> str:
-        """SHA-256 of everything a reader could see, so that nothing is published twice."""
+        """SHA-256 of everything a reader could see, so that nothing is published twice.
+
+        But for how far streams were read, which moves every few minutes: what they told that changes no forecast is no news.
+        """
+        files = sorted((name, sha256) for name, sha256 in self.manifest.items() if not name.startswith("stream/"))
         parts = (
             self.predictions.sort_values("prediction_id").to_csv(index=False),
             self.competitions.sort_values("competition_id").to_csv(index=False),
-            json.dumps([self.is_simulated, self.note, sorted(self.manifest.items())]),
+            json.dumps([self.is_simulated, self.note, files]),
         )
         return hashlib.sha256("\x1e".join(parts).encode()).hexdigest()
 
@@ -82,8 +87,20 @@ def latest(warehouse: Warehouse, information_set: str | None = None) -> "tuple[P
     return (Publication(*row) if row else None), predictions
 
 
-def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime) -> Published:
-    """Publish `content`, or confirm the publication in force where it says the same."""
+@dataclass(frozen=True)
+class Word:
+    """To which topic the word of a publication goes, and whose publication it is."""
+
+    topic: str
+    edition: str
+
+
+def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime, word: Word | None = None) -> Published:
+    """Publish `content`, or confirm the publication in force where it says the same.
+
+    Args:
+        word: with it, a message that there is a new publication is in the outbox once, and only if, there is.
+    """
     digest = content.digest()
     with warehouse.connect() as connection:
         # One publisher at a time: two would both find the other's digest missing.
@@ -117,4 +134,17 @@ def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: 
         publication_id = int(row[0])
         for table, frame in (("published.competition", content.competitions), ("published.prediction", content.predictions)):
             warehouse.copy(connection, table, frame.assign(publication_id=publication_id))
+        if word is not None:
+            message = {
+                "schema": 1,
+                "kind": "publication",
+                "edition": word.edition,
+                "publication_id": publication_id,
+                "published_at": now.isoformat(),
+                "data_cutoff": data_cutoff.isoformat(),
+                "n_predictions": len(content.predictions),
+                "is_simulated": content.is_simulated,
+                "digest": digest,
+            }
+            outbox.write(connection, word.topic, word.edition, message, now)
     return Published(publication_id, is_new=True)

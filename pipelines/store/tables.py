@@ -28,13 +28,18 @@ source_file = sa.Table(
     "source_file",
     metadata,
     sa.Column("file_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("source", sa.Text, nullable=False, comment="the provider: football_data, openfootball, international or inbox"),
+    sa.Column(
+        "source", sa.Text, nullable=False, comment="the provider: football_data, openfootball, international, inbox or stream"
+    ),
     sa.Column("key", sa.Text, nullable=False, comment="the file's path at the provider, e.g. mmz4281/2324/E0.csv"),
     sa.Column("version", sa.Integer, nullable=False, comment="1 for the first bytes seen under this key, then counting up"),
     sa.Column("sha256", sa.Text, nullable=False, comment="digest of the bytes, their address in the landing zone"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     sa.Column(
-        "layout", sa.Text, nullable=False, comment="which shape of file: main, new, fixtures, new_fixtures, json, international"
+        "layout",
+        sa.Text,
+        nullable=False,
+        comment="which shape of file: main, new, fixtures, new_fixtures, json, international, stream",
     ),
     sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
     sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),
@@ -73,7 +78,7 @@ def _row_table(name: str, comment: str) -> sa.Table:
             "layout",
             sa.Text,
             nullable=False,
-            comment="which shape of file: main, new, fixtures, new_fixtures, json, international",
+            comment="which shape of file: main, new, fixtures, new_fixtures, json, international, stream",
         ),
         sa.Column("since_version", sa.Integer, nullable=False),
         sa.Column("until_version", sa.Integer, comment="null while the line stands in the file"),
@@ -94,6 +99,19 @@ def _row_table(name: str, comment: str) -> sa.Table:
 football_data_match = _row_table("football_data_match", "Lines of football-data.co.uk files, and of inbox files in their format.")
 openfootball_match = _row_table("openfootball_match", "Matches of openfootball JSON files.")
 international_match = _row_table("international_match", "Lines of the file of national teams' matches.")
+
+stream_message = _row_table("stream_message", "Results and quotes that arrived between daily files, a message a line.")
+
+stream_position = sa.Table(
+    "stream_position",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True),
+    sa.Column("next_offset", sa.BigInteger, nullable=False, comment="of the first message that is not in bronze"),
+    sa.Column("moved_at", Moment, nullable=False),
+    schema="bronze",
+    comment="How far each partition of a stream was read: moved in the transaction that writes its messages.",
+)
 
 quarantine = sa.Table(
     "quarantine",
@@ -393,4 +411,18 @@ delivery = sa.Table(
     sa.Column("delivered_at", Moment, nullable=False, comment="the same for those told in one message"),
     schema="operations",
     comment="A row once a channel has taken the message.",
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("outbox_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False, comment="of the message: those with the same one stay in their order"),
+    sa.Column("message", JSONB, nullable=False),
+    sa.Column("written_at", Moment, nullable=False),
+    sa.Column("delivered_at", Moment, comment="when the broker had taken it; null until then"),
+    sa.Index("outbox_waiting", "outbox_id", postgresql_where=sa.text("delivered_at is null")),
+    schema="operations",
+    comment="Messages to a topic, written in the transaction that they tell of and sent then.",
 )

@@ -28,6 +28,7 @@ GROUPS: Final = {
     "memory": ("Past prices", "what markets thought of both clubs before"),
     "quotes": ("Prices", "the average price of this match"),
     "bookmakers": ("Bookmakers", "single ones, where they stand apart from the average"),
+    "movement": ("Price movement", "how the price of this match has moved"),
 }
 """Groups of an explanation: what they are called, and what they hold."""
 

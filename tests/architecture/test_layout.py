@@ -198,6 +198,7 @@ def test_the_code_location_loads_without_touching_the_network_or_a_database() ->
         "socket.socket.connect = socket.socket.connect_ex = refuse\n"
         "import pipelines.definitions, expectations.cli\n"
         "assert 'openlineage' not in sys.modules, 'for those alone who set OPENLINEAGE_URL'\n"
+        "assert 'confluent_kafka' not in sys.modules, 'for those alone who set KAFKA_BOOTSTRAP_SERVERS'\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -14,7 +14,8 @@ from pipelines.defs.agreement import sources_agree_on_results
 from pipelines.defs.anomalies import season_checks
 from pipelines.forecast import anomalies, contract
 from pipelines.settings import Settings
-from pipelines.store import season_days
+from pipelines.sources import stream
+from pipelines.store import bronze, season_days
 from pipelines.store.warehouse import Warehouse
 
 Row = Mapping[str, object]
@@ -95,7 +96,9 @@ class TestContract:
     def test_gold_offers_the_columns_that_learning_reads(self, known_world: Any) -> None:
         """The ratings read the one table, every model is fitted on the other."""
         assert set(contract.MATCH_COLUMNS) <= set(columns(known_world, "gold.fct_match"))
-        assert columns(known_world, "gold.feat_match") == ["match_id", *contract.WAREHOUSE_FEATURES, *contract.MARKET_COLUMNS]
+        assert columns(known_world, "gold.feat_match") == [
+            *("match_id", *contract.WAREHOUSE_FEATURES, *contract.MARKET_COLUMNS, *contract.MOVEMENT_COLUMNS)
+        ]
 
     def test_every_feature_is_a_float_and_every_match_has_a_row(self, known_world: Any) -> None:
         """A whole number column with a null would change its type on the way to Python."""
@@ -436,3 +439,113 @@ def test_the_whole_corpus_arrives_once(new_world: MakeWorld, corpus: Any) -> Non
         (competition, season, anomalies.MATCHES)
         for competition, season in (("ARG", 2016), ("G1", 2001), ("IRL", 2020), ("SC2", 2020), ("SC3", 2020))
     ]
+
+
+class TestStream:
+    """What arrives between daily files, from the message to the feature."""
+
+    PLAYED = (result("27/01/2024", "Ash", "Birch", "1:0", Time="15:00"), result("03/02/2024", "Birch", "Ash", Time="15:00"))
+    KICKOFF = datetime(2024, 2, 3, 15, tzinfo=UTC)
+
+    @staticmethod
+    def _message(**said: object) -> dict[str, object]:
+        match = {"schema": 1, "competition": "E0", "home": "Birch", "away": "Ash", "kickoff_at": "2024-02-03T15:00:00Z"}
+        return match | said
+
+    def _result(self, score: str, final_at: str) -> dict[str, object]:
+        home, away = map(int, score.split(":"))
+        return self._message(kind="result", home_goals=home, away_goals=away, final_at=final_at)
+
+    def _quote(self, quoted_at: str, home: float, bookmaker: str = "pinnacle") -> dict[str, object]:
+        odds = {"home": home, "draw": 3.5, "away": round(1 / (1.05 - 1 / home - 1 / 3.5), 6)}
+        return self._message(kind="quote", bookmaker=bookmaker, market="1x2", odds=odds, quoted_at=quoted_at)
+
+    @staticmethod
+    def _sent(world: Any, messages: Sequence[Mapping[str, object]], first: int = 0) -> Any:
+        read_at = datetime(2024, 2, 4, tzinfo=UTC)
+        batch = [stream.Message(first + k, read_at, json.dumps(each).encode()) for k, each in enumerate(messages)]
+        file = stream.delivery("football.events", 0, batch, read_at)
+        with Warehouse(world.urls.ingest).connect() as connection:
+            bronze.load(connection, file, stream.parse(file.content), read_at)
+        return world
+
+    @staticmethod
+    def _match(world: Any) -> list[object]:
+        found = world.read("select status, home_goals, known_at from gold.fct_match where home_team = 'Birch'").iloc[0]
+        goals = None if np.isnan(found["home_goals"]) else int(found["home_goals"])
+        return [found["status"], goals, None if np.isnat(found["known_at"].to_datetime64()) else f"{found['known_at']:%H:%M}"]
+
+    def test_a_result_is_known_from_the_moment_it_was_final_and_stays_so_when_its_file_comes(self, new_world: MakeWorld) -> None:
+        """A cut-off after it would else hide, for an hour, what had been known: a file's results count from three hours after kick-off."""
+        world = new_world().load({E0_2023: csv(self.PLAYED)})
+        before, after = self.KICKOFF + timedelta(minutes=112), self.KICKOFF + timedelta(minutes=113)
+        self._sent(world, [self._result("2:1", "2024-02-03T16:52:00Z")])
+        assert self._match(world.transform(before)) == ["scheduled", None, None]
+        assert self._match(world.transform(after)) == ["played", 2, "16:52"]
+        played = (self.PLAYED[0], result("03/02/2024", "Birch", "Ash", "2:1", Time="15:00"))
+        assert self._match(world.load({E0_2023: csv(played)}).transform(after)) == ["played", 2, "16:52"]
+        assert self._match(self._sent(world, [self._result("3:1", "2024-02-03T17:30:00Z")], 1).transform(CUTOFF_LATER)) == [
+            "played",
+            2,
+            "18:00",
+        ]
+
+    def test_a_corrected_result_replaces_the_one_before_it_and_what_follows_is_as_if_made_at_once(
+        self, new_world: MakeWorld
+    ) -> None:
+        world = self._sent(new_world().load({E0_2023: csv(self.PLAYED)}), [self._result("2:1", "2024-02-03T16:52:00Z")])
+        world.transform(CUTOFF_LATER)
+        self._sent(world, [self._result("2:2", "2024-02-03T17:10:00Z"), self._quote("2024-02-02T10:00:00Z", 2.0)], 1)
+        kept_up = {table: world.transform(CUTOFF_LATER).table(table) for table in GOLD}
+        assert self._match(world) == ["played", 2, "17:10"]
+        world.invoke(["build", "--full-refresh", "--resource-type", "seed", "--resource-type", "model"], CUTOFF_LATER)
+        assert {table: world.table(table) for table in GOLD} == kept_up
+
+    def test_a_quote_is_known_at_its_own_time_and_no_later_one_is_ever_a_feature(self, new_world: MakeWorld) -> None:
+        """The future is replaced by nonsense: what is quoted at the cut-off of the forecast or later changes no feature."""
+        early = [self._quote("2024-02-01T10:00:00Z", 2.0), self._quote("2024-02-03T13:59:59Z", 2.5)]
+        late = ["2024-02-03T14:00:00Z", "2024-02-03T14:30:00Z", "2024-02-03T15:00:00Z", "2024-02-03T15:40:00Z"]
+
+        def features(nonsense: float) -> Any:
+            world = new_world().load({E0_2023: csv(self.PLAYED)})
+            self._sent(world, [*early, *(self._quote(at, nonsense) for at in late)]).transform(CUTOFF_LATER)
+            return world, world.table("gold.feat_match")
+
+        world, seen = features(1.9)
+        assert seen == features(9.0)[1]
+        row = world.read("select * from gold.feat_match where match_id like '%birch-%ash-1'").iloc[0]
+        assert [row["first_quote_odds_home"], row["last_quote_odds_home"]] == [2.0, 2.5]
+        quotes = world.read("select known_at, moment, line from gold.fct_odds where bookmaker = 'pinnacle' order by known_at")
+        assert [f"{at:%d %H:%M:%S}" for at in quotes["known_at"]] == [
+            *("01 10:00:00", "03 13:59:59", "03 14:00:00", "03 14:30:00", "03 15:00:00", "03 15:40:00")
+        ]
+        assert set(quotes["moment"]) == {"streamed"}
+
+    def test_at_a_rehearsed_moment_the_line_has_moved_as_far_as_was_known_then(self, new_world: MakeWorld) -> None:
+        quotes = [("2024-02-01T10:00:00Z", 2.0), ("2024-02-02T10:00:00Z", 2.2), ("2024-02-03T10:00:00Z", 2.5)]
+        world = self._sent(new_world().load({E0_2023: csv(self.PLAYED)}), [self._quote(*each) for each in quotes])
+
+        def last(cutoff: datetime) -> float | None:
+            found = world.transform(cutoff).read(
+                "select last_quote_odds_home as odds from gold.feat_match where match_id like '%birch-%ash-1'"
+            )
+            return None if np.isnan(found["odds"].iloc[0]) else float(found["odds"].iloc[0])
+
+        assert last(datetime(2024, 2, 2, 10, tzinfo=UTC)) is None, "one quote has not moved, and the second is known from then on"
+        assert last(datetime(2024, 2, 2, 11, tzinfo=UTC)) == 2.2
+        assert last(CUTOFF_LATER) == 2.5
+
+    def test_what_no_file_has_announced_makes_no_match_and_no_club(self, new_world: MakeWorld) -> None:
+        world = new_world().load({E0_2023: csv(self.PLAYED)})
+        strangers = [
+            self._result("2:1", "2024-02-03T16:52:00Z") | {"home": "Nobody"},
+            self._result("2:1", "2024-02-03T16:52:00Z") | {"competition": "XX"},
+            self._result("2:1", "2024-01-06T16:52:00Z") | {"kickoff_at": "2024-01-06T15:00:00Z"},
+        ]
+        self._sent(world, strangers).transform(CUTOFF_LATER)
+        assert world.read("select count(*) as n from gold.fct_match")["n"][0] == 2
+        assert world.read("select count(*) as n from gold.dim_team")["n"][0] == 2
+        world.invoke(["test", "--select", "streamed_messages_that_meet_no_match"], CUTOFF_LATER)
+
+
+CUTOFF_LATER = datetime(2024, 2, 4, 12, tzinfo=UTC)

@@ -67,6 +67,16 @@ def test_a_backtest_is_a_job_of_its_own_and_what_it_learns_from_is_the_day_befor
     assert _steps(definitions, "data") < _steps(definitions, "day")
 
 
+def test_between_daily_files_the_day_s_work_is_done_on_what_the_stream_told_and_no_source_is_asked(
+    definitions: dg.Definitions,
+) -> None:
+    day, between = _steps(definitions, "day"), _steps(definitions, "between")
+    assert between < day
+    assert {"bronze__stream_message", "transformation", "forecast__prediction", "publication", "record"} <= between
+    assert {"ingestion"} <= day - between
+    assert all(step == "ingestion" or "bronze" in step or "expectations" in step for step in day - between), day - between
+
+
 def test_seasons_and_sources_are_compared_behind_the_publication_where_nobody_waits(definitions: dg.Definitions) -> None:
     compared = {"anomalies", "gold__fct_match_sources_agree_on_results"}
     assert compared < _steps(definitions, "outlook")
@@ -86,7 +96,14 @@ def test_the_first_build_trains_what_is_quick_and_the_week_every_set(definitions
 
 def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Definitions) -> None:
     steps = {node.name: node.definition for node in definitions.resolve_job_def("build").nodes}
-    for name in ("ingestion", "transformation", "forecast__match_rating", "training", "forecast__prediction"):
+    for name in (
+        "ingestion",
+        "bronze__stream_message",
+        "transformation",
+        "forecast__match_rating",
+        "training",
+        "forecast__prediction",
+    ):
         assert "turn" in steps[name].required_resource_keys, name
     assert "turn" in steps["publication"].required_resource_keys
 

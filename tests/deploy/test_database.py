@@ -17,7 +17,15 @@ from tests.conftest import TEMPLATE
 READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE"}
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 
-BRONZE = ("football_data_match", "international_match", "openfootball_match", "quarantine", "source_file", "unusable_cell")
+BRONZE = (
+    "football_data_match",
+    "international_match",
+    "openfootball_match",
+    "quarantine",
+    "source_file",
+    "stream_message",
+    "unusable_cell",
+)
 REPLACED = ("calibration", "check_result", "match", "score", "scoreboard", "season_outlook", "team")
 APPENDED = (
     "competition",
@@ -34,7 +42,8 @@ PUBLISHED = (*REPLACED, *APPENDED, "backup")
 RIGHTS: dict[str, dict[str, set[str]]] = {
     "ingest": {f"bronze.{table}": WORK for table in BRONZE}
     # What a mended parser can read leaves them.
-    | {f"bronze.{table}": WORK | {"DELETE"} for table in ("quarantine", "unusable_cell")},
+    | {f"bronze.{table}": WORK | {"DELETE"} for table in ("quarantine", "unusable_cell")}
+    | {"bronze.stream_position": WORK},
     "transform": {f"bronze.{table}": READ for table in BRONZE},
     "model": {
         "bronze.source_file": READ,
@@ -49,6 +58,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "forecast.season_outlook": ADD | {"DELETE"},
         "operations.delivery": ADD,
         "operations.notification": WORK,
+        "operations.outbox": WORK,
         **{f"published.{table}": ADD | {"DELETE"} for table in REPLACED},
         **{f"published.{table}": ADD for table in APPENDED},
         "published.backup": WORK,
@@ -64,7 +74,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         **{f"published.{table}": READ for table in PUBLISHED},
     },
     "reader": {
-        **{f"bronze.{table}": READ for table in BRONZE},
+        **{f"bronze.{table}": READ for table in (*BRONZE, "stream_position")},
         **{
             f"forecast.{table}": READ
             for table in (
@@ -81,6 +91,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         },
         "operations.delivery": READ,
         "operations.notification": READ,
+        "operations.outbox": READ,
         **{f"published.{table}": READ for table in PUBLISHED},
         "public.alembic_version": READ,  # a backup notes which tables it holds
     },

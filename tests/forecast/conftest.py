@@ -85,6 +85,7 @@ def simulate(n_seasons: int = 4, n_clubs: int = 10, countries: tuple[str, ...] =
         )
     warehouse["handicap_line"] = np.round(-2.0 * np.log(fair[:, 0] / fair[:, 2])) / 4.0
     warehouse[["handicap_odds_home", "handicap_odds_away"]] = [1.9, 1.96]
+    warehouse[list(contract.MOVEMENT_COLUMNS)] = np.nan  # as where there is no stream
     return frame[list(contract.MATCH_COLUMNS)], warehouse
 
 

@@ -41,7 +41,7 @@ def test_groups_that_an_information_set_knows_nothing_of_are_left_out():
     terms = np.zeros((1, 1 + len(TERMS), 2))
     names = {known: [name for name, *_ in explain(terms, known)[0]] for known in contract.FEATURES}
     assert names["market"] == [BASE, *GROUPS]
-    assert set(names["market"]) - set(names["history"]) == {"quotes", "bookmakers"}
+    assert set(names["market"]) - set(names["history"]) == {"quotes", "bookmakers", "movement"}
     assert set(names["history"]) - set(names["results"]) == {"memory"}
 
 

@@ -8,7 +8,7 @@ from pipelines.forecast import contract
 from pipelines.forecast.features import RATINGS, assemble, label, rate
 from tests.forecast.conftest import known
 
-QUOTES = [*contract.MARKET_COLUMNS, *contract.QUOTES]
+QUOTES = [*contract.MARKET_COLUMNS, *contract.MOVEMENT_COLUMNS, *contract.QUOTES]
 
 
 def test_features_are_those_of_the_contract_in_order_and_float(world):
@@ -159,7 +159,22 @@ def test_quotes_before_the_match_are_told_against_the_average(make_match):
     assert row["maximum_side_lead"] == pytest.approx(0.0, abs=1e-9), "best prices without a margin are prices too"
     assert row["maximum_overround"] == pytest.approx(1 / 1.05, abs=1e-9)
     assert row["handicap_side_lead"] == pytest.approx(0.047 + 1.431 * 0.5 - np.log(2.0), abs=1e-9)
-    assert row[["pinnacle_side_lead", "pre_match_total"]].isna().all()
+    assert row[["pinnacle_side_lead", "pre_match_total", "movement_side", "movement_draw"]].isna().all()
+
+
+def test_a_price_moves_from_the_first_quote_to_the_last_whatever_their_margins(make_match):
+    matches = pd.DataFrame([make_match(0, "a", "b"), make_match(1, "a", "b")])
+    named = (*contract.RATINGS.values(), *contract.MEMORIES.values())
+    ratings = pd.DataFrame(0.0, index=pd.Index(matches["match_id"]), columns=[name for names in named for name in names])
+    warehouse = pd.DataFrame(0.0, index=ratings.index, columns=list(contract.WAREHOUSE_FEATURES))
+    quotes = pd.DataFrame(np.nan, index=ratings.index, columns=QUOTES)
+    moved = quotes.index[0]
+    # 50 %, 25 %, 25 %, then 25 %, 50 %, 25 %.
+    quotes.loc[moved, list(contract.MOVEMENT_COLUMNS)] = [2.0, 4.0, 4.0, 4.0, 2.0, 4.0]
+    features = assemble(matches, ratings, warehouse, quotes)
+    assert features.loc[moved, "movement_side"] == pytest.approx(-np.log(2.0), abs=1e-9)
+    assert features.loc[moved, "movement_draw"] == pytest.approx(np.log(2.0) / 2 + np.log(2.0), abs=1e-9)
+    assert features[["movement_side", "movement_draw"]].isna().all(axis=1).tolist() == [False, True]
 
 
 def test_labels_tell_closing_prices_from_earlier_ones(make_match):

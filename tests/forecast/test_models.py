@@ -14,7 +14,7 @@ from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
 from pipelines.forecast.firmness import firmness
 from pipelines.forecast.memory import log_odds, probabilities_of
-from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat
+from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat, market
 from pipelines.forecast.predict import forecast
 from pipelines.forecast.splits import is_played
 from tests.forecast.conftest import known
@@ -318,6 +318,17 @@ def test_a_match_without_quotes_gets_the_forecast_of_history(fitted, of_set):
     np.testing.assert_array_equal(p[::2], of_history[::2])
     np.testing.assert_array_equal(p[1::2], model.predict_proba(features)[1::2])
     assert np.abs(p[1::2] - of_history[1::2]).max() > 0.01
+
+
+def test_a_movement_that_no_stream_ever_told_grows_no_other_trees(of_set, monkeypatch):
+    """Columns without a value are not drawn: forecasts are, to the last bit, those of a model that does not know them."""
+    features, labels, coming = of_set("market")
+    movement = ["movement_side", "movement_draw"]
+    assert features[movement].isna().all(axis=None)
+    assert {*movement} < {*market._MARKET_COLUMNS}
+    whole = Market().fit(features, labels, {}).predict_proba(coming)
+    monkeypatch.setattr(market, "_MARKET_COLUMNS", tuple(name for name in market._MARKET_COLUMNS if name not in movement))
+    np.testing.assert_array_equal(Market().fit(features, labels, {}).predict_proba(coming), whole)
 
 
 def test_market_without_closing_prices_is_history(of_set):

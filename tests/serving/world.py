@@ -62,6 +62,7 @@ GROUPS = (
     "memory",
     "quotes",
     "bookmakers",
+    "movement",
 )
 
 

@@ -1,4 +1,5 @@
--- Every quote on a match, from the line that speaks for the match. No CTEs, see stg_football_data__quote.
+-- Every quote on a match, from the line that speaks for the match, and those of the stream, each at its own moment. No CTEs, see
+-- stg_football_data__quote.
 select
     match.match_id,
     quote.bookmaker,
@@ -14,3 +15,20 @@ select
 from {{ ref('stg_football_data__quote') }} as quote
 inner join {{ ref('int_match') }} as match on quote.row_id = match.sighting_id
 where case when quote.moment = 'closing' then match.kickoff_at else match.quotes_known_at end < {{ data_cutoff() }}
+
+union all
+
+select
+    match_id,
+    bookmaker,
+    'streamed' as moment,
+    market,
+    null::float8 as line,
+    odds_home,
+    odds_draw,
+    odds_away,
+    odds_over,
+    odds_under,
+    known_at
+from {{ ref('int_stream_quote') }}
+where known_at < {{ data_cutoff() }}

@@ -4,6 +4,10 @@ with match as (
 
 price as (
     select * from {{ ref('int_price') }}
+),
+
+movement as (
+    select * from {{ ref('int_line_movement') }}
 )
 
 select
@@ -17,6 +21,13 @@ select
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_draw end as closing_odds_draw,
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_away end as closing_odds_away,
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_over end as closing_odds_over,
-    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_under end as closing_odds_under
+    case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_under end as closing_odds_under,
+    movement.first_quote_odds_home,
+    movement.first_quote_odds_draw,
+    movement.first_quote_odds_away,
+    movement.last_quote_odds_home,
+    movement.last_quote_odds_draw,
+    movement.last_quote_odds_away
 from match
 left join price on match.sighting_id = price.row_id
+left join movement on match.match_id = movement.match_id

@@ -36,7 +36,13 @@ select
     market.closing_odds_draw,
     market.closing_odds_away,
     market.closing_odds_over,
-    market.closing_odds_under
+    market.closing_odds_under,
+    market.first_quote_odds_home,
+    market.first_quote_odds_draw,
+    market.first_quote_odds_away,
+    market.last_quote_odds_home,
+    market.last_quote_odds_draw,
+    market.last_quote_odds_away
 from match
 inner join {{ ref('feat_form') }} as form on match.match_id = form.match_id
 inner join {{ ref('feat_rest') }} as rest on match.match_id = rest.match_id

@@ -14,7 +14,8 @@
 -- goals were scored are two matches. An unplayed sighting may move: it belongs to the first match played from two days
 -- before its date on; if there is none it is a match still to come, and what different files announce is one match.
 --
--- What is known at or after the run's cut-off has not happened yet: its match is still to come.
+-- A result that the stream told counts until a file has one. What is known at or after the run's cut-off has not happened yet:
+-- its match is still to come.
 -- Materialized: which seasons to make is settled before anything is joined to them.
 with season as materialized (
     select season.*
@@ -185,9 +186,40 @@ chosen as (
     where preference = 1
 ),
 
+-- The stream's last word on a result; its day follows its own time of kick-off. A file's score stands, and was known when the
+-- stream said the same.
+told as (
+    select distinct on (chosen.pairing_id, chosen.occurrence)
+        chosen.pairing_id,
+        chosen.occurrence,
+        result.home_goals,
+        result.away_goals,
+        result.final_at
+    from {{ ref('int_stream_result') }} as result
+    inner join chosen
+        on
+            result.competition_id = chosen.competition_id
+            and result.season = chosen.season
+            and result.home_team_id = chosen.home_team_id
+            and result.away_team_id = chosen.away_team_id
+    inner join {{ ref('int_sighting') }} as sighting on chosen.sighting_id = sighting.sighting_id
+    where
+        sighting.match_on between result.match_on - 1 and result.match_on + 1
+        and (
+            not chosen.is_played
+            or (sighting.home_goals = result.home_goals and sighting.away_goals = result.away_goals)
+        )
+    order by
+        chosen.pairing_id asc,
+        chosen.occurrence asc,
+        abs(sighting.match_on - result.match_on) asc,
+        result.final_at desc
+),
+
 timed as (
     select
         chosen.*,
+        chosen.is_played or told.final_at is not null as is_over,
         chosen.pairing_id || '-' || chosen.occurrence as match_id,
         sighting.match_on,
         sighting.kickoff_at,
@@ -196,21 +228,23 @@ timed as (
             when sighting.is_time_known then sighting.kickoff_at - interval '1 hour' else sighting.kickoff_at
         end as latest_as_of,
         case
+            when told.final_at is not null then told.final_at
             when sighting.is_time_known then sighting.kickoff_at + interval '3 hours'
             else {{ uk_instant('sighting.match_on + 1') }}
         end as result_known_at,
         sighting.ingested_at,
-        sighting.home_goals,
-        sighting.away_goals,
+        case when chosen.is_played then sighting.home_goals else told.home_goals end as home_goals,
+        case when chosen.is_played then sighting.away_goals else told.away_goals end as away_goals,
         sighting.home_shots_on_target - sighting.away_shots_on_target as shots_on_target_difference
     from chosen
     inner join {{ ref('int_sighting') }} as sighting on chosen.sighting_id = sighting.sighting_id
+    left join told on chosen.pairing_id = told.pairing_id and chosen.occurrence = told.occurrence
 ),
 
 judged as (
     select
         *,
-        is_played and result_known_at < {{ data_cutoff() }} as is_known,
+        is_over and result_known_at < {{ data_cutoff() }} as is_known,
         latest_as_of at time zone 'Europe/London' - interval '15 hours 1 microsecond' as fifteen_hours_before
     from timed
 ),

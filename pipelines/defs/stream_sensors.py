@@ -1,0 +1,71 @@
+"""When the stream is read, and when what the outbox holds is sent.
+
+Belongs here: the two sensors, which do nothing without KAFKA_BOOTSTRAP_SERVERS. Correctness does not depend on them: the day's
+run reads the stream as well, and a message in the outbox waits until it is taken.
+"""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import dagster as dg
+
+from pipelines.defs.automation import between, day
+from pipelines.defs.job_runs import is_under_way
+from pipelines.defs.looks import Asked
+from pipelines.defs.sensors import has_failed
+from pipelines.settings import Settings
+from pipelines.store import outbox
+from pipelines.store.warehouse import Warehouse
+
+EVERY_SECONDS: Final = 300
+AT_MOST: Final = 288
+"""Runs within 24 hours: one each time that the sensor looks."""
+
+_OFF: Final = "KAFKA_BOOTSTRAP_SERVERS names no broker: there is no stream"
+
+
+@dg.sensor(job=between, minimum_interval_seconds=EVERY_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for a run where messages wait, by comparing how far the topic goes with how far it was read.
+
+    Raises:
+        StreamUnreachable: no broker answers; the tick is shown as failed, and the next one asks again.
+    """
+    settings = Settings.read()
+    if not settings.kafka_bootstrap_servers:
+        return dg.SkipReason(_OFF)
+    if is_under_way(context.instance, between.name) or is_under_way(context.instance, day.name):
+        return dg.SkipReason("a run that reads the stream waits or is at work; this is looked at again when it has ended")
+    from pipelines.streams.intake import standings
+
+    # What is lost waits for somebody's decision, not for a run.
+    waiting = {
+        f"{settings.kafka_topic}/{each.partition}": str(each.high)
+        for each in standings(settings, Warehouse(settings.ingest_url))
+        if each.n_waiting and not each.n_lost and not each.is_made_anew
+    }
+    asked = Asked.read(context.cursor or "")
+    failed = has_failed(context.instance, between.name, "stream_sensor", asked)
+    outcome = asked.once_more(waiting, failed, datetime.now(UTC), AT_MOST) if waiting else "no message waits"
+    if isinstance(outcome, str):
+        return dg.SkipReason(outcome)
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"stream_sensor {outcome.key}")], cursor=str(outcome))
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def outbox_sensor() -> dg.SkipReason:
+    """Send what waits in the outbox; what the broker does not take is sent again at the next tick.
+
+    Raises:
+        RuntimeError: the broker took not all of it; the tick is shown as failed.
+    """
+    settings = Settings.read()
+    if not settings.kafka_bootstrap_servers:
+        return dg.SkipReason(_OFF)
+    from pipelines.streams.relay import send
+
+    config = settings.kafka_config
+    n_taken, n_waiting = outbox.relay(Warehouse(settings.model_url), lambda letters: send(config, letters), datetime.now(UTC))
+    if n_waiting and not n_taken:
+        raise RuntimeError(f"{n_waiting} messages of the outbox were not taken: tried again in half a minute")
+    return dg.SkipReason(f"{n_taken} messages were taken, {n_waiting} wait" if n_taken else "nothing waits in the outbox")

@@ -1,0 +1,173 @@
+"""Reading a topic in bounded batches, each message once.
+
+Belongs here: the group, the position at which each partition is begun, the bounds, and handing on batches. Does not belong here:
+where positions are kept and batches written, which is the caller's transaction (`pipelines.store.stream_positions`).
+
+The group of readers serves for one thing: to share out partitions. Nothing is committed to the broker; whenever a partition is
+given to this reader it begins where the database says. A reader that was killed, or that lost a partition while it held messages
+of it, therefore leaves nothing half done, and of two who believe that a partition is theirs, the database lets one write.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pipelines.sources.stream import Message
+from pipelines.streams.connection import Config, StreamGap, StreamUnreachable, consumer, require, said
+
+if TYPE_CHECKING:
+    from confluent_kafka import TopicPartition
+
+AT_ONCE: Final = 500
+"""Messages of a batch at most: it is held in memory, and written in one short transaction."""
+
+_READING: Final[Mapping[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    # A position that the topic does not have is told, not mended: messages would be skipped, or read twice.
+    "auto.offset.reset": "error",
+    "enable.partition.eof": True,
+}
+
+_TIMES: Final[Mapping[str, Any]] = {
+    # The partitions of a reader that was killed are others' after so long. KAFKA_OPTIONS may say otherwise.
+    "session.timeout.ms": 10_000,
+    "heartbeat.interval.ms": 1_000,
+    # A broker that is away is not asked a hundred times a second.
+    "reconnect.backoff.ms": 1_000,
+}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of one round: it ends when either is reached, or when all that waited is read."""
+
+    n_messages: int = 20_000
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Messages of one partition, which stood at `begun_at`; None: nothing was ever read of it."""
+
+    partition: int
+    begun_at: int | None
+    messages: tuple[Message, ...]
+
+    @property
+    def next_offset(self) -> int:
+        return self.messages[-1].offset + 1
+
+
+@dataclass
+class Round:
+    """What came of a round. `was_overtaken`: another reader had written what was read here, and the round ended."""
+
+    n_messages: int = 0
+    was_overtaken: bool = False
+
+
+class _Positions:
+    """Where each of the partitions that are this reader's stands, which have no more messages for now, and which not the next."""
+
+    def __init__(self, read: Callable[[], Mapping[int, int]]) -> None:
+        self._read = read
+        self.begun: dict[int, int | None] = {}
+        self.ended: set[int] = set()
+        self.gaps: set[int] = set()
+
+    def given(self, consumer: Any, partitions: "Iterable[TopicPartition]") -> None:
+        from confluent_kafka import OFFSET_BEGINNING
+
+        known, partitions = self._read(), list(partitions)
+        for each in partitions:
+            self.begun[each.partition] = known.get(each.partition)
+            each.offset = known.get(each.partition, OFFSET_BEGINNING)
+        consumer.assign(partitions)
+
+    def taken(self, consumer: Any, partitions: "Iterable[TopicPartition]") -> None:
+        for each in partitions:
+            self.begun.pop(each.partition, None)
+            self.ended.discard(each.partition)
+
+    @property
+    def are_at_their_ends(self) -> bool:
+        return bool(self.begun) and self.ended >= self.begun.keys()
+
+
+def read(
+    config: Config,
+    group: str,
+    topic: str,
+    positions: Callable[[], Mapping[int, int]],
+    take_in: Callable[[Batch], bool],
+    bounds: Bounds,
+) -> Round:
+    """Read what waits in a topic, within bounds, and hand it on in batches.
+
+    Args:
+        positions: partition to the offset at which it is to be gone on with; one that is missing is read from its beginning.
+        take_in: writes a batch and moves its position, in one transaction; False: the position had been moved by somebody else.
+
+    Raises:
+        StreamUnreachable: no broker answers, or there is no such topic.
+        StreamError: the broker's settings are none.
+        StreamGap: a partition does not have the messages that follow its position any more; the others were read.
+    """
+    reader = consumer({**_TIMES, **config, **_READING, "group.id": group})
+    done, where = Round(), _Positions(positions)
+    deadline = time.monotonic() + bounds.seconds
+    try:
+        require(reader, topic)
+        reader.subscribe([topic], on_assign=where.given, on_revoke=where.taken, on_lost=where.taken)
+        while done.n_messages < bounds.n_messages and (left := deadline - time.monotonic()) > 0 and not where.are_at_their_ends:
+            found = reader.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, 1.0))
+            for batch in _batches(topic, found, where):
+                if not take_in(batch):
+                    done.was_overtaken = True
+                    return done
+                where.begun[batch.partition] = batch.next_offset
+                done.n_messages += len(batch.messages)
+    finally:
+        reader.close()
+    if where.gaps:
+        raise StreamGap(
+            f"Of {topic}, partition {', '.join(map(str, sorted(where.gaps)))} has no message where it was read to: "
+            "messages were dropped before they were read, or the topic was made anew. Nothing is read of it before somebody has "
+            "decided (deploy/runbooks/streams.md#messages-that-are-gone)."
+        )
+    return done
+
+
+def _batches(topic: str, found: Iterable[Any], where: _Positions) -> list[Batch]:
+    """What was read of each partition that is still this reader's, without what is in the database already."""
+    messages: dict[int, list[Message]] = {}
+    for each in found:
+        partition, offset = each.partition(), each.offset()
+        if each.error() is not None:
+            _judge(topic, each, where)
+        elif partition in where.begun:
+            where.ended.discard(partition)
+            of_partition = messages.setdefault(partition, [])
+            # Taken and given back meanwhile, a partition is begun anew where the database says: what was in hand comes twice.
+            reached = of_partition[-1].offset + 1 if of_partition else where.begun[partition] or 0
+            if offset >= reached:
+                of_partition.append(Message(offset, datetime.now(UTC), each.value()))
+    return [Batch(partition, where.begun[partition], tuple(read)) for partition, read in messages.items() if read]
+
+
+def _judge(topic: str, event: Any, where: _Positions) -> None:
+    """What comes in a message's place: the end of a partition, or an error. Raises StreamError."""
+    from confluent_kafka import KafkaError
+
+    error, partition = event.error(), event.partition()
+    if error.code() == KafkaError._PARTITION_EOF:
+        where.ended.add(partition)
+    elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        # librdkafka fetches nothing more of it; the others are read to their ends.
+        where.ended.add(partition)
+        where.gaps.add(partition)
+    elif error.fatal() or (not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)):
+        raise StreamUnreachable(f"Reading {topic} failed: {said(error)}.")

@@ -1,0 +1,60 @@
+"""Sending what the outbox holds.
+
+Belongs here: one producer for a handful of messages, and which of them the broker has taken. Does not belong here: what they say,
+or noting that they were taken (`pipelines.store.outbox`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, Protocol
+
+from pipelines.streams.connection import Config, log
+
+_SENDING: Final[Mapping[str, Any]] = {
+    # Taken by all replicas, and within one connection neither twice nor in another order, however often it has to be sent.
+    "enable.idempotence": True,
+    "message.timeout.ms": 10_000,
+    "reconnect.backoff.ms": 1_000,
+}
+
+FLUSH_SECONDS: Final = 15.0
+"""Longer than a message is tried: whatever has not been answered by then was given up."""
+
+
+class Letter(Protocol):
+    """A message of the outbox."""
+
+    @property
+    def outbox_id(self) -> int: ...
+    @property
+    def topic(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def message(self) -> Mapping[str, Any]: ...
+
+
+def send(config: Config, letters: Sequence[Letter]) -> list[int]:
+    """Send messages in their order, and wait for the broker's word; the ids of those that it has taken."""
+    from confluent_kafka import Producer
+
+    taken: list[int] = []
+
+    def told(outbox_id: int, error: Any, _: Any) -> None:
+        if error is None:
+            taken.append(outbox_id)
+        else:
+            log.warning("message %s of the outbox was not taken: %s", outbox_id, error)
+
+    producer = Producer({**config, **_SENDING}, logger=log)
+    for letter in letters:
+        producer.produce(
+            letter.topic,
+            key=letter.key,
+            value=json.dumps(letter.message, sort_keys=True),
+            on_delivery=partial(told, letter.outbox_id),
+        )
+        producer.poll(0)
+    producer.flush(FLUSH_SECONDS)
+    return taken

@@ -1,0 +1,80 @@
+"""Nothing lost and nothing twice where readers die, lose partitions, or are taken for dead, on both brokers."""
+
+import os
+import signal
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipelines.settings import Settings
+from pipelines.store import stream_positions
+from pipelines.streams import reading
+from pipelines.streams.reading import Bounds
+from tests.streams.conftest import Broker
+from tests.streams.rounds import numbers, quote, read, read_up_to, start
+
+
+@pytest.mark.parametrize("dies", ["before", "within", "behind"])
+def test_a_reader_killed_between_reading_and_committing_loses_nothing_and_repeats_nothing(
+    broker: Broker, settings: Settings, dies: str
+) -> None:
+    """Killed before the transaction, in it with the position moved, and behind it before anybody was told."""
+    broker.send([quote(n) for n in range(40)], partition=0)
+    broker.send([quote(n) for n in range(40, 60)], partition=1)
+    process = start(settings, dies)
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
+    assert (len(numbers(settings)) > 0) == (dies == "behind"), "only what was committed stands"
+    read_up_to(settings, 60)
+    assert numbers(settings) == list(range(60))
+
+
+def test_partitions_change_hands_in_the_middle_and_both_readers_together_read_everything_once(
+    broker: Broker, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second process joins the group while this one has read a part: the group gives it a partition of which messages are in hand."""
+    n = 150
+    for k in range(0, n, 5):
+        broker.send([quote(k + each) for each in range(5)], partition=0)
+        broker.send([quote(n + k + each) for each in range(5)], partition=broker.last_partition)
+    # Little is fetched ahead: librdkafka tells of a partition's loss behind the messages that it has already.
+    little = (("queued.min.messages", "1"), ("fetch.message.max.bytes", "1000"), ("fetch.queue.backoff.ms", "50"))
+    settings = replace(settings, kafka_options=(*settings.kafka_options, *little))
+    usual, others = stream_positions.take_in, []
+
+    def slowly(*arguments: Any) -> Any:
+        if not others:
+            others.append(start(settings, "never"))
+        time.sleep(0.5)
+        return usual(*arguments)
+
+    monkeypatch.setattr(stream_positions, "take_in", slowly)
+    monkeypatch.setattr(reading, "AT_ONCE", 5)
+    ours = read(settings, Bounds(seconds=60)).n_inserted
+    (other,) = others
+    theirs = int(other.communicate(timeout=120)[0].split()[0])
+    monkeypatch.setattr(stream_positions, "take_in", usual)
+    ours += read_up_to(settings, 2 * n)
+    assert numbers(settings) == list(range(2 * n))
+    assert min(ours, theirs) > 0, "both have read"
+    assert ours + theirs == 2 * n
+
+
+def test_a_reader_that_was_taken_for_dead_writes_nothing_of_what_another_has_read_meanwhile(
+    broker: Broker, settings: Settings
+) -> None:
+    """Stopped with messages in hand for longer than the group waits, then let go on: as a machine that hung."""
+    broker.send([quote(0)], partition=0)
+    broker.send([quote(30)], partition=1)
+    read_up_to(settings, 2)
+    broker.send([quote(k) for k in range(1, 30)], partition=0)
+    broker.send([quote(k) for k in range(31, 60)], partition=1)
+    stopped = start(settings, "stops")
+    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
+    read_up_to(settings, 60)
+    stopped.send_signal(signal.SIGCONT)
+    said, _ = stopped.communicate(timeout=120)
+    assert (stopped.returncode, said.split()) == (0, ["0", "0", "True"]), "overtaken, and says so"
+    assert numbers(settings) == list(range(60))

@@ -1,0 +1,148 @@
+"""Reading a topic on both brokers: each message once, poison set aside, within bounds, and nothing skipped in silence."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipelines.settings import Settings
+from pipelines.sources.stream import Message, delivery, parse
+from pipelines.store import file_versions, stream_positions
+from pipelines.store.stream_positions import Overtaken, Span
+from pipelines.store.warehouse import Warehouse
+from pipelines.streams import intake
+from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable
+from pipelines.streams.intake import standings
+from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
+from tests.streams.conftest import Broker
+from tests.streams.rounds import numbers, quote, read
+
+TOPIC = "events"
+SettingsOf = Callable[[Broker], Settings]
+
+
+def test_what_waits_is_read_once_and_in_its_partition_s_order(broker: Broker, settings: Settings) -> None:
+    broker.send([quote(n) for n in range(0, 1300)], partition=0)
+    broker.send([quote(n) for n in range(1300, 1600)], partition=1)
+    assert read(settings).n_inserted == 1600
+    assert numbers(settings) == list(range(1600))
+    broker.send([quote(1600)], partition=1)
+    assert read(settings).n_inserted == 1
+    assert numbers(settings) == list(range(1601))
+    assert all(each.n_waiting == 0 for each in standings(settings, Warehouse(settings.ingest_url)))
+
+
+def test_a_poison_message_is_set_aside_and_the_position_moves_past_it(broker: Broker, settings: Settings) -> None:
+    broker.send([quote(0), b"\xff\x00", None, quote(1) | {"schema": 9}, quote(1)])
+    taken = read(settings)
+    assert (taken.n_inserted, taken.n_quarantined) == (2, 3)
+    bronze = Warehouse(settings.reader_url)
+    aside = bronze.read("select reason, content from bronze.quarantine order by line_number")
+    assert aside["reason"].tolist() == ["unreadable_message", "unreadable_message", "unknown_schema"]
+    assert '"schema": 9' in aside["content"].iloc[2]
+    assert file_versions.reconciliation(bronze).empty, "every message is a row or set aside"
+    assert read(settings).n_inserted == 0, "and none is read again"
+
+
+def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(
+    settings_of: SettingsOf, mock_cluster: Broker
+) -> None:
+    """As when a reader was taken for dead, and was not: each has read the same offsets, whatever the group thinks."""
+    settings = settings_of(mock_cluster)
+    bronze = Warehouse(settings.ingest_url)
+    now = datetime.now(UTC)
+    file = delivery(TOPIC, 0, [Message(0, now, b"x"), Message(1, now, b"y")], now)
+    other = delivery(TOPIC, 0, [Message(0, now, b"x")], now)
+    stream_positions.take_in(bronze, Span(TOPIC, 0, None, 2), file, parse(file.content), now)
+    for begun_at in (None, 0, 1):
+        with pytest.raises(Overtaken):
+            stream_positions.take_in(bronze, Span(TOPIC, 0, begun_at, 1), other, parse(other.content), now)
+    assert stream_positions.positions(bronze, TOPIC) == {0: 2}
+    assert bronze.read("select count(*) as n from bronze.source_file")["n"][0] == 1
+
+
+def test_one_that_was_overtaken_writes_nothing_more_and_says_so(
+    settings_of: SettingsOf, mock_cluster: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(mock_cluster)
+    mock_cluster.send([quote(n) for n in range(5)])
+    usual = stream_positions.take_in
+
+    def too_late(warehouse: Warehouse, span: Span, *rest: Any) -> Any:
+        with warehouse.connect() as connection:
+            connection.execute("insert into bronze.stream_position values (%s, %s, 3, now())", (span.topic, span.partition))
+        return usual(warehouse, span, *rest)
+
+    monkeypatch.setattr(intake.stream_positions, "take_in", too_late)
+    assert read(settings).is_cut_short
+    monkeypatch.setattr(intake.stream_positions, "take_in", usual)
+    read(settings)
+    assert numbers(settings) == [3, 4]
+
+
+class Held:
+    """A message in the hands of a reader."""
+
+    def __init__(self, partition: int, offset: int) -> None:
+        self._partition, self._offset = partition, offset
+
+    def partition(self) -> int:
+        return self._partition
+
+    def offset(self) -> int:
+        return self._offset
+
+    def value(self) -> bytes:
+        return b""
+
+    def error(self) -> None:
+        return None
+
+
+def offsets(begun: Mapping[int, int | None], *held: tuple[int, int]) -> dict[int, list[int]]:
+    where = _Positions(dict)
+    where.begun = dict(begun)
+    found: list[Batch] = _batches(TOPIC, [Held(*each) for each in held], where)
+    return {batch.partition: [message.offset for message in batch.messages] for batch in found}
+
+
+def test_a_partition_that_was_taken_and_given_back_brings_what_was_in_hand_twice_and_it_is_kept_once() -> None:
+    assert offsets({0: 10, 1: None}, (0, 10), (0, 11), (1, 0), (0, 10), (0, 11), (0, 12)) == {0: [10, 11, 12], 1: [0]}
+    assert offsets({0: 12}, (0, 10), (0, 11), (0, 12)) == {0: [12]}, "another reader has written the first two"
+    assert offsets({1: 0}, (0, 10)) == {}, "it is another reader's now"
+
+
+def test_a_round_is_bounded_and_the_next_goes_on(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+    settings = settings_of(mock_cluster)
+    mock_cluster.send([quote(n) for n in range(30)])
+    assert read(settings, Bounds(n_messages=20, seconds=40)).n_inserted == 20
+    (standing,) = [each for each in standings(settings, Warehouse(settings.ingest_url)) if each.n_waiting]
+    assert standing.n_waiting == 10
+    read(settings)
+    assert numbers(settings) == list(range(30))
+
+
+def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_other_partitions_are_read(
+    settings_of: SettingsOf, mock_cluster: Broker
+) -> None:
+    settings = settings_of(mock_cluster)
+    mock_cluster.send([quote(0)], partition=0)
+    mock_cluster.send([quote(1)], partition=1)
+    with Warehouse(settings.ingest_url).connect() as connection:
+        connection.execute("insert into bronze.stream_position values (%s, 0, 7, now())", (mock_cluster.topic,))
+    with pytest.raises(StreamGap, match=r"partition 0 has no message"):
+        read(settings)
+    assert numbers(settings) == [1]
+    assert stream_positions.positions(Warehouse(settings.ingest_url), mock_cluster.topic) == {0: 7, 1: 1}
+
+
+def test_without_a_broker_or_a_topic_a_sentence_says_so(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+    with pytest.raises(StreamUnreachable, match="has no topic"):
+        read(settings_of(mock_cluster))
+    with pytest.raises(StreamError, match=r"KAFKA_OPTIONS cannot be used: No such configuration property: .*nonsense"):
+        read(replace(settings_of(mock_cluster), kafka_options=(("nonsense", "1"),)))
+    nowhere = Broker("127.0.0.1:1")
+    with pytest.raises(StreamUnreachable, match="No broker of KAFKA_BOOTSTRAP_SERVERS answers"):
+        read(settings_of(nowhere))
