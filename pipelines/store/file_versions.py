@@ -108,6 +108,8 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
                     select source, key from bronze.openfootball_match where until_version is null
                     union all
                     select source, key from bronze.international_match where until_version is null
+                    union all
+                    select source, key from bronze.football_data_org_match where until_version is null
                 ) as rows
                 group by source, key
             ),
