@@ -267,7 +267,7 @@ def test_a_competition_the_site_does_not_have_is_said_so() -> None:
 
 
 def test_a_folder_gives_the_files_it_has_but_no_snapshots_and_no_rolling_extracts(tmp_path: Path) -> None:
-    present = ("mmz4281/2324/E0.csv", "mmz4281/2324/Q1.csv", "mmz4281/9394/E0.csv", "new/ARG.csv", "fixtures.csv")
+    present = ("mmz4281/9394/E0.csv", "mmz4281/2324/E0.csv", "mmz4281/2324/Q1.csv", "new/ARG.csv", "fixtures.csv")
     passed_over = ("new/Latest_Results.csv", "snapshots/mmz4281/2324/E0.csv", "mmz4281/2324/notes.txt", "mmz4281/2324/All.csv")
     for name in (*present, *passed_over):
         path = tmp_path / name
