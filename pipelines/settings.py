@@ -87,7 +87,7 @@ class Settings:
         is_simulated = env.get("IS_SIMULATED", "0") == "1"
         data_cutoff = _instant("DATA_CUTOFF", env.get("DATA_CUTOFF", ""))
         token = env.get("FOOTBALL_DATA_ORG_TOKEN", "")
-        # A rehearsed day's season is one that the free plan does not show any more.
+        # Whether the key's plan shows the season of a rehearsed day, nobody here knows.
         real_sources = "football_data,inbox,football_data_org" if token and data_cutoff is None else "football_data,inbox"
         return cls(
             edition=edition,

@@ -234,7 +234,7 @@ def test_it_is_a_source_exactly_where_its_key_is_set(tmp_path: Path) -> None:
     assert isinstance(api, FootballDataOrg)
     assert (api.url, dict(api.web.key)) == ("https://api.football-data.org/v4", {"X-Auth-Token": "abc"})
     assert api.today == datetime.now(UTC).date()
-    # Of a rehearsed day's season the free plan may show nothing any more.
+    # Whether the key's plan shows the season of a rehearsed day, nobody here knows.
     assert "football_data_org" not in open_sources(Settings.read({**keyed, "DATA_CUTOFF": "2020-05-01T12:00Z"}))
     assert [*open_sources(Settings.read({**keyed, "IS_SIMULATED": "1"}))] == ["simulated"]
     with pytest.raises(ValueError, match="wants a key: set FOOTBALL_DATA_ORG_TOKEN"):
