@@ -72,8 +72,8 @@ sighting as (
             and coalesce(fixture_season.season, sighting.season) = season.season
 ),
 
--- openfootball's day is the league's own, the others' is the UK's, and one of them may hold a match under its first date: a result
--- of theirs is on the day that somebody says who is believed more, the league's own files first.
+-- openfootball's day is the league's own, the others' is the UK's, and one of them may hold a match under its first date. So a
+-- result of theirs is on the day that somebody says who is believed more, the league's own files first.
 aligned as (
     select distinct on (other.sighting_id)
         other.sighting_id,
@@ -82,7 +82,7 @@ aligned as (
     inner join sighting
         on
             other.pairing_id = sighting.pairing_id
-            and sighting.source_rank < other.source_rank
+            and other.source_rank > sighting.source_rank
             and sighting.is_played
             and sighting.match_on between other.match_on - 2 and other.match_on + 2
     where other.source_rank >= 4 and other.is_played
