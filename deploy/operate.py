@@ -208,8 +208,12 @@ def _where(installation: Installation, name: str) -> str:
 
 def _does_answer(installation: Installation, name: str) -> bool | None:
     if name in SERVERS:
-        server: Server = {"postgres": installation.postgres, "valkey": installation.valkey, "broker": installation.broker}[name]()
-        return server.is_ready()
+        servers: dict[str, Callable[[], Server]] = {
+            "postgres": installation.postgres,
+            "valkey": installation.valkey,
+            "broker": installation.broker,
+        }
+        return servers[name]().is_ready()
     return is_answering(installation, name) if name in LISTENING else None
 
 

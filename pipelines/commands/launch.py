@@ -34,7 +34,7 @@ def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: b
         RunFailed: a step failed; the message names the first one and its cause.
     """
     import logging
-    from contextlib import nullcontext
+    from contextlib import AbstractContextManager, nullcontext
 
     from expectations.worker import prepare
     from pipelines.progress import chatter_in, following
@@ -56,7 +56,10 @@ def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: b
             if not is_scratch:
                 # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
                 instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
-            with following(instance) if is_elsewhere and not is_quiet else nullcontext({}) as tags:
+            seen: AbstractContextManager[dict[str, str]] = (
+                nullcontext({}) if is_quiet or not is_elsewhere else following(instance)
+            )
+            with seen as tags:
                 result = dg.execute_job(
                     dg.build_reconstructable_job("pipelines.commands.launch", "job_named", (name,)),
                     instance=instance,
