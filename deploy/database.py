@@ -106,6 +106,9 @@ def create(admin_url: str, name: str, secrets: Secrets) -> Urls:
         admin.execute("select pg_advisory_lock(hashtext('football roles and databases'))")
         for role in ROLES:
             _create_role(admin, role, secrets.get(f"database-{role}"))
+        # Who migrates the tables is who is told their URL (`football env`): dbt's are not the owner's, but to be read as well.
+        if not _exists(admin, "select 1 where pg_has_role('football_owner', %s, 'usage')", role_name("reader")):
+            _grant(admin, "grant {} to {}", role_name("reader"), role_name("owner"))
         for role in ("owner", *TOOLS):
             _create_database(admin, role, database_of(role, name))
         with psycopg.connect(of_warehouse(admin_url, name), autocommit=True, connect_timeout=10) as warehouse:

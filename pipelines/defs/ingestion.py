@@ -7,6 +7,7 @@ and taken apart is `pipelines.sources`, how it is kept `pipelines.store`.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -125,6 +126,17 @@ class _Failed:
     error: SourceError
 
 
+@contextmanager
+def _fetchers() -> Iterator[ThreadPoolExecutor]:
+    """Threads that fetch. Once a round is broken off, what nobody has begun to fetch is left alone: patience with each of a dead
+    server's hundreds of files would take hours."""
+    fetchers = ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch")
+    try:
+        yield fetchers
+    finally:
+        fetchers.shutdown(cancel_futures=True)
+
+
 class Ingestion:
     """One round, and what came of it: over all, and of each file."""
 
@@ -204,7 +216,7 @@ class Ingestion:
 
     def _load(self, source: Source, keys: Sequence[str]) -> None:
         known = file_versions.latest(self.bronze, source.name)
-        with self.bronze.connect() as connection, ThreadPoolExecutor(N_FETCHERS, thread_name_prefix="fetch") as fetchers:
+        with self.bronze.connect() as connection, _fetchers() as fetchers:
             fetched = fetchers.map(partial(self._fetch, source, known), keys)
             for result in store.load_many(connection, self._parsed(source, known, fetched), datetime.now(UTC)):
                 self._count(result)

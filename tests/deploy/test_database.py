@@ -140,12 +140,12 @@ def test_a_tool_cannot_even_connect_to_the_warehouse(postgres: PostgresServer, d
         deploy_database.drop(postgres.url(), name)
 
 
-def test_tables_that_dbt_replaces_stay_readable_for_those_who_learn_from_them(database: Urls) -> None:
+def test_tables_that_dbt_replaces_stay_readable_for_those_who_learn_from_them_and_for_who_looks(database: Urls) -> None:
     for _ in range(2):
         with psycopg.connect(database.transform) as connection:
             connection.execute("drop table if exists gold.fct_match")
             connection.execute("create table gold.fct_match as select 1 as match_id")
-    for url in (database.model, database.reader):
+    for url in (database.model, database.reader, database.owner):
         with psycopg.connect(url) as connection:
             assert connection.execute("select * from gold.fct_match").fetchall() == [(1,)]
     for url in (database.ingest, database.api):

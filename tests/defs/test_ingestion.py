@@ -1,0 +1,46 @@
+"""A round through the files of a source, where the source itself is in trouble."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from deploy.database import Urls
+from pipelines.defs.ingestion import N_FETCHERS, N_REFUSED, Ingestion
+from pipelines.settings import Settings
+from pipelines.sources.protocol import Source, SourceUnreachable
+from pipelines.store.landing import open_landing
+from pipelines.store.warehouse import Warehouse
+
+
+class Dead:
+    """A source of many files that takes its time to say that it cannot be reached."""
+
+    name = "football_data"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def list(self, scope: object) -> list[str]:
+        return [f"mmz4281/{k:04}/E0.csv" for k in range(200)]
+
+    def fetch(self, key: str) -> None:
+        self.asked.append(key)
+        time.sleep(0.05)
+        raise SourceUnreachable(f"{key} is out of reach")
+
+
+def test_a_dead_source_is_given_up_after_a_few_files_not_asked_for_each_of_hundreds(
+    database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"STATE_DIR": str(tmp_path), "INGEST_DATABASE_URL": database.ingest, "SOURCES": "football_data"}.items():
+        monkeypatch.setenv(name, value)
+    settings, dead = Settings.read(), Dead()
+    ingestion = Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing))
+    monkeypatch.setattr(ingestion, "sources", cast(Mapping[str, Source], {"football_data": cast(Any, dead)}))
+    with pytest.raises(SourceUnreachable, match=r"mmz4281/0003/E0\.csv is out of reach"):
+        ingestion.run()
+    # Those that decided it, those that were being asked for by then, and for each thread one more, as it may be quicker.
+    assert N_REFUSED < len(dead.asked) <= N_REFUSED + 1 + 2 * N_FETCHERS
