@@ -41,7 +41,7 @@ def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: b
     from pipelines.settings import Settings
 
     settings = Settings.read()
-    is_elsewhere = settings.executor != "in_process"
+    is_elsewhere = settings.executor != "in_process"  # where a step's logger does not reach this terminal
     with chatter_in(settings.state_dir / "logs" / "run.log"):
         if name not in NOTHING_TO_JUDGE:
             prepare()
