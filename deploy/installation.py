@@ -22,8 +22,10 @@ from deploy.local.supervision import Stopping, Supervisor
 from deploy.local.valkey import ValkeyServer
 from deploy.settings import DATA_VARIABLES, PROJECT_DIR, Settings
 
-SERVERS = ("postgres", "valkey")
-APPLICATIONS = ("mlflow", "api", "dagster-code", "dagster-webserver", "dagster-daemon", "docs")
+SERVERS = ("postgres", "valkey", "broker")
+APPLICATIONS = ("mlflow", "api", "dagster-code", "dagster-webserver", "dagster-daemon", "docs", "worker")
+WITH_CELERY = ("broker", "worker")
+"""Those of both that are there only where steps go to Celery and nobody else's broker is named."""
 
 NO_TELEMETRY = {
     "DO_NOT_TRACK": "1",
@@ -61,7 +63,8 @@ class Installation:
             folder=self.local_dir / "supervisor",
             logs=self.local_dir / "logs",
             project=PROJECT_DIR,
-            programs={"postgres": Stopping(PostgresServer.stop_signal, is_last=True), "valkey": Stopping(is_last=True)}
+            programs={name: Stopping(is_last=True) for name in SERVERS}
+            | {"postgres": Stopping(PostgresServer.stop_signal, is_last=True)}
             # Runs and MLflow's web server are children of what we start.
             | {name: Stopping(with_children=name in ("dagster-code", "mlflow")) for name in APPLICATIONS},
         )
@@ -75,6 +78,12 @@ class Installation:
     def valkey(self) -> ValkeyServer:
         """The embedded Valkey, at its remembered port."""
         return ValkeyServer(services_home(self.local_dir), self.ports.get("valkey"), password=self.secrets.get("valkey"))
+
+    def broker(self) -> ValkeyServer:
+        """The embedded broker, at its remembered port."""
+        return ValkeyServer(
+            services_home(self.local_dir), self.ports.get("broker"), password=self.secrets.get("broker"), is_broker=True
+        )
 
     @property
     def is_postgres_ours(self) -> bool:
@@ -90,6 +99,11 @@ class Installation:
     def is_mlflow_ours(self) -> bool:
         """Whether we start MLflow: no MLFLOW_TRACKING_URI is set, or it names our own server."""
         return self._is_ours(self.settings.mlflow_tracking_uri, "mlflow")
+
+    def has_worker(self, edition: Edition) -> bool:
+        """Whether we start a broker and a worker: steps go to Celery, and no BROKER_URL is set, or it names our own server."""
+        asked = self.scope(edition)
+        return asked.get("EXECUTOR") == "celery" and self._is_ours(asked.get("BROKER_URL", ""), "broker")
 
     def _is_ours(self, url: str, name: str) -> bool:
         # `football env` may have been evaluated in the calling shell: our own URL does not make the part somebody else's.
@@ -192,6 +206,7 @@ class Installation:
                 "DEMO_LOGIN_FILE": str(self.secrets.folder / f"login-{edition.name}.json"),
             }
             | self.scope(edition)
+            | ({"BROKER_URL": self.broker().url} if self.has_worker(edition) else {})
             | NO_TELEMETRY
         )
 

@@ -17,7 +17,7 @@ from functools import partial
 
 from deploy import database, migrate
 from deploy.edition import Edition
-from deploy.installation import APPLICATIONS, SERVERS, Installation
+from deploy.installation import APPLICATIONS, SERVERS, WITH_CELERY, Installation
 from deploy.local.ports import is_open
 from deploy.local.server import Server
 from deploy.programs import applications, lay_out, pipelines_environment, server_program
@@ -68,16 +68,21 @@ def start(installation: Installation, edition: Edition, step: Step) -> bool:
 
 
 def start_servers(installation: Installation, edition: Edition, step: Step) -> None:
-    """PostgreSQL and Valkey running, the edition's roles, databases and tables in their newest shape."""
+    """PostgreSQL, Valkey and the broker running, the edition's roles, databases and tables in their newest shape."""
+    has_worker = installation.has_worker(edition)
     with _alone(installation):
-        if installation.is_postgres_ours or installation.is_valkey_ours:
+        if installation.is_postgres_ours or installation.is_valkey_ours or has_worker:
             installation.supervisor.ensure()
         if installation.is_postgres_ours:
             _start_postgres(installation, step)
-        if installation.is_valkey_ours and not installation.valkey().is_ready():
-            with step("Valkey"):
-                installation.ports.claim("valkey")
-                _start_server(installation, "valkey", installation.valkey())
+        for name, server, is_ours in (
+            ("valkey", installation.valkey, installation.is_valkey_ours),
+            ("broker", installation.broker, has_worker),
+        ):
+            if is_ours and not server().is_ready():
+                with step("Valkey" if name == "valkey" else "the broker"):
+                    installation.ports.claim(name)
+                    _start_server(installation, name, server())
         with step("roles, databases and tables"):
             urls = database.create(installation.admin_url, edition.warehouse, installation.secrets)
             migrate.upgrade(urls.owner)
@@ -89,7 +94,7 @@ def start_servers(installation: Installation, edition: Edition, step: Step) -> N
 def start_applications(installation: Installation, edition: Edition, names: Container[str] = APPLICATIONS) -> list[str]:
     """The edition's programs started, or restarted where something about them changed; the names of those.
 
-    Returns at once: see `wait_until_answering`.
+    What another edition or another setting had running is stopped. Returns at once: see `wait_until_answering`.
     """
     with _alone(installation):
         installation.supervisor.ensure()
@@ -99,8 +104,12 @@ def start_applications(installation: Installation, edition: Edition, names: Cont
                 installation.ports.claim(name)
         installation.put_in_service(edition)
         lay_out(installation, edition)
-        wanted = [program for program in applications(installation, edition) if program.name in names]
-        return [program.name for program in wanted if installation.supervisor.run(program)]
+        wanted = applications(installation, edition)
+        kept = {program.name for program in wanted} | ({"broker"} if installation.has_worker(edition) else set())
+        for name in (*APPLICATIONS, "broker"):
+            if states[name].is_up and name not in kept:
+                installation.supervisor.stop(name)
+        return [program.name for program in wanted if program.name in names and installation.supervisor.run(program)]
 
 
 @contextlib.contextmanager
@@ -168,8 +177,11 @@ def status(installation: Installation) -> list[ProgramStatus]:
         "valkey": "" if installation.is_valkey_ours else "REDIS_URL",
         "mlflow": "" if installation.is_mlflow_ours else "MLFLOW_TRACKING_URI",
     }
+    has_worker = installation.has_worker(installation.edition())
     lines = []
     for name in (*SERVERS, *APPLICATIONS):
+        if name in WITH_CELERY and not has_worker:
+            continue
         if theirs.get(name):
             lines.append(ProgramStatus(name, f"set by {theirs[name]}", 0, 0, "", None))
             continue
@@ -196,7 +208,12 @@ def _where(installation: Installation, name: str) -> str:
 
 def _does_answer(installation: Installation, name: str) -> bool | None:
     if name in SERVERS:
-        return (installation.postgres() if name == "postgres" else installation.valkey()).is_ready()
+        servers: dict[str, Callable[[], Server]] = {
+            "postgres": installation.postgres,
+            "valkey": installation.valkey,
+            "broker": installation.broker,
+        }
+        return servers[name]().is_ready()
     return is_answering(installation, name) if name in LISTENING else None
 
 

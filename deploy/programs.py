@@ -119,8 +119,10 @@ def applications(installation: Installation, edition: Edition) -> list[Program]:
             wait_for=[int(code_port)],
         ),
         program("docs", "http.server", docs_port, "--bind", docs_host, "--directory", everything["DOCS_DIR"], environment={}),
+        program("worker", "pipelines", "worker", environment=pipelines_environment(installation, edition)),
     ]
-    return [each for each in programs if each.name != "mlflow" or installation.is_mlflow_ours]
+    is_there = {"mlflow": installation.is_mlflow_ours, "worker": installation.has_worker(edition)}
+    return [each for each in programs if is_there.get(each.name, True)]
 
 
 def pipelines_environment(installation: Installation, edition: Edition) -> dict[str, str]:

@@ -14,6 +14,7 @@ PROJECT_DIR = Path(__file__).resolve().parents[1]
 
 DATA_VARIABLES = (
     *("COMPETITIONS", "SEASONS", "SOURCES", "FOOTBALL_DATA_URL", "OPENFOOTBALL_URL", "INTERNATIONAL_URL", "INBOX_DIR"),
+    *("FOOTBALL_DATA_ORG_URL", "FOOTBALL_DATA_ORG_TOKEN"),
 )
 """Which matches a person wants, and from where."""
 

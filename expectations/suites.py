@@ -179,6 +179,23 @@ INTERNATIONAL: Final = _suite(
     at_least=1,
 )
 
+_MOMENT: Final = "^ *[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z *$"
+_STATUSES: Final = (
+    *("SCHEDULED", "TIMED", "IN_PLAY", "PAUSED", "EXTRA_TIME", "PENALTY_SHOOTOUT", "FINISHED"),
+    *("SUSPENDED", "POSTPONED", "CANCELLED", "AWARDED"),
+)
+
+FOOTBALL_DATA_ORG: Final = _suite(
+    "football_data_org",
+    "football-data.org's lists of matches, <season>/<competition>.json",
+    _named("utcDate", "status", "stage", "season", "competition", "homeTeam", "awayTeam", "ft_home", "ft_away"),
+    *_matches("utcDate", "homeTeam", "awayTeam", day_like=_MOMENT),
+    *(_filled("status"), _among("status", _STATUSES), _filled("stage")),
+    *(_filled("season"), _like("season", _ISO_DAY), _filled("competition"), _like("competition", "^ *[A-Z0-9]+ *$")),
+    *(_like("ft_home", _GOALS), _like("ft_away", _GOALS)),
+    at_least=1,
+)
+
 _PREDICTION: Final = ("match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of", "issued_at")
 _EXPECTED_GOALS: Final = ("expected_home_goals", "expected_away_goals")
 
@@ -202,7 +219,10 @@ PREDICTIONS: Final = _suite(
 SUITES: Final[Mapping[str, Suite]] = MappingProxyType(
     {
         suite.name: suite
-        for suite in (FOOTBALL_DATA_MAIN, FOOTBALL_DATA_NEW, FOOTBALL_DATA_FIXTURES, OPENFOOTBALL, INTERNATIONAL, PREDICTIONS)
+        for suite in (
+            *(FOOTBALL_DATA_MAIN, FOOTBALL_DATA_NEW, FOOTBALL_DATA_FIXTURES),
+            *(OPENFOOTBALL, INTERNATIONAL, FOOTBALL_DATA_ORG, PREDICTIONS),
+        )
     }
 )
 

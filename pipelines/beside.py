@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing.util import Finalize
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -71,6 +72,9 @@ class Beside:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_end_with_parent)
             self._pid = self._pool.submit(os.getpid)
+            # A child of multiprocessing waits for its own children before anything else could end them: each step of Dagster's
+            # multiprocess executor is one, and would never come to its end.
+            Finalize(None, self.end, exitpriority=0)
         return self._pool
 
 

@@ -6,11 +6,12 @@ Belongs here: turning a run's events into lines of text. Does not belong here: s
 import logging
 import os
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
+from uuid import uuid4
 
 import dagster as dg
 from rich.console import Console
@@ -56,19 +57,22 @@ class ProgressHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print what the record says, if a person would want to know."""
         meta = getattr(record, "dagster_meta", {})
-        event: dg.DagsterEvent | None = meta.get("dagster_event")
+        self.show(meta.get("dagster_event"), record.created, record.levelno, meta.get("orig_message", record.getMessage()))
+
+    def show(self, event: dg.DagsterEvent | None, at: float, level: int, message: str) -> None:
+        """The same of an event, or of a message without one, at a Unix time."""
         if event is None:
-            if record.levelno >= logging.WARNING:
-                self.console.print(f"  [yellow]![/] {meta.get('orig_message', record.getMessage())}", highlight=False)
+            if level >= logging.WARNING:
+                self.console.print(f"  [yellow]![/] {message}", highlight=False)
             return
         step = event.step_key or ""
         kind = event.event_type_value
         if kind == "STEP_START":
-            self.started[step] = time.monotonic()
+            self.started[step] = at
             self.console.print(f"  [dim]·[/] {_readable(step)} …", highlight=False)
         elif kind == "STEP_SUCCESS" and "check" not in step:
             self.console.print(
-                f"  [green]✓[/] {_readable(step)} [dim]{time.monotonic() - self.started.get(step, time.monotonic()):.1f} s[/]",
+                f"  [green]✓[/] {_readable(step)} [dim]{at - self.started.get(step, at):.1f} s[/]",
                 highlight=False,
             )
         elif kind == "STEP_FAILURE":
@@ -94,3 +98,42 @@ def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("progress", level=logging.DEBUG)
     logger.addHandler(ProgressHandler(Console(file=_terminal, soft_wrap=True)))
     return logger
+
+
+FOLLOWED: Final = "football/followed"
+"""The tag of a run that somebody follows."""
+
+LOOK_EVERY_SECONDS: Final = 0.5
+
+
+@contextmanager
+def following(instance: dg.DagsterInstance) -> Iterator[dict[str, str]]:
+    """Print what the steps of a run note in the instance's log: other processes execute them, whose loggers reach no terminal.
+
+    Gives the tags by which the run is found that is executed within.
+    """
+    tags = {FOLLOWED: uuid4().hex}
+    handler = ProgressHandler(Console(file=_terminal, soft_wrap=True))
+    is_over = threading.Event()
+
+    def follow() -> None:
+        cursor = None
+        while True:
+            was_last = is_over.wait(LOOK_EVERY_SECONDS)
+            for run in instance.get_runs(dg.RunsFilter(tags=tags), limit=1):
+                has_more = True
+                while has_more:
+                    page = instance.get_records_for_run(run.run_id, cursor=cursor)
+                    cursor, has_more = page.cursor, page.has_more
+                    for entry in (record.event_log_entry for record in page.records):
+                        handler.show(entry.dagster_event, entry.timestamp, int(entry.level), entry.user_message)
+            if was_last:
+                return
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield tags
+    finally:
+        is_over.set()
+        follower.join()

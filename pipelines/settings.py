@@ -25,13 +25,13 @@ class SettingsError(ValueError):
 class Settings:
     """Where things are and what is wanted.
 
-    `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it.
-    `landing` is a folder or `s3://bucket/prefix`; an empty `s3_endpoint_url` means Amazon's own.
-    Database addresses are in libpq's form, one for each role; `reproduced_url`, the reader's of another edition, is set where a
-    prediction of that one is rebuilt. `replication_url` is empty where the server is not ours to copy; the
-    two folders of PostgreSQL mean nothing then. Without `openlineage_url` nobody is told what runs read and wrote. Without
-    `kafka_bootstrap_servers` there are no streams; `kafka_options` are librdkafka's own settings beside it. `competitions`
-    and `seasons` are as a person wrote them; `pipelines.sources.protocol.Scope` understands them. What the executors are, and the
+    `data_cutoff` is set in a rehearsal only: facts known at or after it are hidden and `now()` answers it. `landing` is a folder
+    or `s3://bucket/prefix`; an empty `s3_endpoint_url` means Amazon's own. Database addresses are in libpq's form, one for each
+    role; `reproduced_url`, the reader's of another edition, is set where a prediction of that one is rebuilt. `replication_url`
+    is empty where the server is not ours to copy; the two folders of PostgreSQL mean nothing then. `football_data_org` is among
+    the sources where its token is set. Without `openlineage_url` nobody is told what runs read and wrote. Without
+    `kafka_bootstrap_servers` there are no streams; `kafka_options` are librdkafka's own settings beside it. `competitions` and
+    `seasons` are as a person wrote them; `pipelines.sources.protocol.Scope` understands them. What the executors are, and the
     variables that they need, is said in `pipelines.machines`.
     """
 
@@ -49,6 +49,8 @@ class Settings:
     football_data_url: str
     openfootball_url: str
     international_url: str
+    football_data_org_url: str
+    football_data_org_token: str
     competitions: str
     seasons: str
     ingest_url: str
@@ -88,10 +90,14 @@ class Settings:
         edition = env.get("EDITION", "live")
         state_dir = Path(env.get("STATE_DIR") or PROJECT_DIR / ".local" / edition)
         is_simulated = env.get("IS_SIMULATED", "0") == "1"
+        data_cutoff = _instant("DATA_CUTOFF", env.get("DATA_CUTOFF", ""))
+        token = env.get("FOOTBALL_DATA_ORG_TOKEN", "")
+        # Whether the key's plan shows the season of a rehearsed day, nobody here knows.
+        real_sources = "football_data,inbox,football_data_org" if token and data_cutoff is None else "football_data,inbox"
         return cls(
             edition=edition,
             is_simulated=is_simulated,
-            data_cutoff=_instant("DATA_CUTOFF", env.get("DATA_CUTOFF", "")),
+            data_cutoff=data_cutoff,
             state_dir=state_dir,
             landing=env.get("LANDING_URL") or env.get("LANDING_DIR") or str(state_dir / "landing"),
             s3_endpoint_url=env.get("S3_ENDPOINT_URL", ""),
@@ -99,7 +105,7 @@ class Settings:
             simulated_dir=Path(env.get("SIMULATED_DIR") or state_dir / "simulated"),
             docs_dir=Path(env.get("DOCS_DIR") or state_dir / "docs"),
             evidence_dir=Path(env.get("EVIDENCE_DIR") or PROJECT_DIR / ".local" / "evidence"),
-            sources=_names(env.get("SOURCES") or ("simulated" if is_simulated else "football_data,inbox")),
+            sources=_names(env.get("SOURCES") or ("simulated" if is_simulated else real_sources)),
             football_data_url=(env.get("FOOTBALL_DATA_URL") or "https://www.football-data.co.uk").rstrip("/"),
             openfootball_url=(
                 env.get("OPENFOOTBALL_URL") or "https://raw.githubusercontent.com/openfootball/football.json/master"
@@ -107,6 +113,8 @@ class Settings:
             international_url=(
                 env.get("INTERNATIONAL_URL") or "https://raw.githubusercontent.com/martj42/international_results/master"
             ).rstrip("/"),
+            football_data_org_url=(env.get("FOOTBALL_DATA_ORG_URL") or "https://api.football-data.org/v4").rstrip("/"),
+            football_data_org_token=token,
             competitions=env.get("COMPETITIONS") or ("all" if is_simulated else ""),
             seasons=env.get("SEASONS") or ("all" if is_simulated else ""),
             ingest_url=env.get("INGEST_DATABASE_URL", ""),

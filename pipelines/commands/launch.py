@@ -34,12 +34,15 @@ def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: b
         RunFailed: a step failed; the message names the first one and its cause.
     """
     import logging
+    from contextlib import AbstractContextManager, nullcontext
 
     from expectations.worker import prepare
-    from pipelines.progress import chatter_in
+    from pipelines.progress import chatter_in, following
     from pipelines.settings import Settings
 
-    with chatter_in(Settings.read().state_dir / "logs" / "run.log"):
+    settings = Settings.read()
+    is_elsewhere = settings.executor != "in_process"  # where a step's logger does not reach this terminal
+    with chatter_in(settings.state_dir / "logs" / "run.log"):
         if name not in NOTHING_TO_JUDGE:
             prepare()
         import dagster as dg
@@ -53,12 +56,17 @@ def run_job(name: str, config: Mapping[str, Any] | None = None, *, is_scratch: b
             if not is_scratch:
                 # One pooled connection for the run's events: by default Dagster opens several anew for each of the hundreds.
                 instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=10)
-            result = dg.execute_job(
-                dg.build_reconstructable_job("pipelines.commands.launch", "job_named", (name,)),
-                instance=instance,
-                run_config={"loggers": {"console" if is_quiet else "terminal": {}}, **(config or {})},
-                raise_on_error=False,
+            seen: AbstractContextManager[dict[str, str]] = (
+                nullcontext({}) if is_quiet or not is_elsewhere else following(instance)
             )
+            with seen as tags:
+                result = dg.execute_job(
+                    dg.build_reconstructable_job("pipelines.commands.launch", "job_named", (name,)),
+                    instance=instance,
+                    tags=tags,
+                    run_config={"loggers": {"console" if is_quiet or is_elsewhere else "terminal": {}}, **(config or {})},
+                    raise_on_error=False,
+                )
     if not result.success:
         raise RunFailed(_why(result))
 

@@ -4,7 +4,7 @@ import json
 
 import click
 
-_source = click.option("--source", help="Of this source alone: football_data, openfootball, international, inbox, stream.")
+_source = click.option("--source", help="Of this source alone: such as football_data or inbox.")
 _file = click.option("--file", "key", help="Of this file alone, as the list shows it: mmz4281/2324/E0.csv.")
 _reason = click.option("--reason", help="With this reason alone: bad_date, broken_off …")
 _json = click.option("--json", "as_json", is_flag=True, help="For scripts.")

@@ -42,8 +42,12 @@ SOURCE_FILE = dg.AssetKey(["bronze", "source_file"])
 FOOTBALL_DATA = dg.AssetKey(["bronze", "football_data_match"])
 OPENFOOTBALL = dg.AssetKey(["bronze", "openfootball_match"])
 INTERNATIONAL = dg.AssetKey(["bronze", "international_match"])
+FOOTBALL_DATA_ORG = dg.AssetKey(["bronze", "football_data_org_match"])
 QUARANTINE = dg.AssetKey(["bronze", "quarantine"])
 UNUSABLE_CELL = dg.AssetKey(["bronze", "unusable_cell"])
+
+_OWN_TABLES: Final = {OPENFOOTBALL: "openfootball", INTERNATIONAL: "international", FOOTBALL_DATA_ORG: "football_data_org"}
+"""Tables that one source alone fills, and which."""
 
 ROWS_WORTH_STATISTICS = 1000
 
@@ -79,6 +83,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
         _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
         _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
         _spec(INTERNATIONAL, "Lines of the file of national teams' matches, as delivered."),
+        _spec(FOOTBALL_DATA_ORG, "Matches of football-data.org's lists, as delivered."),
         _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
         _spec(UNUSABLE_CELL, "Filled cells of matches that count as empty, each with its reason."),
     ],
@@ -162,8 +167,7 @@ class Ingestion:
         """Each of bronze's tables, and how much was written there."""
         inserted = self.n_inserted.copy()
         others = {
-            key: {"n_files": self.n_files[source], "n_inserted": inserted.pop(source, 0)}
-            for key, source in ((OPENFOOTBALL, "openfootball"), (INTERNATIONAL, "international"))
+            key: {"n_files": self.n_files[source], "n_inserted": inserted.pop(source, 0)} for key, source in _OWN_TABLES.items()
         }
         return {
             SOURCE_FILE: {f"n_{state}": n for state, n in sorted(self.files.items())} | {"dagster/row_count": self.n_new},

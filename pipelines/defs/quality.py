@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from pipelines.defs.ingestion import FOOTBALL_DATA, INTERNATIONAL, OPENFOOTBALL, table_metadata
+from pipelines.defs.ingestion import FOOTBALL_DATA, FOOTBALL_DATA_ORG, INTERNATIONAL, OPENFOOTBALL, table_metadata
 from pipelines.settings import Settings
 from pipelines.store import file_versions
 from pipelines.store.warehouse import Warehouse
@@ -67,6 +67,7 @@ _JUDGED = (
     _Judged(FOOTBALL_DATA, "football_data_fixtures", ("fixtures", "new_fixtures")),
     _Judged(OPENFOOTBALL, "openfootball", ("json",)),
     _Judged(INTERNATIONAL, "international", ("international",)),
+    _Judged(FOOTBALL_DATA_ORG, "football_data_org", ("football_data_org",)),
 )
 
 

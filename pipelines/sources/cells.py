@@ -89,7 +89,7 @@ def judge_time(text: str) -> str | None:
 @cache
 def rules_of(layout: Layout) -> Mapping[str, Rule]:
     """The columns that silver casts from files of this layout, each with its rule."""
-    if layout == "json":
+    if layout in ("json", "football_data_org"):
         return dict.fromkeys(JSON_COUNTS, judge_count)
     if layout == "international":
         return dict.fromkeys(INTERNATIONAL_COUNTS, judge_count)

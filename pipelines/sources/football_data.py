@@ -82,7 +82,7 @@ class FootballData:
         """
         if (folder := self.web.folder(self.url)) is not None:
             paths = chain(folder.glob("mmz4281/*/*.csv"), folder.glob("new/*.csv"))
-            found = sorted(path.relative_to(folder).as_posix() for path in paths)
+            found = sorted((path.relative_to(folder).as_posix() for path in paths), key=_place)
             return [key for key in found if _is_in(scope, key)] + [key for key in FIXTURES if (folder / key).is_file()]
         offered = (*DIVISIONS, *NEW_LEAGUES)
         if unknown := (scope.competitions or frozenset()).difference(offered):
@@ -110,6 +110,12 @@ class FootballData:
     def coming(self) -> Sequence[str]:
         """The files of coming matches; they are small, and replaced as a whole."""
         return tuple(FIXTURES)
+
+
+def _place(key: str) -> tuple[bool, int, str]:
+    """Sorts files as a server's are listed: by season, 1999 before 2000 though its code is the larger one, countries last."""
+    main = _MAIN_KEY.fullmatch(key)
+    return main is None, season_of(main[1]) if main else 0, key
 
 
 def _is_in(scope: Scope, key: str) -> bool:

@@ -1,12 +1,13 @@
 """Fetching files politely, from a server or from a folder.
 
 Belongs here: connections, conditional requests, patience, limits, and telling what went wrong in a sentence. Does not
-belong here: what the bytes mean.
+belong here: what the bytes mean, or how many requests a provider allows (`quota`).
 """
 
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -18,6 +19,7 @@ import httpx
 import stamina
 
 from pipelines.sources.protocol import Delivery, DownloadTooLarge, Fetched, Missing, NotModified, SourceError, SourceUnreachable
+from pipelines.sources.quota import Quota
 
 CONNECTIONS: Final = 4
 """At most this many requests at a time to one provider."""
@@ -53,10 +55,13 @@ class Patience:
 class Web:
     """One provider's pool of connections. Threads may share it; `close` it at the end.
 
-    `file://` addresses are served from the folder, with size and time of change as validators.
+    `file://` addresses are served from the folder, with size and time of change as validators. Where `key` is set, a header's
+    name and value, every request carries it, and redirects are refused: whoever they lead to would be handed the key.
     """
 
     patience: Patience = field(default_factory=Patience)
+    key: Mapping[str, str] = field(default_factory=dict, repr=False)
+    quota: Quota | None = field(default=None, repr=False)
     _client: httpx.Client | None = field(default=None, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -114,7 +119,9 @@ class Web:
     def _request(self, source: str, key: str, url: str, headers: dict[str, str]) -> Fetched:
         host = urlsplit(url).netloc
         try:
-            with self._connected().stream("GET", url, headers=headers) as response:
+            allowed = self.quota.request() if self.quota else nullcontext(lambda status, headers: None)
+            with allowed as tell, self._connected().stream("GET", url, headers=headers) as response:
+                tell(response.status_code, response.headers)
                 if response.status_code == httpx.codes.NOT_MODIFIED:
                     return NotModified(source, key)
                 # A server that corrects spelling would redirect to another league's file.
@@ -163,8 +170,8 @@ class Web:
             if self._client is None:
                 patience = self.patience
                 self._client = httpx.Client(
-                    follow_redirects=True,
-                    headers={"User-Agent": USER_AGENT},
+                    follow_redirects=not self.key,
+                    headers={"User-Agent": USER_AGENT, **self.key},
                     limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
                     timeout=httpx.Timeout(patience.read_seconds, connect=patience.connect_seconds, pool=None),
                 )

@@ -1,33 +1,21 @@
 """openfootball/football.json: results as JSON, one file per season and competition, in the public domain (CC0 1.0).
 
-Belongs here: which files there are, and how one is taken apart into matches. A "line" is a match of the file's list,
-counted from 1. Does not belong here: matching these names to anybody else's.
+Belongs here: which files there are, and what a match is like in them; `json_file` takes one apart. Does not belong here: matching
+these names to anybody else's.
 
 Source of the layout: https://github.com/openfootball/football.json (`<season>/<code>.json`, season `2020-21` or `2020`).
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from pipelines.sources.cells import JSON_COUNTS, Watch
 from pipelines.sources.http import Web
-from pipelines.sources.protocol import (
-    Fetched,
-    ParsedFile,
-    QuarantinedLine,
-    Row,
-    Scope,
-    Unfit,
-    bounded,
-    is_score,
-    refuse,
-    set_aside,
-)
+from pipelines.sources.json_file import Object, Shape, take_apart
+from pipelines.sources.protocol import Fetched, ParsedFile, Scope
 
 COMPETITIONS: Final = MappingProxyType(
     {
@@ -104,67 +92,11 @@ def _season_folder(season: int, code: str) -> str:
     return f"{season}" if code in _CALENDAR_YEAR else f"{season}-{(season + 1) % 100:02}"
 
 
-def parse(content: bytes) -> ParsedFile:
-    """Take a file apart. Whatever the bytes are, every match is accounted for and nothing is raised."""
-    try:
-        document = _read_document(content)
-    except Unfit as fault:
-        return refuse("json", 0, fault, content[:2000].decode("utf-8", errors="replace"))
-    name = str(document.get("name", ""))
-    rows: list[Row] = []
-    quarantined: list[QuarantinedLine] = []
-    seen: set[tuple[tuple[str, str], ...]] = set()
-    for number, match in enumerate(document["matches"], start=1):
-        cells = _cells(name, match) if isinstance(match, dict) else {}
-        identity = tuple(cells.items())
-        try:
-            _judge(cells)
-            if identity in seen:
-                raise Unfit("duplicate_line")
-        except Unfit as fault:
-            home, away = cells.get("team1", "").strip(), cells.get("team2", "").strip()
-            teams = (home, away) if home and away else None
-            quarantined.append(set_aside(number, fault, content=json.dumps(match, ensure_ascii=False), teams=teams))
-        else:
-            seen.add(identity)
-            rows.append(Row(number, cells))
-    watch = Watch("json", JSON_COUNTS)
-    for row in rows:
-        watch.take([row.cells.get(name, "") for name in JSON_COUNTS])
-    return ParsedFile(
-        layout="json",
-        state="intact",
-        encoding="utf-8",
-        header=None,
-        rows=rows,
-        quarantined=bounded(quarantined),
-        n_lines=len(document["matches"]),
-        n_header=0,
-        n_blank=0,
-        unusable=watch.unusable("json", rows),
-    )
-
-
-def _read_document(content: bytes) -> dict[str, Any]:
-    """The file's object, which has a list of matches. Raises Unfit."""
-    if not content.strip():
-        raise Unfit("empty")
-    if content[:1024].lstrip().lower().startswith((b"<!doctype", b"<html")):
-        raise Unfit("html")
-    try:
-        document = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise Unfit("unreadable_json", str(error)) from error
-    if not isinstance(document, dict) or not isinstance(document.get("matches"), list):
-        raise Unfit("no_header", "there is no list called matches")
-    return document
-
-
-def _cells(name: str, match: dict[str, Any]) -> dict[str, str]:
+def _cells(document: Object, match: Object) -> dict[str, str]:
     """One match as flat text: `ft_home`, `ft_away` and the like for each score, in ascending order of names."""
 
     def pairs() -> Iterator[tuple[str, str]]:
-        yield "name", name
+        yield "name", str(document.get("name", ""))
         for key in _TEXTS:
             if (value := match.get(key)) is not None:
                 yield key, str(value)
@@ -178,29 +110,27 @@ def _cells(name: str, match: dict[str, Any]) -> dict[str, str]:
     return dict(sorted((key, value) for key, value in pairs() if value.strip()))
 
 
-def _judge(cells: dict[str, str]) -> None:
-    """Raises Unfit if this is not a match."""
-    if not cells:
-        raise Unfit("not_a_match")
-    if any("\0" in value for value in cells.values()):
-        raise Unfit("nul_bytes")
-    home, away, day = (cells.get(key, "").strip() for key in ("team1", "team2", "date"))
-    if not day:
-        raise Unfit("no_date")
-    if not home or not away:
-        raise Unfit("no_teams")
-    if not _DAY.fullmatch(day) or not _exists(day):
-        raise Unfit("bad_date", day)
-    if home == away:
-        raise Unfit("team_against_itself", home)
-    goals = cells.get("ft_home", ""), cells.get("ft_away", "")
-    if goals != ("", "") and not is_score(*goals):
-        raise Unfit("impossible_score", " to ".join(goals))
-
-
-def _exists(day: str) -> bool:
+def _is_day(text: str) -> bool:
+    if not _DAY.fullmatch(text):
+        return False
     try:
-        date.fromisoformat(day)
+        date.fromisoformat(text)
     except ValueError:
         return False
     return True
+
+
+_SHAPE: Final = Shape(
+    layout="json",
+    cells_of=_cells,
+    when="date",
+    home="team1",
+    away="team2",
+    is_when=_is_day,
+    needs_score=lambda cells: False,  # nothing else says whether a match has ended
+)
+
+
+def parse(content: bytes) -> ParsedFile:
+    """Take a file apart. Whatever the bytes are, every match is accounted for and nothing is raised."""
+    return take_apart(content, _SHAPE)

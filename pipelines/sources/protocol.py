@@ -15,7 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol, Self
 
-Layout = Literal["main", "new", "fixtures", "new_fixtures", "json", "international", "stream"]
+Layout = Literal["main", "new", "fixtures", "new_fixtures", "json", "international", "football_data_org", "stream"]
 State = Literal["intact", "truncated", "refused"]
 
 FIRST_SEASON: Final = 1993

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Final
 
 from pipelines.settings import Settings
-from pipelines.sources import stream
+from pipelines.sources import football_data_org, stream
 from pipelines.sources.football_data import FootballData
+from pipelines.sources.football_data_org import FootballDataOrg
 from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.international import International
@@ -35,6 +36,9 @@ SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
         "football_data": lambda settings: FootballData(settings.football_data_url, Web()),
         "openfootball": lambda settings: OpenFootball(settings.openfootball_url, Web()),
         "international": lambda settings: International(settings.international_url, Web()),
+        "football_data_org": lambda settings: FootballDataOrg(
+            settings.football_data_org_url, football_data_org.web(settings.football_data_org_token), settings.now().date()
+        ),
         "inbox": lambda settings: Inbox(settings.inbox_dir, Web()),
         "simulated": _simulated,
     }
@@ -47,6 +51,7 @@ def address_of(settings: Settings, source: str) -> str:
         "football_data": settings.football_data_url,
         "openfootball": settings.openfootball_url,
         "international": settings.international_url,
+        "football_data_org": settings.football_data_org_url,
         "inbox": settings.inbox_dir.absolute().as_uri(),
         "simulated": settings.simulated_dir.absolute().as_uri(),
     }[source]
@@ -62,7 +67,9 @@ def parse(settings: Settings, source: str, key: str, content: bytes) -> ParsedFi
 
 
 def open_sources(settings: Settings) -> dict[str, Source]:
-    """The sources that the settings name, in their order. Raises ValueError for a name that is none."""
+    """The sources that the settings name, in their order. Raises ValueError for a name that is none, or one without its key."""
     if unknown := [name for name in settings.sources if name not in SOURCES]:
         raise ValueError(f"SOURCES names {', '.join(unknown)}; there are {', '.join(SOURCES)}.")
+    if "football_data_org" in settings.sources and not settings.football_data_org_token:
+        raise ValueError("SOURCES names football_data_org, which wants a key: set FOOTBALL_DATA_ORG_TOKEN.")
     return {name: SOURCES[name](settings) for name in settings.sources}

@@ -178,6 +178,8 @@ def versions(warehouse: Warehouse, through: int) -> list[FileVersion]:
                 union all
                 select file_id, ingested_at from bronze.international_match
                 union all
+                select file_id, ingested_at from bronze.football_data_org_match
+                union all
                 select file_id, ingested_at from bronze.stream_message
                 union all
                 select file_id, quarantined_at from bronze.quarantine

@@ -24,13 +24,13 @@ FILES_PER_TRANSACTION: Final = 100
 KEPT_SHARE: Final = 0.95
 """A league's file only grows. With less than this share of the rows of its last intact version it is `shrunk`."""
 
-_GROWING: Final = frozenset({"main", "new", "json", "international"})
+_GROWING: Final = frozenset({"main", "new", "json", "international", "football_data_org"})
 
 WRITING: Final = "select pg_advisory_xact_lock(hashtext('bronze.source_file'))"
 """One writer at a time, to the end of its transaction: the next version number is read before it is written."""
 
-HOME_COLUMNS: Final = ("HomeTeam", "HT", "Home", "team1", "home_team")
-AWAY_COLUMNS: Final = ("AwayTeam", "AT", "Away", "team2", "away_team")
+HOME_COLUMNS: Final = ("HomeTeam", "HT", "Home", "team1", "home_team", "homeTeam")
+AWAY_COLUMNS: Final = ("AwayTeam", "AT", "Away", "team2", "away_team", "awayTeam")
 """What a match's teams may be called, in all layouts."""
 
 _ROW_COLUMNS: Final = (
@@ -370,5 +370,5 @@ def refresh_statistics(warehouse: Warehouse) -> None:
     with warehouse.connect() as connection:
         connection.execute(
             "analyze bronze.source_file, bronze.football_data_match, bronze.openfootball_match, bronze.international_match,"
-            " bronze.stream_message"
+            " bronze.football_data_org_match, bronze.stream_message"
         )

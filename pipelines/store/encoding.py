@@ -15,14 +15,20 @@ from pipelines.store.delivered import Delivery, ParsedFile, QuarantinedLine, Row
 
 _encode: Final = msgspec.json.Encoder().encode
 
-ROW_TABLES: Final = ("football_data_match", "openfootball_match", "international_match", "stream_message")
+_OWN_TABLES: Final = {
+    "json": "openfootball_match",
+    "international": "international_match",
+    "football_data_org": "football_data_org_match",
+    "stream": "stream_message",
+}
+"""Layouts whose lines have a table of their own; the others are football-data.co.uk's."""
 
-_TABLE_OF: Final = {"json": "openfootball_match", "international": "international_match", "stream": "stream_message"}
+ROW_TABLES: Final = ("football_data_match", *_OWN_TABLES.values())
 
 
 def table_of(layout: str) -> str:
     """The table of rows in which lines of this layout stand."""
-    return _TABLE_OF.get(layout, "football_data_match")
+    return _OWN_TABLES.get(layout, "football_data_match")
 
 
 @dataclass(frozen=True)

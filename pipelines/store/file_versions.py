@@ -116,6 +116,8 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
                     union all
                     select source, key from bronze.international_match where until_version is null
                     union all
+                    select source, key from bronze.football_data_org_match where until_version is null
+                    union all
                     select source, key from bronze.stream_message where until_version is null
                 ) as rows
                 group by source, key

@@ -28,19 +28,12 @@ source_file = sa.Table(
     "source_file",
     metadata,
     sa.Column("file_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column(
-        "source", sa.Text, nullable=False, comment="the provider: football_data, openfootball, international, inbox or stream"
-    ),
+    sa.Column("source", sa.Text, nullable=False, comment="the provider, such as football_data or inbox"),
     sa.Column("key", sa.Text, nullable=False, comment="the file's path at the provider, e.g. mmz4281/2324/E0.csv"),
     sa.Column("version", sa.Integer, nullable=False, comment="1 for the first bytes seen under this key, then counting up"),
     sa.Column("sha256", sa.Text, nullable=False, comment="digest of the bytes, their address in the landing zone"),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column(
-        "layout",
-        sa.Text,
-        nullable=False,
-        comment="which shape of file: main, new, fixtures, new_fixtures, json, international, stream",
-    ),
+    sa.Column("layout", sa.Text, nullable=False, comment="which shape of file, such as main, fixtures or json"),
     sa.Column("encoding", sa.Text, comment="how the bytes were read; null where they could not be"),
     sa.Column("header", JSONB, comment="column names in the file's order; null where there is none"),
     sa.Column("kinds", JSONB, comment="column name to the kind of its values, such as number; null where none could be told"),
@@ -62,7 +55,7 @@ source_file = sa.Table(
 )
 
 
-def _row_table(name: str, comment: str) -> sa.Table:
+def _row_table(name: str, comment: str, first_row_id: int = 1) -> sa.Table:
     """A bronze table of delivered lines, each stored once for as long as its file holds it unchanged.
 
     A line is part of a file's versions `since_version` (inclusive) to `until_version` (exclusive; null = still there).
@@ -70,16 +63,11 @@ def _row_table(name: str, comment: str) -> sa.Table:
     return sa.Table(
         name,
         metadata,
-        sa.Column("row_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("row_id", sa.BigInteger, sa.Identity(always=True, start=first_row_id), primary_key=True),
         sa.Column("file_id", sa.ForeignKey(source_file.c.file_id), nullable=False, comment="the version that brought the line"),
         sa.Column("source", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
-        sa.Column(
-            "layout",
-            sa.Text,
-            nullable=False,
-            comment="which shape of file: main, new, fixtures, new_fixtures, json, international, stream",
-        ),
+        sa.Column("layout", sa.Text, nullable=False, comment="which shape of file, such as main, fixtures or json"),
         sa.Column("since_version", sa.Integer, nullable=False),
         sa.Column("until_version", sa.Integer, comment="null while the line stands in the file"),
         sa.Column("line_number", sa.Integer, nullable=False, comment="in the version that brought it, the header being line 1"),
@@ -99,6 +87,8 @@ def _row_table(name: str, comment: str) -> sa.Table:
 football_data_match = _row_table("football_data_match", "Lines of football-data.co.uk files, and of inbox files in their format.")
 openfootball_match = _row_table("openfootball_match", "Matches of openfootball JSON files.")
 international_match = _row_table("international_match", "Lines of the file of national teams' matches.")
+football_data_org_match = _row_table("football_data_org_match", "Matches of football-data.org's lists.", first_row_id=10**12)
+"""Its ids begin where no other table's end, so that silver knows a line of any of them by its number alone."""
 
 stream_message = _row_table("stream_message", "Results and quotes that arrived between daily files, a message a line.")
 

@@ -1,5 +1,6 @@
 """A second process: what it returns and raises, and what becomes of it when it is killed or waited for in vain."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -38,6 +39,20 @@ def test_what_is_waited_for_in_vain_is_ended(beside: Beside) -> None:
     with pytest.raises(BesideStopped, match="sleep was not done after 0 seconds"):
         beside.ask(time.sleep, 60, within_seconds=0.1)
     assert psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=30)[1] == []
+
+
+def _ask_and_leave() -> None:
+    Beside().ask(os.getpid)
+
+
+def test_it_keeps_no_child_of_multiprocessing_from_its_end() -> None:
+    """As each step of Dagster's multiprocess executor is one."""
+    child = multiprocessing.get_context("spawn").Process(target=_ask_and_leave)
+    child.start()
+    child.join(30)
+    code = child.exitcode
+    child.kill()
+    assert code == 0
 
 
 def test_it_may_be_one_of_a_child_of_celery() -> None:

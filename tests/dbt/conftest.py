@@ -26,7 +26,7 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from pipelines.sources import football_data, football_data_file, international, openfootball
+from pipelines.sources import football_data, football_data_file, football_data_org, international, openfootball
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.warehouse import Warehouse
@@ -102,6 +102,8 @@ class World:
             for key, content in files.items():
                 if source == "openfootball":
                     parsed = openfootball.parse(content)
+                elif source == "football_data_org":
+                    parsed = football_data_org.parse(content)
                 elif source == "international":
                     parsed = international.parse(content)
                 else:

@@ -17,6 +17,7 @@ from pipelines.settings import Settings
 from pipelines.sources import stream
 from pipelines.store import bronze, season_days
 from pipelines.store.warehouse import Warehouse
+from tests.sources.football_data_org import answer, match
 
 Row = Mapping[str, object]
 MakeWorld = Callable[[], Any]
@@ -310,6 +311,55 @@ class TestIdentity:
             ("openfootball", "2024-01-20 00:00:00", "1", "0", "2024-01-21 00:00:00", "3", "3", "score and day"),
         ]
 
+    def test_a_match_that_two_sources_have_is_one_and_the_league_s_own_file_is_believed(self, new_world: MakeWorld) -> None:
+        """What football-data.org has first counts until the league's own file has it; where they differ a check says so."""
+        world = new_world()
+        own = [
+            result("20/01/2024", "Arsenal", "Chelsea", "2:1", Time="15:00", HS=9),
+            result("27/01/2024", "Liverpool", "Everton", "0:0", Time="15:00", HS=8),
+        ]
+        listed = answer(
+            match("2024-01-20T15:00:00Z", "Arsenal FC", "Chelsea FC", (2, 1)),
+            match("2024-01-28T14:00:00Z", "Liverpool FC", "Everton FC", (3, 0)),  # another day and score, and still that match
+            match("2024-01-31T19:45:00Z", "Chelsea FC", "Arsenal FC", (1, 1)),
+            match("2024-02-01T12:30:00Z", "Everton FC", "Arsenal FC", (1, 0), status="IN_PLAY"),
+            match("2024-03-31T15:00:00Z", "Everton FC", "Liverpool FC"),
+            match("2024-04-06T00:00:00Z", "Everton FC", "Chelsea FC", status="SCHEDULED"),
+            match("2024-02-10T15:00:00Z", "Chelsea FC", "Everton FC", status="POSTPONED"),
+        )
+        other = {"date": "2024-02-01", "team1": "Chelsea FC", "team2": "Arsenal FC", "score": {"ft": [1, 1]}}
+        world.load({E0_2023: csv(own), "fixtures.csv": csv([result("31/03/2024", "Everton", "Liverpool", Time="17:30")])})
+        world.load({"2023-24/en.1.json": json.dumps({"name": "2023/24", "matches": [other]}).encode()}, source="openfootball")
+        world.load({"2023/PL.json": listed}, source="football_data_org").transform()
+        shown = "select match_id, status, kickoff_at, is_time_known, home_goals, home_shots from gold.fct_match order by match_id"
+        found = world.read(shown)
+        assert [(*row[:2], f"{row[2]:%m-%d %H:%M}", row[3]) for row in found.itertuples(index=False)] == [
+            ("e0-2023-arsenal-chelsea-1", "played", "01-20 15:00", True),
+            ("e0-2023-chelsea-arsenal-1", "played", "01-31 19:45", True),
+            ("e0-2023-everton-arsenal-1", "scheduled", "02-01 12:30", True),
+            ("e0-2023-everton-chelsea-1", "scheduled", "04-05 23:00", False),  # the day begins by the clock of the UK's summer
+            (
+                "e0-2023-everton-liverpool-1",
+                "scheduled",
+                "03-31 16:30",
+                True,
+            ),  # a fixture of the provider's is believed, if no later
+            ("e0-2023-liverpool-everton-1", "played", "01-27 15:00", True),
+        ]
+        assert found["home_goals"].fillna(-1).tolist() == [2, 1, -1, -1, -1, 0]
+        assert found["home_shots"].fillna(-1).tolist() == [9, -1, -1, -1, -1, 8]
+
+        check = sources_agree_on_results(warehouse=Warehouse(world.urls.model))
+        assert isinstance(check, dg.AssetCheckResult)
+        shown_rows = check.metadata["disagreements"]
+        assert isinstance(shown_rows, dg.TableMetadataValue)
+        assert [(row.data["other_source"], row.data["other_home_goals"], row.data["differs"]) for row in shown_rows.records] == [
+            ("football_data_org", "3", "score and day")
+        ]
+
+        world.load({E0_2023: csv([*own, result("31/01/2024", "Chelsea", "Arsenal", "1:1", Time="19:45", HS=7)])}).transform()
+        assert world.read(shown)["home_shots"].fillna(-1).tolist() == [9, 7, -1, -1, -1, 8]
+
     def test_earlier_states_of_files_leave_no_trace(self, new_world: MakeWorld, known_world: Any) -> None:
         """Half a season, another price and another spelling first, then the final files: the same gold, row for row."""
         final = two_seasons()
@@ -351,11 +401,16 @@ class TestIdentity:
             ),
         )
         world = new_world()
-        for cutoff, files in days:
+        statuses = ("TIMED", "IN_PLAY", "FINISHED", "FINISHED")
+        for (cutoff, files), status in zip(days, statuses, strict=True):
             world.load({key: content.encode() for key, content in files.items()}, now=cutoff)
             if cutoff.day == 28:
                 document = {"name": "2023/24", "matches": [other]}
                 world.load({"2023-24/en.1.json": json.dumps(document).encode()}, source="openfootball", now=cutoff)
+            # What the API says of a match changes while it is played, and moves.
+            live = match("2023-08-24T12:00:00Z", "Gum", "Ash", (1, 0) if cutoff.day == 24 else (1, 2), status=status)
+            listed = answer(live, match(f"2023-09-{10 + cutoff.day % 10}T15:00:00Z", "Gum", "Birch"))
+            world.load({"2023/PL.json": listed}, source="football_data_org", now=cutoff)
             world.transform(cutoff)
             kept_up = {table: world.table(table) for table in GOLD}
             world.invoke(["build", "--full-refresh", "--resource-type", "seed", "--resource-type", "model"], cutoff)

@@ -1,8 +1,9 @@
 """What OpenLineage demands of a run's event, written down as a JSON Schema of our own.
 
 The demands (which members there are, which have to be there, of which type and form) are those of the specification 2-0-2 and of
-its facets in the versions that `_schemaURL` names; source: OpenLineage, `spec/OpenLineage.json` and `spec/facets`. Two things are
-stricter here, to find what is misspelt: a facet has no member and a place no facet but the known ones.
+its facets in the versions that `_schemaURL` names; source: OpenLineage, `spec/OpenLineage.json` and `spec/facets`. Stricter here, to
+find what is misspelt: a facet has no member and a place no facet but the known ones, and what a job is processed as is one of
+three words. `test_openlineage.py` compares all this with the classes that OpenLineage generates from its specification.
 """
 
 from typing import Any, Final

@@ -118,5 +118,6 @@ def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Defin
         "football_data_fixtures_meets_expectations",
         "openfootball_meets_expectations",
         "international_meets_expectations",
+        "football_data_org_meets_expectations",
         "predictions_meet_expectations",
     } <= blocking

@@ -1,6 +1,7 @@
 """What each kind of failure does to a real run of Dagster: its class, the attempts, what people are told; and that the runbook says so."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -294,3 +295,11 @@ def test_the_runbook_says_what_the_table_of_policies_says() -> None:
 
 def test_the_runbooks_table_is_what_these_cases_did() -> None:
     assert table() in (ROOT / failures.RUNBOOK).read_text("utf-8")
+
+
+def test_each_loss_of_the_runbook_names_a_test_that_there_is() -> None:
+    losses = (ROOT / failures.RUNBOOK).read_text("utf-8").partition("\n### What a loss in the middle did")[2]
+    named = re.findall(r"\| \[(.+)\]\(\.\./\.\./(tests/.+\.py)\) \|$", losses, re.MULTILINE)
+    assert len(named) == losses.count("\n| ") - 2, "each row but the head's two names one"
+    missing = [name for name, file in named if f"def test_{name.replace(' ', '_')}(" not in (ROOT / file).read_text("utf-8")]
+    assert missing == []

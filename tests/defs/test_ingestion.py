@@ -13,6 +13,7 @@ from pipelines.settings import Settings
 from pipelines.sources.protocol import Source, SourceUnreachable
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
+from tests.sources.test_football_data_org import Api
 
 
 class Dead:
@@ -44,3 +45,28 @@ def test_a_dead_source_is_given_up_after_a_few_files_not_asked_for_each_of_hundr
         ingestion.run()
     # Those that decided it, those that were being asked for by then, and for each thread one more, as it may be quicker.
     assert N_REFUSED < len(dead.asked) <= N_REFUSED + 1 + 2 * N_FETCHERS
+
+
+def test_a_round_asks_a_keyed_source_for_its_lists_and_loads_their_matches_once(
+    database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = Api()
+    asked = {
+        "SOURCES": "football_data_org",
+        "FOOTBALL_DATA_ORG_URL": api.url,
+        "FOOTBALL_DATA_ORG_TOKEN": "the key",
+        "COMPETITIONS": "E0",
+    }
+    for name, value in {"STATE_DIR": str(tmp_path), "INGEST_DATABASE_URL": database.ingest, **asked}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    rounds = [Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing)) for _ in range(2)]
+    for each in rounds:
+        each.run()
+    api.close()
+    assert [each.n_inserted["football_data_org"] for each in rounds] == [1, 0]
+    assert [each.faults for each in rounds] == [[], []]
+    ((path, key), _) = api.asked
+    assert (path.startswith("/v4/competitions/PL/matches?season="), key) == (True, "the key")
+    found = Warehouse(database.reader).read("select source, cells ->> 'homeTeam' as home from bronze.football_data_org_match")
+    assert found.to_numpy().tolist() == [["football_data_org", "Burnley FC"]]

@@ -18,13 +18,8 @@ READ, ADD, WORK = {"SELECT"}, {"SELECT", "INSERT"}, {"SELECT", "INSERT", "UPDATE
 ALL = {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"}
 
 BRONZE = (
-    "football_data_match",
-    "international_match",
-    "openfootball_match",
-    "quarantine",
-    "source_file",
-    "stream_message",
-    "unusable_cell",
+    *("football_data_match", "football_data_org_match", "international_match", "openfootball_match"),
+    *("quarantine", "source_file", "stream_message", "unusable_cell"),
 )
 REPLACED = ("calibration", "check_result", "match", "score", "scoreboard", "season_outlook", "team")
 APPENDED = (

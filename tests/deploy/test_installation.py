@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.edition import DEMO, LIVE, EditionError, named, rehearsal
-from deploy.installation import APPLICATIONS, Installation
+from deploy.installation import APPLICATIONS, WITH_CELERY, Installation
 from deploy.programs import applications, lay_out, pipelines_environment
 from deploy.settings import Settings
 
@@ -120,7 +120,7 @@ def test_a_url_in_the_environment_makes_that_part_somebody_elses_unless_it_is_ou
 def test_every_process_knows_only_the_secrets_it_needs(tmp_path: Path) -> None:
     here = installation(tmp_path)
     programs = {program.name: program for program in applications(here, LIVE)}
-    assert tuple(programs) == APPLICATIONS
+    assert tuple(programs) == tuple(name for name in APPLICATIONS if name not in WITH_CELERY)
     secrets = {
         role: here.secrets.get(f"database-{role}")
         for role in ("owner", "ingest", "transform", "model", "api", "reader", "dagster", "mlflow")
@@ -145,6 +145,25 @@ def test_every_process_knows_only_the_secrets_it_needs(tmp_path: Path) -> None:
         assert knows(list(program.command)) == set(), "a command line can be read by everybody on the machine"
         assert "SECRET_OF_THE_CALLER" not in program.environment
         assert program.environment["HOME"] == "/home/somebody"
+
+
+def test_a_broker_and_a_worker_are_ours_exactly_where_steps_go_to_celery_and_nobody_else_s_broker_is_named(
+    tmp_path: Path,
+) -> None:
+    ours = installation(tmp_path, EXECUTOR="celery")
+    broker = ours.broker().url
+    (worker,) = [program for program in applications(ours, LIVE) if program.name == "worker"]
+    assert (worker.environment["EXECUTOR"], worker.environment["BROKER_URL"]) == ("celery", broker)
+    assert not {"API_DATABASE_URL", "JWT_SECRET_FILE"} & worker.environment.keys()
+    assert [name for name, secret in (("api", "database-api"), ("valkey", "valkey")) if ours.secrets.get(secret) in broker] == []
+    knowing = {program.name for program in applications(ours, LIVE) if broker in program.environment.values()}
+    assert knowing == {"dagster-code", "worker"}
+    assert installation(tmp_path, EXECUTOR="celery", BROKER_URL=broker).has_worker(LIVE)
+    for environ in ({}, {"EXECUTOR": "multiprocess"}, {"EXECUTOR": "celery", "BROKER_URL": "redis://queue.example"}):
+        theirs = installation(tmp_path, **environ)
+        assert not theirs.has_worker(LIVE)
+        assert "worker" not in {program.name for program in applications(theirs, LIVE)}
+        assert theirs.environment(LIVE).get("BROKER_URL") == environ.get("BROKER_URL")
 
 
 def test_dagster_finds_its_instance_and_the_one_process_with_the_definitions(tmp_path: Path) -> None:

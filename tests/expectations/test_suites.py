@@ -53,8 +53,11 @@ OPEN = {
 }
 INTERNATIONAL = {"date": "2020-09-12", "home_team": "Simland", "away_team": "Simstan", "home_score": "0", "away_score": "31"}
 INTERNATIONAL |= {"tournament": "Friendly", "neutral": "FALSE"}
+LISTED = {"utcDate": "2020-09-12T14:00:00Z", "status": "FINISHED", "stage": "REGULAR_SEASON", "season": "2020-09-12"}
+LISTED |= {"competition": "PL", "homeTeam": "Sim A FC", "awayTeam": "Sim B FC", "ft_home": "0", "ft_away": "3"}
 GOOD = {
     "international": INTERNATIONAL,
+    "football_data_org": LISTED,
     "football_data_main": MAIN,
     "football_data_new": NEW,
     "football_data_fixtures": FIXTURE,
@@ -112,7 +115,9 @@ def test_no_coming_match_is_not_an_error(suite: str) -> None:
     assert validate(suite, frame).passed
 
 
-@pytest.mark.parametrize("suite", ["football_data_main", "football_data_new", "openfootball", "international"])
+@pytest.mark.parametrize(
+    "suite", ["football_data_main", "football_data_new", "openfootball", "international", "football_data_org"]
+)
 def test_results_without_a_row_are_an_error(suite: str) -> None:
     outcome = validate(suite, texts(suite).iloc[:0])
     assert only_failure(outcome) == ("table_row_count_to_be_between", "", None, [])
@@ -164,6 +169,18 @@ NULL, REGEX, SET = "column_values_to_not_be_null", "column_values_to_match_regex
                 "away_score": {"w.o.": REGEX},
                 "tournament": {None: NULL},
                 "neutral": {None: NULL, "perhaps": SET},
+            },
+        ),
+        (
+            "football_data_org",
+            {
+                "utcDate": {None: NULL, "2020-09-12": REGEX},
+                "status": {None: NULL, "OVER": SET},
+                "stage": {None: NULL},
+                "season": {None: NULL, "2020": REGEX},
+                "competition": {None: NULL, "Premier League": REGEX},
+                "homeTeam": {None: NULL, "42": REGEX},
+                "ft_away": {"w.o.": REGEX},
             },
         ),
     ],

@@ -128,6 +128,7 @@ def test_the_columns_of_prices_are_those_of_dbts_seed(layout: str, n_prices: int
     [
         ("stg_football_data__match", COUNTS),
         ("stg_openfootball__match", JSON_COUNTS),
+        ("stg_football_data_org__match", JSON_COUNTS),
         ("stg_international__match", INTERNATIONAL_COUNTS),
     ],
 )

@@ -267,7 +267,7 @@ def test_a_competition_the_site_does_not_have_is_said_so() -> None:
 
 
 def test_a_folder_gives_the_files_it_has_but_no_snapshots_and_no_rolling_extracts(tmp_path: Path) -> None:
-    present = ("mmz4281/2324/E0.csv", "mmz4281/2324/Q1.csv", "mmz4281/9394/E0.csv", "new/ARG.csv", "fixtures.csv")
+    present = ("mmz4281/9394/E0.csv", "mmz4281/2324/E0.csv", "mmz4281/2324/Q1.csv", "new/ARG.csv", "fixtures.csv")
     passed_over = ("new/Latest_Results.csv", "snapshots/mmz4281/2324/E0.csv", "mmz4281/2324/notes.txt", "mmz4281/2324/All.csv")
     for name in (*present, *passed_over):
         path = tmp_path / name
@@ -276,6 +276,16 @@ def test_a_folder_gives_the_files_it_has_but_no_snapshots_and_no_rolling_extract
     source = FootballData(tmp_path.as_uri(), Web())
     assert source.list(Scope.read("all", "all", date(2024, 6, 30))) == list(present)
     assert source.list(Scope.read("E0", "2023", date(2024, 6, 30))) == ["mmz4281/2324/E0.csv", "fixtures.csv"]
+
+
+def test_a_folder_s_seasons_are_in_their_order_over_the_turn_of_the_century(tmp_path: Path) -> None:
+    """By their codes 9394 would follow 2324, and a competition's partitions would not be a range of seasons."""
+    keys = ["mmz4281/9394/E0.csv", "mmz4281/9900/E0.csv", "mmz4281/0001/D1.csv", "mmz4281/0001/E0.csv", "mmz4281/2324/E0.csv"]
+    present = [*keys, "new/ARG.csv"]
+    for key in present:
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).touch()
+    assert FootballData(tmp_path.as_uri(), Web()).list(Scope.read("all", "all", date(2024, 6, 30))) == present
 
 
 def test_a_folder_that_is_not_there_is_an_unreachable_source(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
-from pipelines.sources import football_data, football_data_file, international, openfootball
+from pipelines.sources import football_data, football_data_file, football_data_org, international, openfootball
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.store import bronze, file_versions
 from pipelines.store.bronze import LoadResult
 from pipelines.store.warehouse import Warehouse
+from tests.sources.football_data_org import answer, match
 
 TEMPLATE = "football_template"
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -231,6 +232,26 @@ def test_national_teams_go_to_their_own_table_and_a_line_that_went_bad_leaves_it
     assert deliver(lines[0].replace("1,0", "9,0"), *lines[1:]).n_withdrawn == 1
     found = warehouse.read("select cells ->> 'home_score' as goals from bronze.international_match where until_version is null")
     assert sorted(found["goals"]) == [*["1"] * 28, "9"]
+    assert file_versions.reconciliation(warehouse).empty
+
+
+def test_football_data_org_goes_to_its_own_table_whose_lines_no_other_table_s_number_means(
+    connection: psycopg.Connection, warehouse: Warehouse
+) -> None:
+    matches = [match(f"2023-09-{day:02}T14:00:00Z", f"Home {day}", f"Away {day}", (1, 0)) for day in range(1, 30)]
+
+    def deliver(*matches: object) -> LoadResult:
+        content = answer(*matches)
+        delivery = Delivery("football_data_org", "2023/PL.json", content, None, None, NOW)
+        return bronze.load(connection, delivery, football_data_org.parse(content), NOW)
+
+    assert deliver(*matches).n_inserted == 29
+    later = [{**each, "lastUpdated": "2023-12-01T00:00:00Z"} for each in matches]
+    assert (deliver(*later).n_inserted, deliver(*later[:20]).state) == (0, "shrunk")
+    wrong = match("2023-09-01T14:00:00Z", "Home 1", "Away 1", (99, 0))
+    assert deliver(wrong, *later[1:]).n_withdrawn == 0  # a line that went bad leaves its last good state standing
+    found = warehouse.read("select row_id, until_version from bronze.football_data_org_match order by row_id")
+    assert (found["row_id"].min(), found["until_version"].isna().sum()) == (10**12, 29)
     assert file_versions.reconciliation(warehouse).empty
 
 

@@ -52,9 +52,11 @@ sighting as (
             home.club_slug,
             away.club_slug
         ) as pairing_id,
-        -- Whom to believe where several say the same: the provider's results, its fixtures, hand-dropped files, openfootball.
+        -- Whom to believe where several say the same: the provider's results, its fixtures, hand-dropped files,
+        -- football-data.org, openfootball.
         case
-            when sighting.layout = 'json' then 4
+            when sighting.layout = 'json' then 5
+            when sighting.layout = 'football_data_org' then 4
             when sighting.source = 'inbox' then 3
             when sighting.layout in ('fixtures', 'new_fixtures') then 2
             else 1
@@ -71,7 +73,8 @@ sighting as (
             and coalesce(fixture_season.season, sighting.season) = season.season
 ),
 
--- openfootball's day is the league's own, the others' is the UK's, and one of them may hold a match under its first date.
+-- openfootball's day is the league's own, the others' is the UK's, and one of them may hold a match under its first date. So a
+-- result of theirs is on the day that somebody says who is believed more, the league's own files first.
 aligned as (
     select distinct on (other.sighting_id)
         other.sighting_id,
@@ -80,11 +83,15 @@ aligned as (
     inner join sighting
         on
             other.pairing_id = sighting.pairing_id
-            and sighting.source_rank < 4
+            and other.source_rank > sighting.source_rank
             and sighting.is_played
             and sighting.match_on between other.match_on - 2 and other.match_on + 2
-    where other.source_rank = 4 and other.is_played
-    order by other.sighting_id, abs(sighting.match_on - other.match_on), sighting.match_on
+    where other.source_rank >= 4 and other.is_played
+    order by
+        other.sighting_id,
+        sighting.source_rank = 4,
+        abs(sighting.match_on - other.match_on),
+        sighting.match_on
 ),
 
 played as (
@@ -142,7 +149,7 @@ announced as (
         row_number() over (
             partition by pairing_id, nth
             order by
-                source_rank = 4 asc,
+                source_rank = 5 asc,
                 match_on desc,
                 source_rank asc,
                 since_version desc,

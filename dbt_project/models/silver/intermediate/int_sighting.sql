@@ -4,11 +4,13 @@
     pre_hook=[
         "{{ drop_closed_lines('football_data_match', 'line.row_id = made.sighting_id') }}",
         "{{ drop_closed_lines('openfootball_match', '-line.row_id = made.sighting_id') }}",
+        "{{ drop_closed_lines('football_data_org_match', 'line.row_id = made.sighting_id') }}",
     ],
 ) }}
 
 -- What each source says of a match, in one form: competition, season and moment settled, teams still by their names there.
--- A sighting is one standing line. Negative ids are openfootball's, so that an id is a line of one table.
+-- A sighting is one standing line. Negative ids are openfootball's, those of football-data.org begin at 10^12, so that an id is a
+-- line of one table.
 with competition as (
     select * from {{ ref('competition') }}
 ),
@@ -20,6 +22,10 @@ with competition as (
 
     added_openfootball_line as materialized (
         {{ added_lines('openfootball_match', 'made.sighting_id = -line.row_id') }}
+    ),
+
+    added_football_data_org_line as materialized (
+        {{ added_lines('football_data_org_match', 'made.sighting_id = line.row_id') }}
     ),
 {%- endif %}
 
@@ -180,6 +186,48 @@ sighting as (
         on alias.source = 'openfootball' and match.competition_code = alias.source_name
     {% if is_incremental() -%}
         where {{ is_added('match.row_id', 'added_openfootball_line') }}
+    {%- endif %}
+
+    union all
+
+    select
+        match.row_id as sighting_id,
+        match.source,
+        match.key,
+        match.layout,
+        match.since_version,
+        match.line_number,
+        match.ingested_at,
+        alias.competition_id,
+        match.season,
+        match.match_on,
+        match.kickoff_time,
+        match.home_team,
+        match.away_team,
+        null as referee,
+        match.home_goals,
+        match.away_goals,
+        match.home_half_time_goals,
+        match.away_half_time_goals,
+        null as home_shots,
+        null as away_shots,
+        null as home_shots_on_target,
+        null as away_shots_on_target,
+        null as home_corners,
+        null as away_corners,
+        null as home_fouls,
+        null as away_fouls,
+        null as home_free_kicks_conceded,
+        null as away_free_kicks_conceded,
+        null as home_yellow_cards,
+        null as away_yellow_cards,
+        null as home_red_cards,
+        null as away_red_cards
+    from {{ ref('stg_football_data_org__match') }} as match
+    inner join competition_alias as alias
+        on alias.source = 'football_data_org' and match.competition_code = alias.source_name
+    {% if is_incremental() -%}
+        where {{ is_added('match.row_id', 'added_football_data_org_line') }}
     {%- endif %}
 )
 
