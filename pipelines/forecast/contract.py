@@ -94,6 +94,7 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
     "side_fast": ("memory_side_fast", "memory_side_fast_variance"),
     "draw": ("memory_draw",),
     "total": ("memory_total", "memory_total_variance"),
+    "side_restless": ("memory_side_restless", "memory_side_restless_unsteered", "memory_side_restless_variance"),
 }
 """Memory to the columns it gives for each match: what earlier prices say of this one's, as it stood before the match.
 
@@ -163,14 +164,24 @@ DERIVED_FEATURES: Final = (
 )
 """What `assemble` computes from the ratings; a club has something at stake while a line is open to it."""
 
+RESTLESS_FEATURES: Final = (
+    *MEMORIES["side_restless"],
+    "restless_slow_lead",
+    "restless_fast_lead",
+    "restless_unsteered_lead",
+    "restless_play_lead",
+)
+"""The memory in which clubs change faster, and by how much other views of the sides exceed it."""
+
 MEMORY_FEATURES: Final = (
-    *(name for names in MEMORIES.values() for name in names),
+    *(name for names in MEMORIES.values() for name in names if name not in MEMORIES["side_restless"]),
     "memory_side_slow_lead",
     "memory_side_fast_lead",
     "memory_side_unsteered_lead",
     "play_lead",
+    *RESTLESS_FEATURES,
 )
-"""The memories, and by how much other views of the sides exceed `memory_side`."""
+"""The memories, and by how much other views of the sides exceed `memory_side` and `memory_side_restless`."""
 
 QUOTE_FEATURES: Final = (
     "pre_match_side",
