@@ -24,6 +24,7 @@ import pandas as pd
 
 from pipelines.forecast import contract
 from pipelines.forecast.devig import devig
+from pipelines.forecast.innovations import decayed
 from pipelines.forecast.replay import Timeline
 from pipelines.forecast.standings import standings
 from pipelines.forecast.statespace import Dynamics, Series, recall
@@ -194,6 +195,7 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
         drawn[0][:, 0] + _usual_draw(steered[0][:, 0] + driven),
         *(totals[0][:, 0], totals[1]),
         *(restless[0][:, 0], restless[0][:, 1], restless[1]),
+        *decayed(timeline, side - restless[0][:, 0]).T,
     ]
     names = [name for names in contract.MEMORIES.values() for name in names]
     return pd.DataFrame(dict(zip(names, columns, strict=True)), index=timeline.match_id)

@@ -298,6 +298,7 @@ def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkey
     monkeypatch.setattr("pipelines.forecast.learners.N_WARM", 1)
     monkeypatch.setattr("pipelines.forecast.learners.N_BLOCK", 1)
     monkeypatch.setattr("pipelines.forecast.learners.LEAST", 100)
+    monkeypatch.setattr("pipelines.forecast.models.members.LEAST", 100)
     features, labels, _ = of_set("history")
     said = History().foresee(features, labels, {})
     ours = History().foresee_overlooked(features, labels, said, {})

@@ -58,8 +58,7 @@ class History(BaseEstimator):  # type: ignore[misc]
         for k, member in enumerate(MEMBERS):
             if priced.sum() >= LEAST:
                 self.trees_ |= member.grow(features[priced], labels[priced], grown)
-            if told.sum() >= LEAST:
-                self.trees_ |= member.grow_outcome(features[told], labels[told], said[told, k], grown)
+            self.trees_ |= member.grow_outcome(features[told], labels[told], said[told, k], grown)
         remembered = np.mean([member.remembered(features) for member in MEMBERS], axis=0)
         probabilities = probabilities_of(*np.where(told, said.mean(axis=1).T, remembered.T))
         self.expected_goals_ = ExpectedGoals((*RATE_COLUMNS, "memory_total")).fit(features, probabilities, labels)

@@ -4,8 +4,8 @@ Belongs here: the two stages of one member. Does not belong here: which matches 
 become one (`history`).
 
 Two members that were settled independently of each other err apart, and the mean of both is better than either. `SETTLED` has
-the dynamics and the trees that were chosen for this project. `RESTLESS` has a memory in which clubs change faster, ratings only
-in the second stage, and fewer trees of outcomes; its settings were taken over as they were found.
+the dynamics and the trees that were chosen for this project. `RESTLESS` has a memory in which clubs change faster, the errors of
+that memory, ratings only in the second stage, and fewer trees of outcomes; its settings were taken over as they were found.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ import pandas as pd
 
 from pipelines.forecast.additive import TERMS, start, terms
 from pipelines.forecast.contract import FEATURES, RESTLESS_FEATURES
-from pipelines.forecast.learners import Grown, Growth, Trees
+from pipelines.forecast.learners import LEAST, Grown, Growth, Trees
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
 
@@ -43,6 +43,8 @@ class Member:
     side_growth: Growth
     draw_growth: Growth
     outcome_growth: Growth
+    outcomes_since: int = 0
+    """The first season whose outcomes are learnt from."""
 
     def grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
         """The first stage, from matches that have a price."""
@@ -63,7 +65,11 @@ class Member:
         }
 
     def grow_outcome(self, features: pd.DataFrame, labels: pd.DataFrame, said: Array, grown: Grown) -> dict[str, Trees]:
-        """The second stage, from what the first had said of (n, 2) prices before."""
+        """The second stage, from what the first had said of (n, 2) prices before; none of too few matches."""
+        recent = (labels["season"] >= self.outcomes_since).to_numpy()
+        if recent.sum() < LEAST:
+            return {}
+        features, labels, said = features[recent], labels[recent], said[recent]
         outcomes = outcome_of(labels["home_goals"], labels["away_goals"])
         trees = Trees(self.outcome_columns, self.outcome_growth)
         return {f"{self.name}_outcome": trees.fit(features, outcomes, grown, start=np.log(probabilities_of(*said.T)))}
@@ -130,6 +136,7 @@ RESTLESS: Final = Member(
     side_growth=Growth(500, 0.03, 31, 200, 0.7, 0.25, 20.0),
     draw_growth=Growth(300, 0.03, 31, 200, 0.7, 0.25, 20.0),
     outcome_growth=Growth(120, 0.02, 6, 800, 0.6, 0.2, 100.0),
+    outcomes_since=2008,
 )
 """Fixed beforehand, from seasons up to 2018 too; nothing of it was searched here."""
 
