@@ -1,4 +1,4 @@
-"""The machine code of ratings, tables and the memory of play, made before somebody waits for it.
+"""The machine code of ratings, tables and memories, made before somebody waits for it.
 
 numba compiles each loop when it is first called, which takes a third of a minute for all of them, and keeps the code beside its
 source. Where it is missing or older than its source, after an installation or a change, a process of its own makes it, so that
@@ -30,7 +30,7 @@ def make_beside(folder: Path = _FORECAST) -> "subprocess.Popen[bytes] | None":
 
 def is_made(folder: Path = _FORECAST) -> bool:
     """Whether every module with loops, all ratings among them, has code that is no older than itself."""
-    loops = [folder / f"{name}.py" for name in ("replay", "standings", "statespace")]
+    loops = [folder / f"{name}.py" for name in ("innovations", "replay", "standings", "statespace")]
     ratings = [each for each in (folder / "ratings").glob("*.py") if each.stem != "__init__"]
     return all(_is_newer(source) for source in loops + ratings)
 
@@ -54,8 +54,9 @@ def call_every_loop() -> None:
     """Call each once, on a few matches that say nothing."""
     import pandas as pd
 
-    from pipelines.forecast import features, national
-    from pipelines.forecast.contract import MATCH_COLUMNS
+    from pipelines.forecast import features, memory, national
+    from pipelines.forecast.contract import MARKET_COLUMNS, MATCH_COLUMNS
+    from pipelines.forecast.replay import Timeline
 
     noons = pd.Series(pd.date_range("2000-01-01T12:00Z", periods=3, freq="D"))
     hour = pd.Timedelta(hours=1)
@@ -73,6 +74,7 @@ def call_every_loop() -> None:
     }
     matches = pd.DataFrame(dict.fromkeys(MATCH_COLUMNS, 1.0) | said)
     features.rate(matches)
+    memory.remember(Timeline.of(matches), pd.DataFrame(columns=list(MARKET_COLUMNS), dtype="float64"))
     national.rate(matches.assign(is_neutral=0.0))
 
 

@@ -94,10 +94,17 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
     "side_fast": ("memory_side_fast", "memory_side_fast_variance"),
     "draw": ("memory_draw",),
     "total": ("memory_total", "memory_total_variance"),
+    "side_restless": ("memory_side_restless", "memory_side_restless_unsteered", "memory_side_restless_variance"),
+    "innovations": (
+        *(f"{side}_innovation_{pace}" for side in ("home", "away") for pace in ("fast", "middle", "slow")),
+        *(f"{whose}_innovation_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
+        *("pair_innovation", "pair_n_met"),
+    ),
 }
 """Memory to the columns it gives for each match: what earlier prices say of this one's, as it stood before the match.
 
 Sides are ln(p_home/p_away), draws ln(p_draw/√(p_home·p_away)), totals the log-odds of more than 2.5 goals; see `memory`.
+Innovations are what `innovations.decayed` keeps of what `memory_side_restless` had not expected.
 """
 
 WAREHOUSE_FEATURES: Final = (
@@ -166,14 +173,24 @@ DERIVED_FEATURES: Final = (
 )
 """What `assemble` computes from the ratings; a club has something at stake while a line is open to it."""
 
+RESTLESS_FEATURES: Final = (
+    *MEMORIES["side_restless"],
+    *MEMORIES["innovations"],
+    *(f"innovation_{pace}_lead" for pace in ("fast", "middle", "slow")),
+    *(f"restless_{name}_lead" for name in ("slow", "fast", "unsteered", "play")),
+)
+"""The memory in which clubs change faster, what prices had in them that it did not expect, home's lead of that over away, and by
+how much other views of the sides exceed this memory."""
+
 MEMORY_FEATURES: Final = (
-    *(name for names in MEMORIES.values() for name in names),
+    *(name for names in MEMORIES.values() for name in names if name not in RESTLESS_FEATURES),
     "memory_side_slow_lead",
     "memory_side_fast_lead",
     "memory_side_unsteered_lead",
     "play_lead",
+    *RESTLESS_FEATURES,
 )
-"""The memories, and by how much other views of the sides exceed `memory_side`."""
+"""The memories, and by how much other views of the sides exceed `memory_side` and `memory_side_restless`."""
 
 QUOTE_FEATURES: Final = (
     "pre_match_side",

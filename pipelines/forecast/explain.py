@@ -23,6 +23,9 @@ Contributions = Sequence[tuple[str, float, float]]
 
 BASE: Final = "base"
 
+PLAY_LEADS: Final = ("play_lead", "restless_play_lead")
+"""By how much the memory of play exceeds those of prices."""
+
 _FORM: Final = ("points_5", "goal_difference_5", "shots_on_target_difference_5")
 _SEASON: Final = ("points_per_match", "goal_difference_per_match", "n_played")
 
@@ -51,7 +54,7 @@ GROUPS: Final[dict[str, Group]] = {
     ),
     "play": Group(
         "ratings of the clubs from how they played: shots, corners, cards and goals",
-        ("shots_log_rate_difference", *RATINGS["shots"], *RATINGS["play"], "play_lead"),
+        ("shots_log_rate_difference", *RATINGS["shots"], *RATINGS["play"], *PLAY_LEADS),
     ),
     "form": Group("the clubs' last five matches", _both("form", _FORM)),
     "season": Group("the clubs' season so far", _both("season", _SEASON)),
@@ -63,7 +66,7 @@ GROUPS: Final[dict[str, Group]] = {
     "experience": Group("how many matches of the clubs are known", RATINGS["experience"]),
     "occasion": Group("the level of the league, and the month", ("tier", "month")),
     "memory": Group(
-        "prices of the clubs' earlier matches", (*(name for name in MEMORY_FEATURES if name != "play_lead"), *HISTORY_LEADS)
+        "prices of the clubs' earlier matches", (*(name for name in MEMORY_FEATURES if name not in PLAY_LEADS), *HISTORY_LEADS)
     ),
     "quotes": Group(
         "the average price of this match", ("pre_match_side", "pre_match_draw", "pre_match_total", "pre_match_overround")

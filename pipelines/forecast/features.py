@@ -98,6 +98,11 @@ def assemble(
         for name in ("memory_side_slow", "memory_side_fast", "memory_side_unsteered"):
             columns[f"{name}_lead"] = columns[name] - columns["memory_side"]
         columns["play_lead"] = columns["play_expected"] - columns["memory_side"]
+        views = {"slow": "memory_side_slow", "fast": "memory_side_fast", "unsteered": "memory_side_restless_unsteered"}
+        for name, view in {**views, "play": "play_expected"}.items():
+            columns[f"restless_{name}_lead"] = columns[view] - columns["memory_side_restless"]
+        for pace in ("fast", "middle", "slow"):
+            columns[f"innovation_{pace}_lead"] = columns[f"home_innovation_{pace}"] - columns[f"away_innovation_{pace}"]
         columns |= _of_quotes(_by_match(quotes).reindex(order)).to_dict("series")
     names = contract.FEATURES["results" if quotes is None else "market"]
     features = pd.DataFrame({name: columns[name] for name in names}, index=order, dtype="float64")

@@ -24,6 +24,7 @@ import pandas as pd
 
 from pipelines.forecast import contract
 from pipelines.forecast.devig import devig
+from pipelines.forecast.innovations import decayed
 from pipelines.forecast.replay import Timeline
 from pipelines.forecast.standings import standings
 from pipelines.forecast.statespace import Dynamics, Series, recall
@@ -53,6 +54,24 @@ SIDE_SLOW: Final = SIDE._replace(noise=0.06, form=0.0)
 """Without the transient: what the clubs are over years."""
 SIDE_FAST: Final = SIDE._replace(form=0.09, form_days=25.0)
 """With a large one: what they were in the last weeks."""
+SIDE_RESTLESS: Final = Dynamics(
+    noise=0.035,
+    strength_day=1.8e-4,
+    strength_summer=0.153,
+    shrink=0.89,
+    promotion=0.078,
+    tier_step=-0.83,
+    form=0.049,
+    form_days=31.0,
+    advantage=0.004,
+    advantage_day=1e-6,
+    level=0.55,
+    level_day=5.4e-6,
+    level_summer=0.006,
+    control_strength=0.59,
+    control_form=0.4,
+)
+"""Where clubs change faster, and nothing is known of what is at stake: found independently of `SIDE`, a second opinion."""
 PLAY: Final = Dynamics(
     noise=2.67,
     strength_day=8e-7,
@@ -153,18 +172,20 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
     steer = np.where(has_price, surprise(timeline, side, total), 0.0)
     ones, nothing = np.ones(len(side)), np.zeros((len(side), 1))
 
-    def of_side(dynamics: Dynamics, control: Array) -> Series:
+    def of_side(dynamics: Dynamics, control: Array, expected: Array | float = driven) -> Series:
         noise = np.where(has_price, 1.0, play_noise / dynamics.noise)
-        return Series(dynamics, np.where(has_price, side, played) - driven, noise, control)
+        return Series(dynamics, np.where(has_price, side, played) - expected, noise, control)
 
-    steered, slow, fast, drawn, totals = recall(
+    both = np.column_stack([steer, 0.0 * steer])
+    steered, slow, fast, drawn, totals, restless = recall(
         timeline,
         [
-            of_side(SIDE, np.column_stack([steer, 0.0 * steer])),
+            of_side(SIDE, both),
             of_side(SIDE_SLOW, steer[:, None]),
             of_side(SIDE_FAST, steer[:, None]),
             Series(DRAW, draw - _usual_draw(side), ones, nothing),
             Series(TOTAL, total, ones, nothing),
+            of_side(SIDE_RESTLESS, both, 0.0),
         ],
     )
     columns = [
@@ -173,6 +194,8 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
         *(fast[0][:, 0] + driven, fast[1]),
         drawn[0][:, 0] + _usual_draw(steered[0][:, 0] + driven),
         *(totals[0][:, 0], totals[1]),
+        *(restless[0][:, 0], restless[0][:, 1], restless[1]),
+        *decayed(timeline, side - restless[0][:, 0]).T,
     ]
     names = [name for names in contract.MEMORIES.values() for name in names]
     return pd.DataFrame(dict(zip(names, columns, strict=True)), index=timeline.match_id)

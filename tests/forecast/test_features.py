@@ -45,13 +45,15 @@ def test_differences_are_what_their_names_say(make_match):
     )
     named = (*contract.RATINGS.values(), *contract.MEMORIES.values())
     ratings = ratings.reindex(columns=[name for names in named for name in names])
-    ratings[["memory_side", "memory_side_fast", "play_expected"]] = [0.5, 0.75, 0.25]
+    ratings[["memory_side", "memory_side_fast", "play_expected", "memory_side_restless"]] = [0.5, 0.75, 0.25, 1.0]
+    ratings["memory_side_restless_unsteered"] = 0.875
     warehouse = pd.DataFrame(0, index=ratings.index, columns=list(contract.WAREHOUSE_FEATURES))
     row = assemble(matches, ratings, warehouse, pd.DataFrame(columns=QUOTES, dtype="float64")).iloc[0]
     assert row["elo_difference"] == 150.0
     assert row["goals_log_rate_difference"] == pytest.approx(0.3)
     assert row["shots_log_rate_difference"] == 0.5
     assert [row["memory_side_fast_lead"], row["play_lead"]] == [0.25, -0.25]
+    assert row[["restless_fast_lead", "restless_unsteered_lead", "restless_play_lead"]].tolist() == [-0.25, -0.125, -0.75]
     # g(.3) = 10^.1 − 1 = .2589254, g(−.6) = −(10^.2 − 1) = −.5848932
     assert row["pi_expected_goal_difference"] == pytest.approx(0.2589254118 + 0.5848931925, abs=1e-9)
 

@@ -9,7 +9,7 @@ import pytest
 
 import pipelines
 from pipelines import machine_code
-from pipelines.forecast import features, national, replay, standings, statespace
+from pipelines.forecast import features, innovations, national, replay, standings, statespace
 
 
 def test_every_loop_that_a_day_needs_is_called() -> None:
@@ -20,6 +20,7 @@ def test_every_loop_that_a_day_needs_is_called() -> None:
         assert len(run.signatures) == 1
     assert len(standings._compiled().signatures) == 1
     assert len(statespace._compiled().signatures) == 1
+    assert len(innovations._compiled().signatures) == 1
     assert machine_code.is_made()
 
 

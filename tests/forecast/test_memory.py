@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipelines.forecast import contract
 from pipelines.forecast.devig import devig
-from pipelines.forecast.memory import drive, log_odds, performance, price, probabilities_of, remember, surprise
+from pipelines.forecast.memory import SIDE_RESTLESS, drive, log_odds, performance, price, probabilities_of, remember, surprise
 from pipelines.forecast.replay import MEASURES, Timeline
 from pipelines.forecast.standings import standings
 
@@ -92,6 +92,13 @@ def test_the_memory_of_prices_expects_the_price_again_and_moves_with_a_surprise(
     assert heavy["memory_side_unsteered"] == narrow["memory_side_unsteered"], "without control only the price counts"
     assert heavy["memory_side"] < narrow["memory_side"] - 0.1
     assert heavy["memory_side_variance"] == narrow["memory_side_variance"]
+    assert heavy["memory_side_restless_unsteered"] == narrow["memory_side_restless_unsteered"]
+    assert heavy["memory_side_restless"] - narrow["memory_side_restless"] == pytest.approx(
+        (SIDE_RESTLESS.control_strength + SIDE_RESTLESS.control_form * math.exp(-7 / SIDE_RESTLESS.form_days))
+        * 2.0
+        * (0.026 * -6 + 0.008 * -3),
+        abs=1e-9,
+    )
     assert heavy["memory_draw"] == pytest.approx(price(quotes)["draw"].iloc[0], abs=0.05)
 
 

@@ -15,6 +15,7 @@ from pipelines.forecast.features import assemble, label
 from pipelines.forecast.firmness import firmness
 from pipelines.forecast.memory import log_odds, probabilities_of
 from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat, market
+from pipelines.forecast.models.members import MEMBERS
 from pipelines.forecast.predict import forecast
 from pipelines.forecast.splits import is_played
 from tests.forecast.conftest import known
@@ -246,7 +247,8 @@ def test_history_without_prices_says_what_the_memories_say(of_set):
     features, labels, coming = of_set("history")
     model = History().fit(features, labels.assign(price_side=np.nan, price_draw=np.nan), {})
     assert model.trees_ == {}
-    np.testing.assert_array_equal(model.forecast_price(coming), coming[["memory_side", "memory_draw"]].to_numpy())
+    sides = coming[["memory_side", "memory_side_restless"]].mean(axis=1)
+    np.testing.assert_allclose(model.forecast_price(coming), np.column_stack([sides, coming["memory_draw"]]), rtol=1e-12)
 
 
 def test_history_forecasts_the_price_better_than_the_bare_memory(of_set):
@@ -272,8 +274,23 @@ def test_the_second_stage_never_learns_from_the_first_stages_fit_to_its_own_matc
 
 def test_what_prices_overlook_is_what_outcomes_add_to_them(fitted, of_set):
     features, model = of_set("history")[2], fitted["history"]
-    log_p = np.log(probabilities_of(*model.forecast_price(features).T)) + model.overlooked(features)
-    np.testing.assert_allclose(np.exp(log_p), model.predict_proba(features), rtol=1e-12)
+    weights = probabilities_of(*model.forecast_price(features).T) * np.exp(model.overlooked(features))
+    np.testing.assert_allclose(weights / weights.sum(axis=1, keepdims=True), model.predict_proba(features), rtol=1e-12)
+
+
+def test_history_is_the_geometric_mean_of_two_members_that_know_each_other_nothing(fitted, of_set):
+    """Each member alone, from its own trees; and no column of the one's memory moves the other."""
+    features, model = of_set("history")[2], fitted["history"]
+    alone, trees = [], model.trees_
+    for member, foreign in zip(MEMBERS, reversed(MEMBERS), strict=True):
+        said = member.forecast(trees, features)
+        alone.append(np.log(probabilities_of(*said.T)) + member.overlooked(trees, features, said))
+        moved = features.assign(**{foreign.memory: 9.0})
+        np.testing.assert_array_equal(member.forecast(trees, moved), said)
+        np.testing.assert_array_equal(member.overlooked(trees, moved, said), member.overlooked(trees, features, said))
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
+    weights = np.exp(np.mean(alone, axis=0))
+    np.testing.assert_allclose(model.predict_proba(features), weights / weights.sum(axis=1, keepdims=True), rtol=1e-12)
 
 
 def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkeypatch):
@@ -281,6 +298,7 @@ def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkey
     monkeypatch.setattr("pipelines.forecast.learners.N_WARM", 1)
     monkeypatch.setattr("pipelines.forecast.learners.N_BLOCK", 1)
     monkeypatch.setattr("pipelines.forecast.learners.LEAST", 100)
+    monkeypatch.setattr("pipelines.forecast.models.members.LEAST", 100)
     features, labels, _ = of_set("history")
     said = History().foresee(features, labels, {})
     ours = History().foresee_overlooked(features, labels, said, {})

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipelines.forecast.learners import Growth, Trees
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Of the files; a model of another format is refused."""
 
 

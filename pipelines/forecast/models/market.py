@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import HISTORY_LEADS, start, terms
-from pipelines.forecast.contract import FEATURES
+from pipelines.forecast.contract import FEATURES, RESTLESS_FEATURES
 from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
@@ -19,7 +19,7 @@ from pipelines.forecast.models.history import History
 
 Array = npt.NDArray[np.float64]
 
-_MARKET_COLUMNS: Final = (*FEATURES["market"], *HISTORY_LEADS)
+_MARKET_COLUMNS: Final = (*(name for name in FEATURES["market"] if name not in RESTLESS_FEATURES), *HISTORY_LEADS)
 
 MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
 MOVE_OUTCOME_GROWTH: Final = Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0)
@@ -60,10 +60,11 @@ class Market(BaseEstimator):  # type: ignore[misc]
         self.history_ = History().fit(features, labels, grown)
         remembered = (labels["season"] >= self.history_.since).to_numpy()
         features, labels = features[remembered], labels[remembered]
-        expected = self.history_.foresee(features, labels, grown)
+        foreseen = self.history_.foresee(features, labels, grown)
+        expected = foreseen.mean(axis=1)
         usable = (labels["season"] >= self.since) & labels["closing_side"].notna() & _has_quotes(features)
         usable &= is_told(expected)
-        overlooked = self.history_.foresee_overlooked(features, labels, expected, grown)
+        overlooked = self.history_.foresee_overlooked(features, labels, foreseen, grown)
         features, labels = features[usable], labels[usable]
         expected, overlooked = expected[usable.to_numpy()], overlooked[usable.to_numpy()]
         self.trees_: dict[str, Trees] = {}
