@@ -12,7 +12,7 @@ from pipelines.sources.stream import Message, delivery, parse
 from pipelines.store import file_versions, stream_positions
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import intake
+from pipelines.streams import connection, intake
 from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable
 from pipelines.streams.intake import standings
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
@@ -138,11 +138,14 @@ def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_othe
     assert stream_positions.positions(Warehouse(settings.ingest_url), mock_cluster.topic) == {0: 7, 1: 1}
 
 
-def test_without_a_broker_or_a_topic_a_sentence_says_so(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+def test_without_a_broker_or_a_topic_a_sentence_says_so(
+    settings_of: SettingsOf, mock_cluster: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(StreamUnreachable, match="has no topic"):
         read(settings_of(mock_cluster))
     with pytest.raises(StreamError, match=r"KAFKA_OPTIONS cannot be used: No such configuration property: .*nonsense"):
         read(replace(settings_of(mock_cluster), kafka_options=(("nonsense", "1"),)))
     nowhere = Broker("127.0.0.1:1")
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
     with pytest.raises(StreamUnreachable, match="No broker of KAFKA_BOOTSTRAP_SERVERS answers"):
         read(settings_of(nowhere))
