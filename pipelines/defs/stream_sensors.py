@@ -4,6 +4,7 @@ Belongs here: the two sensors, which run by default where KAFKA_BOOTSTRAP_SERVER
 does not depend on them: the day's run reads the stream as well, and a message in the outbox waits until it is taken.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -70,8 +71,10 @@ def outbox_sensor() -> dg.SkipReason:
         return dg.SkipReason(_OFF)
     from pipelines.streams.relay import send
 
-    config = settings.kafka_config
-    n_taken, n_waiting = outbox.relay(Warehouse(settings.model_url), lambda letters: send(config, letters), datetime.now(UTC))
+    def to_topic(letters: Sequence[outbox.Waiting]) -> list[int]:
+        return send(settings.kafka_config, settings.kafka_publication_topic, letters)
+
+    n_taken, n_waiting = outbox.relay(Warehouse(settings.model_url), to_topic, datetime.now(UTC))
     if n_waiting and not n_taken:
         raise RuntimeError(f"{n_waiting} messages of the outbox were not taken: tried again in half a minute")
     return dg.SkipReason(f"{n_taken} messages were taken, {n_waiting} wait" if n_taken else "nothing waits in the outbox")
