@@ -112,6 +112,17 @@ def test_what_was_read_is_told_with_what_was_set_aside(make_settings: MakeSettin
     assert {name: event.metadata[name].value for name in ("n_inserted", "n_quarantined")} == {"n_inserted": 0, "n_quarantined": 1}
 
 
+def test_a_round_that_another_reader_overtook_says_who_takes_in_the_rest(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(settings: Settings, bronze: object, landing: object, taken: intake.Taken) -> None:
+        taken.n_inserted, taken.is_cut_short = 3, True
+
+    monkeypatch.setattr(intake, "take_in", overtaken)
+    check = check_of(materialize(make_settings("127.0.0.1:1")))
+    assert check.description == "3 messages were taken in, 0 set aside; another reader takes in what waits"
+
+
 class TestSensor:
     @pytest.fixture
     def waiting(self, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> list[Standing]:

@@ -38,6 +38,15 @@ class Broker:
             self._producer.produce(self.topic, value=json.dumps(each) if isinstance(each, Mapping) else each, partition=partition)
         assert self._producer.flush(30) == 0
 
+    def send_in_transaction(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Send messages to the first partition, with the mark of a commit behind them."""
+        producer = Producer({"bootstrap.servers": self.servers, "transactional.id": self.topic})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for each in messages:
+            producer.produce(self.topic, value=json.dumps(each), partition=0)
+        producer.commit_transaction(30)
+
     def announced(self, n: int) -> list[tuple[str, dict[str, Any]]]:
         """Key and value of the first `n` publications, and of whatever comes within a second behind them."""
         from confluent_kafka import OFFSET_BEGINNING, TopicPartition
