@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 500
 """Messages of a batch at most: it is held in memory, and written in one short transaction."""
 
+LOOK_SECONDS: Final = 0.25
+"""So long is waited for a batch to fill up; only between looks are partitions given and taken, and ends noticed."""
+
 _READING: Final[Mapping[str, Any]] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -124,7 +127,7 @@ def read(
         require(reader, topic)
         reader.subscribe([topic], on_assign=where.given, on_revoke=where.taken, on_lost=where.taken)
         while done.n_messages < bounds.n_messages and (left := deadline - time.monotonic()) > 0 and not where.are_at_their_ends:
-            found = reader.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, 1.0))
+            found = reader.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, LOOK_SECONDS))
             for batch in _batches(topic, found, where):
                 if not take_in(batch):
                     done.was_overtaken = True
