@@ -1,5 +1,6 @@
--- What a stream tells of matches that no file has announced, by competition and names: it waits until one does. Of the messages
--- themselves, see lines_of_competitions_nobody_knows.
+-- What a stream tells of matches that no file has announced, by competition and names: it waits until one does. So does a result
+-- that was final before the match can be over by the file's kick-off, as int_match has it, until the match has one. Of the
+-- messages themselves, see lines_of_competitions_nobody_knows.
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'int_match'}}}) }}
 
 select
@@ -24,6 +25,11 @@ where
             and home.source_name = message.cells ->> 'home'
             and away.source_name = message.cells ->> 'away'
             and abs(match.match_on - {{ uk_day("(message.cells ->> 'kickoff_at')::timestamptz") }}) <= 1
+            and (
+                message.cells ->> 'kind' = 'quote'
+                or match.status = 'played'
+                or (message.cells ->> 'final_at')::timestamptz >= match.kickoff_at + interval '90 minutes'
+            )
     )
 group by
     message.cells ->> 'competition', message.cells ->> 'home', message.cells ->> 'away', message.cells ->> 'kickoff_at'

@@ -19,7 +19,7 @@ from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import file_versions, gold, ledger, read_model
-from pipelines.store.publication import Content, Word, publish
+from pipelines.store.publication import Content, publish
 from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.revision import git_revision
 from pipelines.store.silver import Silver
@@ -72,8 +72,8 @@ def publication(
         n_matches = matches.result()
     n_issued = read_model.refresh_issued(warehouse)
     read_model.refresh_models(warehouse, champions.values())
-    word = Word(settings.kafka_publication_topic, settings.edition) if settings.kafka_bootstrap_servers else None
-    done = publish(warehouse, content, now=now, data_cutoff=now, word=word)
+    told_of = settings.edition if settings.kafka_bootstrap_servers else None
+    done = publish(warehouse, content, now=now, data_cutoff=now, told_of=told_of)
     read_model.refresh_checks(warehouse, done.publication_id, _checks(context))
     # Else nobody knows any more what made the tables; of what is confirmed that was kept when it was first said.
     if done.is_new and Silver(warehouse.url).made_by() == (digest := project_digest()):

@@ -1,9 +1,10 @@
 """When the stream is read, and when what the outbox holds is sent.
 
-Belongs here: the two sensors, which do nothing without KAFKA_BOOTSTRAP_SERVERS. Correctness does not depend on them: the day's
-run reads the stream as well, and a message in the outbox waits until it is taken.
+Belongs here: the two sensors, which run by default where KAFKA_BOOTSTRAP_SERVERS names a broker, and nowhere else. Correctness
+does not depend on them: the day's run reads the stream as well, and a message in the outbox waits until it is taken.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,9 +25,14 @@ AT_MOST: Final = 288
 _OFF: Final = "KAFKA_BOOTSTRAP_SERVERS names no broker: there is no stream"
 
 
-@dg.sensor(job=between, minimum_interval_seconds=EVERY_SECONDS, default_status=dg.DefaultSensorStatus.RUNNING)
+def by_default(settings: Settings) -> dg.DefaultSensorStatus:
+    """Running where there is a stream, whose broker expects to be asked; nobody looks in vain where there is none."""
+    return dg.DefaultSensorStatus.RUNNING if settings.kafka_bootstrap_servers else dg.DefaultSensorStatus.STOPPED
+
+
+@dg.sensor(job=between, minimum_interval_seconds=EVERY_SECONDS, default_status=by_default(Settings.read()))
 def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for a run where messages wait, by comparing how far the topic goes with how far it was read.
+    """Ask for a run where messages wait, by comparing how far the topic goes with how far it was read; where one failed, again.
 
     Raises:
         StreamUnreachable: no broker answers; the tick is shown as failed, and the next one asks again.
@@ -38,21 +44,22 @@ def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason("a run that reads the stream waits or is at work; this is looked at again when it has ended")
     from pipelines.streams.intake import standings
 
-    # What is lost waits for somebody's decision, not for a run.
+    # A run that took a part has moved the position: what it left is asked for anew, as what came is. What is lost waits for
+    # somebody's decision, not for a run.
     waiting = {
-        f"{settings.kafka_topic}/{each.partition}": str(each.high)
+        f"{settings.kafka_topic}/{each.partition}": f"{each.next_offset} to {each.high}"
         for each in standings(settings, Warehouse(settings.ingest_url))
         if each.n_waiting and not each.n_lost and not each.is_made_anew
     }
     asked = Asked.read(context.cursor or "")
     failed = has_failed(context.instance, between.name, "stream_sensor", asked)
-    outcome = asked.once_more(waiting, failed, datetime.now(UTC), AT_MOST) if waiting else "no message waits"
+    outcome = asked.once_more(waiting, failed, datetime.now(UTC), AT_MOST) if waiting or failed else "no message waits"
     if isinstance(outcome, str):
         return dg.SkipReason(outcome)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"stream_sensor {outcome.key}")], cursor=str(outcome))
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(minimum_interval_seconds=30, default_status=by_default(Settings.read()))
 def outbox_sensor() -> dg.SkipReason:
     """Send what waits in the outbox; what the broker does not take is sent again at the next tick.
 
@@ -64,8 +71,10 @@ def outbox_sensor() -> dg.SkipReason:
         return dg.SkipReason(_OFF)
     from pipelines.streams.relay import send
 
-    config = settings.kafka_config
-    n_taken, n_waiting = outbox.relay(Warehouse(settings.model_url), lambda letters: send(config, letters), datetime.now(UTC))
+    def to_topic(letters: Sequence[outbox.Waiting]) -> list[int]:
+        return send(settings.kafka_config, settings.kafka_publication_topic, letters)
+
+    n_taken, n_waiting = outbox.relay(Warehouse(settings.model_url), to_topic, datetime.now(UTC))
     if n_waiting and not n_taken:
         raise RuntimeError(f"{n_waiting} messages of the outbox were not taken: tried again in half a minute")
     return dg.SkipReason(f"{n_taken} messages were taken, {n_waiting} wait" if n_taken else "nothing waits in the outbox")

@@ -56,7 +56,8 @@ def stream_message(
         context.log.warning(fault)
     if taken.n_inserted > ROWS_WORTH_STATISTICS:
         store.refresh_statistics(bronze)
-    sentence = fault or f"{taken.n_inserted} messages were taken in, {taken.n_quarantined} set aside"
+    rest = "; another reader takes in what waits" if taken.is_cut_short else ""
+    sentence = fault or f"{taken.n_inserted} messages were taken in, {taken.n_quarantined} set aside{rest}"
     yield _result(taken.n_inserted, taken.n_quarantined, passed=fault is None, sentence=sentence)
 
 

@@ -87,19 +87,13 @@ def latest(warehouse: Warehouse, information_set: str | None = None) -> "tuple[P
     return (Publication(*row) if row else None), predictions
 
 
-@dataclass(frozen=True)
-class Word:
-    """To which topic the word of a publication goes, and whose publication it is."""
-
-    topic: str
-    edition: str
-
-
-def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime, word: Word | None = None) -> Published:
+def publish(
+    warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime, told_of: str | None = None
+) -> Published:
     """Publish `content`, or confirm the publication in force where it says the same.
 
     Args:
-        word: with it, a message that there is a new publication is in the outbox once, and only if, there is.
+        told_of: the edition as which a new publication is announced: a message is in the outbox once, and only if, there is one.
     """
     digest = content.digest()
     with warehouse.connect() as connection:
@@ -134,11 +128,11 @@ def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: 
         publication_id = int(row[0])
         for table, frame in (("published.competition", content.competitions), ("published.prediction", content.predictions)):
             warehouse.copy(connection, table, frame.assign(publication_id=publication_id))
-        if word is not None:
+        if told_of is not None:
             message = {
                 "schema": 1,
                 "kind": "publication",
-                "edition": word.edition,
+                "edition": told_of,
                 "publication_id": publication_id,
                 "published_at": now.isoformat(),
                 "data_cutoff": data_cutoff.isoformat(),
@@ -146,5 +140,5 @@ def publish(warehouse: Warehouse, content: Content, now: datetime, data_cutoff: 
                 "is_simulated": content.is_simulated,
                 "digest": digest,
             }
-            outbox.write(connection, word.topic, word.edition, message, now)
+            outbox.write(connection, told_of, message, now)
     return Published(publication_id, is_new=True)

@@ -407,12 +407,11 @@ outbox = sa.Table(
     "outbox",
     metadata,
     sa.Column("outbox_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("topic", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False, comment="of the message: those with the same one stay in their order"),
     sa.Column("message", JSONB, nullable=False),
     sa.Column("written_at", Moment, nullable=False),
     sa.Column("delivered_at", Moment, comment="when the broker had taken it; null until then"),
     sa.Index("outbox_waiting", "outbox_id", postgresql_where=sa.text("delivered_at is null")),
     schema="operations",
-    comment="Messages to a topic, written in the transaction that they tell of and sent then.",
+    comment="Messages about publications, written in the transaction that they tell of and sent then.",
 )

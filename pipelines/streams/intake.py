@@ -36,10 +36,14 @@ def take_in(settings: Settings, bronze: Warehouse, landing: Landing, taken: Take
 
     def write(batch: Batch) -> bool:
         now = datetime.now(UTC)
-        file = delivery(topic, batch.partition, batch.messages, now)
-        landing.put(file.content)
         span = Span(topic, batch.partition, batch.begun_at, batch.next_offset)
         try:
+            if not batch.messages:
+                with bronze.connect() as connection, connection.cursor() as cursor:
+                    stream_positions.move(cursor, span, now)
+                return True
+            file = delivery(topic, batch.partition, batch.messages, now)
+            landing.put(file.content)
             result = stream_positions.take_in(bronze, span, file, parse(file.content), now)
         except Overtaken:
             return False

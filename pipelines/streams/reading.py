@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 500
 """Messages of a batch at most: it is held in memory, and written in one short transaction."""
 
+LOOK_SECONDS: Final = 0.25
+"""So long is waited for a batch to fill up; only between looks are partitions given and taken, and ends noticed."""
+
 _READING: Final[Mapping[str, Any]] = {
     "enable.auto.commit": False,
     "enable.auto.offset.store": False,
@@ -50,15 +53,16 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Batch:
-    """Messages of one partition, which stood at `begun_at`; None: nothing was ever read of it."""
+    """Messages of one partition, which stood at `begun_at`; None: nothing was ever read of it.
+
+    Up to `next_offset` there are no others: behind the last one, or without any, there may be offsets that hold no message, such
+    as marks of transactions, or what compaction has removed.
+    """
 
     partition: int
     begun_at: int | None
     messages: tuple[Message, ...]
-
-    @property
-    def next_offset(self) -> int:
-        return self.messages[-1].offset + 1
+    next_offset: int
 
 
 @dataclass
@@ -123,7 +127,7 @@ def read(
         require(reader, topic)
         reader.subscribe([topic], on_assign=where.given, on_revoke=where.taken, on_lost=where.taken)
         while done.n_messages < bounds.n_messages and (left := deadline - time.monotonic()) > 0 and not where.are_at_their_ends:
-            found = reader.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, 1.0))
+            found = reader.consume(min(AT_ONCE, bounds.n_messages - done.n_messages), timeout=min(left, LOOK_SECONDS))
             for batch in _batches(topic, found, where):
                 if not take_in(batch):
                     done.was_overtaken = True
@@ -144,30 +148,38 @@ def read(
 def _batches(topic: str, found: Iterable[Any], where: _Positions) -> list[Batch]:
     """What was read of each partition that is still this reader's, without what is in the database already."""
     messages: dict[int, list[Message]] = {}
+    reached = {partition: begun_at or 0 for partition, begun_at in where.begun.items()}
     for each in found:
         partition, offset = each.partition(), each.offset()
         if each.error() is not None:
-            _judge(topic, each, where)
-        elif partition in where.begun:
+            is_end = _judge(topic, each, where)
+            if is_end and partition in reached:
+                reached[partition] = max(reached[partition], offset)
+        elif partition in reached:
             where.ended.discard(partition)
-            of_partition = messages.setdefault(partition, [])
             # Taken and given back meanwhile, a partition is begun anew where the database says: what was in hand comes twice.
-            reached = of_partition[-1].offset + 1 if of_partition else where.begun[partition] or 0
-            if offset >= reached:
-                of_partition.append(Message(offset, datetime.now(UTC), each.value()))
-    return [Batch(partition, where.begun[partition], tuple(read)) for partition, read in messages.items() if read]
+            if offset >= reached[partition]:
+                messages.setdefault(partition, []).append(Message(offset, datetime.now(UTC), each.value()))
+                reached[partition] = offset + 1
+    return [
+        Batch(partition, where.begun[partition], tuple(messages.get(partition, ())), next_offset)
+        for partition, next_offset in reached.items()
+        if next_offset > (where.begun[partition] or 0)
+    ]
 
 
-def _judge(topic: str, event: Any, where: _Positions) -> None:
-    """What comes in a message's place: the end of a partition, or an error. Raises StreamError."""
+def _judge(topic: str, event: Any, where: _Positions) -> bool:
+    """What comes in a message's place: whether it is the end of a partition, at its offset, or an error. Raises StreamError."""
     from confluent_kafka import KafkaError
 
     error, partition = event.error(), event.partition()
     if error.code() == KafkaError._PARTITION_EOF:
         where.ended.add(partition)
-    elif error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+        return True
+    if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         # librdkafka fetches nothing more of it; the others are read to their ends.
         where.ended.add(partition)
         where.gaps.add(partition)
     elif error.fatal() or (not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)):
         raise StreamUnreachable(f"Reading {topic} failed: {said(error)}.")
+    return False

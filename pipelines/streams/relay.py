@@ -28,15 +28,13 @@ class Letter(Protocol):
     @property
     def outbox_id(self) -> int: ...
     @property
-    def topic(self) -> str: ...
-    @property
     def key(self) -> str: ...
     @property
     def message(self) -> Mapping[str, Any]: ...
 
 
-def send(config: Config, letters: Sequence[Letter]) -> list[int]:
-    """Send messages in their order, and wait for the broker's word; the ids of those that it has taken."""
+def send(config: Config, topic: str, letters: Sequence[Letter]) -> list[int]:
+    """Send messages to a topic in their order, and wait for the broker's word; the ids of those that it has taken."""
     from confluent_kafka import Producer
 
     taken: list[int] = []
@@ -50,7 +48,7 @@ def send(config: Config, letters: Sequence[Letter]) -> list[int]:
     producer = Producer({**config, **_SENDING}, logger=log)
     for letter in letters:
         producer.produce(
-            letter.topic,
+            topic,
             key=letter.key,
             value=json.dumps(letter.message, sort_keys=True),
             on_delivery=partial(told, letter.outbox_id),

@@ -10,7 +10,7 @@ from pipelines.commands.streams import streams_group
 from pipelines.settings import Settings
 from pipelines.store import stream_positions
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import intake
+from pipelines.streams import connection, intake
 from pipelines.streams.intake import Standing
 
 
@@ -57,6 +57,7 @@ def test_where_messages_were_lost_a_script_hears_of_it(settings: Settings, monke
 def test_without_a_broker_there_is_nothing_to_show_and_an_outage_is_a_sentence(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
     assert "No broker of KAFKA_BOOTSTRAP_SERVERS answers" in run("status").output
     monkeypatch.setattr(Settings, "read", lambda: _read({}))
     done = run("status")

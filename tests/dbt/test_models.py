@@ -602,5 +602,19 @@ class TestStream:
         assert world.read("select count(*) as n from gold.dim_team")["n"][0] == 2
         world.invoke(["test", "--select", "streamed_messages_that_meet_no_match"], CUTOFF_LATER)
 
+    @pytest.mark.parametrize(("time", "final_at"), [("15:00", "2024-02-03T14:24:00Z"), ("", "2024-02-02T21:50:00Z")])
+    def test_the_result_of_a_match_brought_forward_waits_for_a_file_that_knows_of_it(
+        self, new_world: MakeWorld, time: str, final_at: str
+    ) -> None:
+        """By the file's kick-off it would be known after the cut-off of the forecast and before the match, or before both."""
+        announced = (self.PLAYED[0], result("03/02/2024", "Birch", "Ash", Time=time))
+        kickoff_at = datetime.fromisoformat(final_at) - timedelta(minutes=110)
+        told = self._result("2:1", final_at) | {"kickoff_at": kickoff_at.isoformat()}
+        world = self._sent(new_world().load({E0_2023: csv(announced)}), [told]).transform(CUTOFF_LATER)
+        assert self._match(world)[1:] == [None, None]
+        world.invoke(["test", "--select", "a_match_is_played_exactly_if_its_result_is_known"], CUTOFF_LATER)
+        with pytest.raises(AssertionError, match="Got 1 result"):
+            world.invoke(["--warn-error", "test", "--select", "streamed_messages_that_meet_no_match"], CUTOFF_LATER)
+
 
 CUTOFF_LATER = datetime(2024, 2, 4, 12, tzinfo=UTC)

@@ -53,7 +53,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "forecast.season_outlook": ADD | {"DELETE"},
         "operations.delivery": ADD,
         "operations.notification": WORK,
-        "operations.outbox": WORK,
+        "operations.outbox": WORK | {"DELETE"},
         **{f"published.{table}": ADD | {"DELETE"} for table in REPLACED},
         **{f"published.{table}": ADD for table in APPENDED},
         "published.backup": WORK,

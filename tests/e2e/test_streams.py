@@ -56,5 +56,7 @@ def test_quotes_that_came_since_the_build_move_a_line_and_the_new_publication_wa
     assert "stream/football.events/0" in json.loads(str(manifest))
     waiting = platform.query("select (message ->> 'publication_id')::int from operations.outbox where delivered_at is null")
     assert waiting == [(newest,)]
-    relayed = outbox.relay(Warehouse(platform.urls.model), lambda each: send({"bootstrap.servers": servers}, each), now)
+    relayed = outbox.relay(
+        Warehouse(platform.urls.model), lambda each: send({"bootstrap.servers": servers}, "publications", each), now
+    )
     assert relayed == (1, 0)

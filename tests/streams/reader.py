@@ -3,7 +3,10 @@
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -13,10 +16,10 @@ from pipelines.store.delivered import Delivery, ParsedFile
 from pipelines.store.landing import open_landing
 from pipelines.store.stream_positions import Span
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import intake
+from pipelines.streams import intake, reading
 from pipelines.streams.reading import Bounds
 
-_move, _take_in = stream_positions.move, stream_positions.take_in
+_move, _take_in, _given = stream_positions.move, stream_positions.take_in, reading._Positions.given
 
 
 def die() -> None:
@@ -45,7 +48,16 @@ def behind(warehouse: Warehouse, span: Span, delivery: Delivery, parsed: ParsedF
     raise AssertionError("it is dead")
 
 
+def given(where: reading._Positions, consumer: Any, partitions: Iterable[Any]) -> None:
+    """Leave a file when the group has given this reader something."""
+    partitions = list(partitions)
+    _given(where, consumer, partitions)
+    if partitions:
+        (Path(os.environ["STATE_DIR"]) / "assigned").touch()
+
+
 if __name__ == "__main__":
+    reading._Positions.given = given  # type: ignore[method-assign]
     match sys.argv[1]:
         case "before":
             stream_positions.take_in = before

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 from pipelines.streams.intake import Taken, take_in
 from pipelines.streams.reading import Bounds
+from tests.conftest import unmeasured
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUNDS = Bounds(seconds=40)
@@ -49,7 +52,9 @@ def read_up_to(settings: Settings, n: int) -> int:
     return taken
 
 
-def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Popen[str]:
+@contextmanager
+def started(settings: Settings, dies: str, seconds: float = 40) -> Iterator[subprocess.Popen[str]]:
+    """A reader in a process of its own, which is not there any more behind the block."""
     environment = {
         "INGEST_DATABASE_URL": settings.ingest_url,
         "STATE_DIR": str(settings.state_dir),
@@ -58,11 +63,15 @@ def start(settings: Settings, dies: str, seconds: float = 40) -> subprocess.Pope
         "KAFKA_TOPIC": settings.kafka_topic,
         "KAFKA_OPTIONS": " ".join("=".join(each) for each in settings.kafka_options),
     }
-    inherited = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("reader.py")), dies, str(seconds)],
-        env={**inherited, **environment, "PYTHONPATH": str(ROOT)},
+        env={**unmeasured(os.environ), **environment, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

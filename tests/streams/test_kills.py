@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipelines.store import stream_positions
 from pipelines.streams import reading
 from pipelines.streams.reading import Bounds
 from tests.streams.conftest import Broker
-from tests.streams.rounds import numbers, quote, read, read_up_to, start
+from tests.streams.rounds import numbers, quote, read, read_up_to, started
 
 
 @pytest.mark.parametrize("dies", ["before", "within", "behind"])
@@ -23,8 +24,8 @@ def test_a_reader_killed_between_reading_and_committing_loses_nothing_and_repeat
     """Killed before the transaction, in it with the position moved, and behind it before anybody was told."""
     broker.send([quote(n) for n in range(40)], partition=0)
     broker.send([quote(n) for n in range(40, 60)], partition=1)
-    process = start(settings, dies)
-    process.communicate(timeout=120)
+    with started(settings, dies) as process:
+        process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert (len(numbers(settings)) > 0) == (dies == "behind"), "only what was committed stands"
     read_up_to(settings, 60)
@@ -43,18 +44,25 @@ def test_partitions_change_hands_in_the_middle_and_both_readers_together_read_ev
     little = (("queued.min.messages", "1"), ("fetch.message.max.bytes", "1000"), ("fetch.queue.backoff.ms", "50"))
     settings = replace(settings, kafka_options=(*settings.kafka_options, *little))
     usual, others = stream_positions.take_in, []
+    has_joined = settings.state_dir / "assigned"
 
     def slowly(*arguments: Any) -> Any:
+        """Until the other has something: a second for each batch, for only between them does this reader give up partitions."""
         if not others:
-            others.append(start(settings, "never"))
-        time.sleep(0.5)
+            others.append(processes.enter_context(started(settings, "never")))
+        deadline = time.monotonic() + 1
+        while not has_joined.exists() and others[0].poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
         return usual(*arguments)
 
     monkeypatch.setattr(stream_positions, "take_in", slowly)
     monkeypatch.setattr(reading, "AT_ONCE", 5)
-    ours = read(settings, Bounds(seconds=60)).n_inserted
-    (other,) = others
-    theirs = int(other.communicate(timeout=120)[0].split()[0])
+    with ExitStack() as processes:
+        ours = read(settings, Bounds(seconds=90)).n_inserted
+        (other,) = others
+        said, _ = other.communicate(timeout=120)
+    assert other.returncode == 0
+    theirs = int(said.split()[0])
     monkeypatch.setattr(stream_positions, "take_in", usual)
     ours += read_up_to(settings, 2 * n)
     assert numbers(settings) == list(range(2 * n))
@@ -71,10 +79,12 @@ def test_a_reader_that_was_taken_for_dead_writes_nothing_of_what_another_has_rea
     read_up_to(settings, 2)
     broker.send([quote(k) for k in range(1, 30)], partition=0)
     broker.send([quote(k) for k in range(31, 60)], partition=1)
-    stopped = start(settings, "stops")
-    os.waitid(os.P_PID, stopped.pid, os.WSTOPPED)
-    read_up_to(settings, 60)
-    stopped.send_signal(signal.SIGCONT)
-    said, _ = stopped.communicate(timeout=120)
+    with started(settings, "stops") as stopped:
+        state = os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert state is not None
+        assert state.si_code == os.CLD_STOPPED
+        read_up_to(settings, 60)
+        stopped.send_signal(signal.SIGCONT)
+        said, _ = stopped.communicate(timeout=120)
     assert (stopped.returncode, said.split()) == (0, ["0", "0", "True"]), "overtaken, and says so"
     assert numbers(settings) == list(range(60))

@@ -1,9 +1,11 @@
 """What is announced: in the transaction of the publication, sent until a broker has taken it, in order."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+import dagster as dg
 import pandas as pd
 import pytest
 
@@ -12,14 +14,15 @@ from pipelines.defs import stream_sensors
 from pipelines.settings import Settings
 from pipelines.store import outbox, publication
 from pipelines.store.outbox import Waiting
-from pipelines.store.publication import Content, Word, publish
+from pipelines.store.publication import Content, publish
 from pipelines.store.tables import published_competition, published_prediction
 from pipelines.store.warehouse import Warehouse
+from pipelines.streams import relay
 from pipelines.streams.relay import send
 from tests.streams.conftest import Broker
 
 NOW = datetime(2024, 2, 3, 17, tzinfo=UTC)
-WORD = Word("football.publications", "live")
+EDITION = "live"
 
 
 def content(note: str, manifest: Mapping[str, str] = MappingProxyType({})) -> Content:
@@ -30,8 +33,8 @@ def content(note: str, manifest: Mapping[str, str] = MappingProxyType({})) -> Co
     return Content(predictions, competitions, is_simulated=False, note=note, manifest=manifest, git_revision=None)
 
 
-def say(warehouse: Warehouse, note: str, word: Word | None = WORD) -> int:
-    return publish(warehouse, content(note), now=NOW, data_cutoff=NOW, word=word).publication_id
+def say(warehouse: Warehouse, note: str, told_of: str | None = EDITION) -> int:
+    return publish(warehouse, content(note), now=NOW, data_cutoff=NOW, told_of=told_of).publication_id
 
 
 def waiting(warehouse: Warehouse) -> list[int]:
@@ -58,7 +61,7 @@ def test_how_far_a_stream_was_read_is_no_news_by_itself_and_a_file_is(warehouse:
 
     def publish_with(**manifest: str) -> bool:
         said = content("a", {name.replace("__", "/"): sha256 for name, sha256 in manifest.items()})
-        return publish(warehouse, said, now=NOW, data_cutoff=NOW, word=WORD).is_new
+        return publish(warehouse, said, now=NOW, data_cutoff=NOW, told_of=EDITION).is_new
 
     assert publish_with(football_data__E0="1", stream__events__0="1")
     assert not publish_with(football_data__E0="1", stream__events__0="2")
@@ -66,7 +69,7 @@ def test_how_far_a_stream_was_read_is_no_news_by_itself_and_a_file_is(warehouse:
 
 
 def test_without_a_broker_nothing_is_written_for_one(warehouse: Warehouse) -> None:
-    say(warehouse, "a", word=None)
+    say(warehouse, "a", told_of=None)
     assert waiting(warehouse) == []
 
 
@@ -112,13 +115,48 @@ def test_a_relay_that_dies_behind_the_broker_s_word_tells_it_twice_and_loses_not
     assert waiting(warehouse) == [only]
 
 
+def test_what_was_taken_is_removed_after_a_month_and_what_waits_never(warehouse: Warehouse) -> None:
+    taken, waits = (say(warehouse, note) for note in "ab")
+
+    def left(now: datetime) -> list[int]:
+        outbox.relay(
+            warehouse, lambda letters: [each.outbox_id for each in letters if each.message["publication_id"] == taken], now
+        )
+        return warehouse.read("select (message ->> 'publication_id')::int as id from operations.outbox order by 1")["id"].tolist()
+
+    assert left(NOW) == [taken, waits]
+    assert left(NOW + outbox.KEPT_FOR) == [taken, waits]
+    assert left(NOW + outbox.KEPT_FOR + timedelta(seconds=1)) == [waits]
+
+
+def test_what_waits_goes_to_the_topic_that_is_named_now(
+    database: Urls, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bound to one that was named wrong, the oldest messages would hold up all others for good."""
+    ids = [say(warehouse, note) for note in "ab"]
+    settings = Settings.read({"MODEL_DATABASE_URL": database.model, "KAFKA_BOOTSTRAP_SERVERS": "a:1"})
+
+    def takes_what_is_for_the_right_one(config: object, topic: str, letters: Sequence[Waiting]) -> list[int]:
+        return [letter.outbox_id for letter in letters] if topic == "right" else []
+
+    def tick(topic: str) -> dg.SkipReason:
+        monkeypatch.setattr(Settings, "read", lambda: replace(settings, kafka_publication_topic=topic))
+        return stream_sensors.outbox_sensor()  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(relay, "send", takes_what_is_for_the_right_one)
+    with pytest.raises(RuntimeError, match="2 messages of the outbox were not taken"):
+        tick("wrong")
+    assert waiting(warehouse) == ids
+    assert tick("right").skip_message == "2 messages were taken, 0 wait"
+
+
 def test_publications_arrive_in_their_order_with_what_a_reader_needs(
     broker: Broker, settings_of: Callable[[Broker], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(broker)
     warehouse = Warehouse(settings.model_url)
     monkeypatch.setattr(Settings, "read", lambda: settings)
-    ids = [say(warehouse, note, Word(settings.kafka_publication_topic, "live")) for note in "ab"]
+    ids = [say(warehouse, note) for note in "ab"]
     assert stream_sensors.outbox_sensor().skip_message == "2 messages were taken, 0 wait"
     assert stream_sensors.outbox_sensor().skip_message == "nothing waits in the outbox"
     told = broker.announced(2)
@@ -141,4 +179,4 @@ def test_without_an_answer_the_tick_fails_and_everything_waits(
     with pytest.raises(RuntimeError, match="1 messages of the outbox were not taken"):
         stream_sensors.outbox_sensor()
     assert waiting(warehouse) == [only]
-    assert send(settings.kafka_config, []) == []
+    assert send(settings.kafka_config, settings.kafka_publication_topic, []) == []

@@ -6,13 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError
 
 from pipelines.settings import Settings
 from pipelines.sources.stream import Message, delivery, parse
 from pipelines.store import file_versions, stream_positions
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import intake
+from pipelines.streams import connection, intake
 from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable
 from pipelines.streams.intake import standings
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
@@ -44,6 +45,21 @@ def test_a_poison_message_is_set_aside_and_the_position_moves_past_it(broker: Br
     assert '"schema": 9' in aside["content"].iloc[2]
     assert file_versions.reconciliation(bronze).empty, "every message is a row or set aside"
     assert read(settings).n_inserted == 0, "and none is read again"
+
+
+def test_offsets_without_messages_are_passed_where_a_partition_ends_so_that_nothing_waits_for_good(
+    broker: Broker, settings: Settings
+) -> None:
+    """Who sends in transactions leaves a mark behind each. Dropped by age before it was passed, it would be told as a loss."""
+    broker.send_in_transaction([quote(0)])
+    assert read(settings).n_inserted == 1
+    first, *_ = standings(settings, bronze := Warehouse(settings.ingest_url))
+    assert (first.next_offset, first.high) == (2, 2)
+    assert bronze.read("select key from bronze.source_file")["key"].str.endswith("0" * 20 + ".jsonl").tolist() == [True]
+    with bronze.connect() as connection:
+        connection.execute("update bronze.stream_position set next_offset = 1")
+    assert read(settings).n_inserted == 0, "as where a round had ended before the mark"
+    assert stream_positions.positions(bronze, settings.kafka_topic)[0] == 2
 
 
 def test_of_two_readers_that_hold_the_same_messages_the_database_lets_one_write(
@@ -85,8 +101,8 @@ def test_one_that_was_overtaken_writes_nothing_more_and_says_so(
 class Held:
     """A message in the hands of a reader."""
 
-    def __init__(self, partition: int, offset: int) -> None:
-        self._partition, self._offset = partition, offset
+    def __init__(self, partition: int, offset: int, error: KafkaError | None = None) -> None:
+        self._partition, self._offset, self._error = partition, offset, error
 
     def partition(self) -> int:
         return self._partition
@@ -97,15 +113,34 @@ class Held:
     def value(self) -> bytes:
         return b""
 
-    def error(self) -> None:
-        return None
+    def error(self) -> KafkaError | None:
+        return self._error
+
+
+def batches(begun: Mapping[int, int | None], *held: Held) -> list[Batch]:
+    where = _Positions(dict)
+    where.begun = dict(begun)
+    return _batches(TOPIC, held, where)
 
 
 def offsets(begun: Mapping[int, int | None], *held: tuple[int, int]) -> dict[int, list[int]]:
-    where = _Positions(dict)
-    where.begun = dict(begun)
-    found: list[Batch] = _batches(TOPIC, [Held(*each) for each in held], where)
+    found = batches(begun, *(Held(*each) for each in held))
     return {batch.partition: [message.offset for message in batch.messages] for batch in found}
+
+
+def test_the_end_of_a_partition_moves_its_position_forward_alone_and_only_while_it_is_this_reader_s() -> None:
+    def reached(begun: Mapping[int, int | None], *held: Held) -> list[tuple[int, int, int]]:
+        return [(each.partition, len(each.messages), each.next_offset) for each in batches(begun, *held)]
+
+    end = KafkaError(KafkaError._PARTITION_EOF)
+    gap = KafkaError(KafkaError._AUTO_OFFSET_RESET)
+    assert reached({0: 5}, Held(0, 5), Held(0, 8, end)) == [(0, 1, 8)]
+    assert reached({0: 5}, Held(0, 8, end)) == [(0, 0, 8)]
+    assert reached({0: None}, Held(0, 3, end)) == [(0, 0, 3)], "all that there ever was is gone"
+    assert reached({0: None, 1: 5}, Held(0, 0, end), Held(1, 5, end)) == []
+    assert reached({0: 9}, Held(0, 8, end)) == [], "it was another reader's meanwhile"
+    assert reached({1: 0}, Held(0, 8, end)) == []
+    assert reached({0: 5}, Held(0, 8, gap)) == []
 
 
 def test_a_partition_that_was_taken_and_given_back_brings_what_was_in_hand_twice_and_it_is_kept_once() -> None:
@@ -138,11 +173,14 @@ def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_othe
     assert stream_positions.positions(Warehouse(settings.ingest_url), mock_cluster.topic) == {0: 7, 1: 1}
 
 
-def test_without_a_broker_or_a_topic_a_sentence_says_so(settings_of: SettingsOf, mock_cluster: Broker) -> None:
+def test_without_a_broker_or_a_topic_a_sentence_says_so(
+    settings_of: SettingsOf, mock_cluster: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(StreamUnreachable, match="has no topic"):
         read(settings_of(mock_cluster))
     with pytest.raises(StreamError, match=r"KAFKA_OPTIONS cannot be used: No such configuration property: .*nonsense"):
         read(replace(settings_of(mock_cluster), kafka_options=(("nonsense", "1"),)))
     nowhere = Broker("127.0.0.1:1")
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
     with pytest.raises(StreamUnreachable, match="No broker of KAFKA_BOOTSTRAP_SERVERS answers"):
         read(settings_of(nowhere))

@@ -15,7 +15,7 @@ GRANTS = (
     "select, insert, update on bronze.stream_position to football_ingest",
     "select on bronze.stream_message to football_transform, football_reader",
     "select on bronze.stream_position to football_reader",
-    "select, insert, update on operations.outbox to football_model",
+    "select, insert, update, delete on operations.outbox to football_model",
     "select on operations.outbox to football_reader",
 )
 ROW_TABLES = ("football_data_match", "openfootball_match", "international_match")
@@ -74,7 +74,6 @@ def upgrade() -> None:
     op.create_table(
         "outbox",
         sa.Column("outbox_id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False, comment="of the message: those with the same one stay in their order"),
         sa.Column("message", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
@@ -83,7 +82,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("outbox_id", name=op.f("outbox_pkey")),
         schema="operations",
-        comment="Messages to a topic, written in the transaction that they tell of and sent then.",
+        comment="Messages about publications, written in the transaction that they tell of and sent then.",
     )
     op.create_index(
         "outbox_waiting", "outbox", ["outbox_id"], schema="operations", postgresql_where=sa.text("delivered_at is null")

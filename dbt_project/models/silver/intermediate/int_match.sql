@@ -194,7 +194,8 @@ chosen as (
 ),
 
 -- The stream's last word on a result; its day follows its own time of kick-off. A file's score stands, and was known when the
--- stream said the same.
+-- stream said the same. What was final before the match can be over, going by the file's kick-off, is of a match brought forward:
+-- it waits for a file that says so, else it would be known before the forecast's cut-off, or soon after it.
 told as (
     select distinct on (chosen.pairing_id, chosen.occurrence)
         chosen.pairing_id,
@@ -212,6 +213,7 @@ told as (
     inner join {{ ref('int_sighting') }} as sighting on chosen.sighting_id = sighting.sighting_id
     where
         sighting.match_on between result.match_on - 1 and result.match_on + 1
+        and result.final_at >= sighting.kickoff_at + interval '90 minutes'
         and (
             not chosen.is_played
             or (sighting.home_goals = result.home_goals and sighting.away_goals = result.away_goals)
