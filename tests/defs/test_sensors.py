@@ -311,7 +311,7 @@ def test_a_source_whose_answers_always_differ_is_not_asked_for_results(
     }
     for name, value in keyed.items():
         monkeypatch.setenv(name, value)
-    assert [*open_sources(Settings.read())][0] == "football_data_org"
+    assert next(iter(open_sources(Settings.read()))) == "football_data_org"
     result.now = NOON + timedelta(hours=5, minutes=15)
     assert result.tick() == "nothing is new"
     api.close()
