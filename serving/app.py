@@ -21,6 +21,7 @@ from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.answers import HeadAsGet
 from serving.current import CurrentPublication
+from serving.earlier import Earlier
 from serving.examples import Document
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
@@ -154,6 +155,7 @@ def create_app(settings: Settings) -> Litestar:
         "pins": pins,
         "audit": audit,
         "current": current,
+        "earlier": Earlier(publications, current),
         "metrics": metrics,
         "logins": logins,
         "password_login": PasswordLogin(accounts, passwords, logins, metrics),
