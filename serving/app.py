@@ -36,7 +36,7 @@ from serving.identity.turns import Turns
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
 from serving.pages.league import league_page, leagues_page
-from serving.pages.login import login_form, sign_in, sign_in_once, sign_out
+from serving.pages.login import ONCE, login_form, sign_in, sign_in_once, sign_out
 from serving.pages.match import match_page
 from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
@@ -244,7 +244,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
-    limited = AddressLimit(HeadAsGet(app.asgi_handler), of_addresses, metrics)
+    limited = AddressLimit(HeadAsGet(app.asgi_handler, but_not_at={ONCE}), of_addresses, metrics)
     app.asgi_handler = Telemetry(limited, metrics, current, access_log)
     if traces is not None:
         from serving.tracing import Traced

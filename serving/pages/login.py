@@ -30,6 +30,9 @@ from serving.identity.sessions import COOKIE_LIFETIME, SessionKeeper
 from serving.pages.site import HTML, POLICY, render
 from serving.store.sessions import Sessions
 
+ONCE: Final = "/login/once"
+"""Where following a link uses it up."""
+
 TOO_LATE: Final = "This link was used, or is too old: each is good once, for 15 minutes. football account link makes another."
 
 
@@ -69,7 +72,7 @@ async def sign_in(
     return _led_on(request, own_address(data.wanted), cookie, int(COOKIE_LIFETIME.total_seconds()))
 
 
-@get("/login/once", opt=allow(Permission.PUBLIC), include_in_schema=False)
+@get(ONCE, opt=allow(Permission.PUBLIC), include_in_schema=False)
 async def sign_in_once(
     request: Request[Any, Any, Any],
     keeper: NamedDependency[SessionKeeper],

@@ -157,6 +157,24 @@ def test_a_request_id_is_taken_over_only_if_it_is_harmless(client: Client) -> No
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/v1/predictions", {"GET", "HEAD", "OPTIONS"}),
+        ("OPTIONS", "/v1/predictions", {"GET", "HEAD", "OPTIONS"}),
+        ("POST", f"/v1/predictions/{1:064x}", {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/static/site.css", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/v1/auth/token", {"POST", "OPTIONS"}),
+        ("HEAD", "/v1/auth/token", {"POST", "OPTIONS"}),
+    ],
+)
+def test_what_is_allowed_is_told_with_the_head_where_it_is_answered(
+    client: Client, bearer: Bearer, method: str, path: str, allowed: set[str]
+) -> None:
+    told = client.request(method, path, headers=bearer()).headers["Allow"].split(", ")
+    assert sorted(told) == sorted(allowed)
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "/nowhere", 404),

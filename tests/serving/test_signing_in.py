@@ -90,6 +90,17 @@ def test_a_link_signs_a_browser_in_once_and_is_kept_by_its_digest_alone(
     assert 'action="/login"' in again.text
 
 
+@pytest.mark.parametrize("prefix", ["", "/", "//"])
+def test_who_only_looks_at_a_link_does_not_use_it_up(browser: Client, link: Callable[..., str], prefix: str) -> None:
+    """As a program does that shows what is behind the links of a message."""
+    path = link()
+    address, _, code = path.partition("?")
+    seen = browser.head(f"http://testserver.local{prefix}{address}{prefix}?{code}", follow_redirects=False)
+    assert (seen.status_code, COOKIE in seen.cookies, "HEAD" in seen.headers["Allow"]) == (405, False, False)
+    assert "HEAD" not in browser.post(address).headers["Allow"]
+    assert follow(browser, path).status_code == 303
+
+
 def test_of_several_who_follow_a_link_at_once_one_is_signed_in(browser: Client, link: Callable[..., str]) -> None:
     path = link()
     with ThreadPoolExecutor(8) as several:
