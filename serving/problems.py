@@ -13,7 +13,7 @@ from msgspec import UNSET, json
 
 from serving.current import CurrentPublication
 from serving.earlier import TooManyAsk
-from serving.identity.passwords import Busy
+from serving.identity.turns import Busy
 from serving.pages.errors import error_page, is_for_people
 from serving.schemas import Problem
 from serving.store.database import StoreUnavailable

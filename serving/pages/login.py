@@ -24,9 +24,9 @@ from serving.identity.acting import as_account
 from serving.identity.bearers import COOKIE
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
-from serving.identity.passwords import Busy
 from serving.identity.roles import Permission, allow
 from serving.identity.sessions import COOKIE_LIFETIME, SessionKeeper
+from serving.identity.turns import Busy
 from serving.pages.site import HTML, POLICY, render
 from serving.store.sessions import Sessions
 

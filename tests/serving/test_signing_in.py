@@ -15,9 +15,9 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.cli import account
 from serving.identity.bearers import COOKIE
-from serving.identity.passwords import Busy
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
+from serving.identity.turns import Busy
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
