@@ -218,10 +218,6 @@ def test_who_asks_for_the_head_alone_gets_what_a_get_would_bring_without_the_bod
     assert any(name == "serving_requests_total" and set(labels) <= set(told) for name, told in samples(client))
 
 
-def test_another_method_is_told_which_there_are(client: Client, bearer: Bearer) -> None:
-    assert set(client.post("/v1/predictions", headers=bearer()).headers["Allow"].split(", ")) == {"GET", "OPTIONS"}
-
-
 def test_a_fault_of_ours_is_a_problem_that_tells_nothing_of_its_inside(urls: Urls, settings_for: SettingsFor) -> None:
     @get("/broken", opt=allow(Permission.PUBLIC), sync_to_thread=False)
     def broken() -> None:
