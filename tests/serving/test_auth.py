@@ -399,7 +399,7 @@ def test_whoever_may_not_use_an_address_may_still_ask_which_methods_it_has(
     client: Client, bearer: Callable[..., dict[str, str]]
 ) -> None:
     answer = client.options("/v1/audit", headers=bearer("viewer"))
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, OPTIONS")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, OPTIONS, HEAD")
     assert client.get("/v1/audit", headers=bearer("viewer")).status_code == 403
 
 
