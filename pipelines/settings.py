@@ -91,7 +91,7 @@ class Settings:
         state_dir = Path(env.get("STATE_DIR") or PROJECT_DIR / ".local" / edition)
         is_simulated = env.get("IS_SIMULATED", "0") == "1"
         data_cutoff = _instant("DATA_CUTOFF", env.get("DATA_CUTOFF", ""))
-        token = env.get("FOOTBALL_DATA_ORG_TOKEN", "")
+        token = _secret("FOOTBALL_DATA_ORG_TOKEN", env.get("FOOTBALL_DATA_ORG_TOKEN", ""))
         # Whether the key's plan shows the season of a rehearsed day, nobody here knows.
         real_sources = "football_data,inbox,football_data_org" if token and data_cutoff is None else "football_data,inbox"
         return cls(
@@ -131,7 +131,7 @@ class Settings:
             alert_urls=tuple(env.get("ALERT_URLS", "").split()),
             dagster_url=env.get("DAGSTER_URL", "").rstrip("/"),
             openlineage_url=_web_address("OPENLINEAGE_URL", env.get("OPENLINEAGE_URL", "")),
-            openlineage_api_key=env.get("OPENLINEAGE_API_KEY", ""),
+            openlineage_api_key=_secret("OPENLINEAGE_API_KEY", env.get("OPENLINEAGE_API_KEY", "")),
             redis_url=env.get("REDIS_URL", ""),
             kafka_bootstrap_servers=env.get("KAFKA_BOOTSTRAP_SERVERS", ""),
             kafka_options=_options("KAFKA_OPTIONS", env.get("KAFKA_OPTIONS", "")),
@@ -194,6 +194,14 @@ def _options(name: str, text: str) -> tuple[tuple[str, str], ...]:
     if wrong := [each[0] for each in options if len(each) != 2 or not all(each)]:
         raise SettingsError(f"{name} takes settings such as security.protocol=SSL with spaces between, not {wrong[0]!r}")
     return tuple((key, value) for key, value in options)
+
+
+def _secret(name: str, text: str) -> str:
+    """What goes into a header, without the end of the line that it was copied with; no message repeats it."""
+    text = text.strip()
+    if not (text.isascii() and text.isprintable()):
+        raise SettingsError(f"{name} holds a character that no key has: only letters, digits and signs of ASCII can be sent")
+    return text
 
 
 def _one_of(name: str, text: str, known: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from litestar import Request, Response
 from litestar.datastructures.headers import Accept
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.utils import normalize_path
 from msgspec import Raw, Struct, json, structs
 
 JSON: Final = "application/json"
@@ -124,17 +125,42 @@ _OF_CONTENT: Final = (b"content-encoding", b"content-length", b"content-type")
 
 
 class HeadAsGet:
-    """The layer that answers HEAD as GET is, without the body (RFC 9110, 9.3.2)."""
+    """The layer that answers HEAD as GET is, without the body (RFC 9110, 9.3.2), and says so in `Allow`.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Not at the addresses where GET does something: whoever looks there, as mail programs do at links, must not set it off.
+    """
+
+    def __init__(self, app: ASGIApp, but_not_at: Collection[str]) -> None:
         self._app = app
+        self._but_not_at = but_not_at
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == ScopeType.HTTP and scope["method"] == HttpMethod.HEAD:
-            scope["method"] = HttpMethod.GET
-            send = _without_body(send)
+        if scope["type"] == ScopeType.HTTP and scope["method"] != HttpMethod.GET:
+            # Litestar takes /a//b/ for /a/b.
+            if normalize_path(scope["path"]) in self._but_not_at:
+                pass
+            elif scope["method"] == HttpMethod.HEAD:
+                scope["method"] = HttpMethod.GET
+                send = _without_body(send)
+            else:
+                send = _allowing_head(send)
         await self._app(scope, receive, send)
+
+
+def _allowing_head(send: Send) -> Send:
+    async def send_allowing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [(name, _with_head(name, value)) for name, value in message["headers"]]
+        await send(message)
+
+    return send_allowing
+
+
+def _with_head(name: bytes, value: bytes) -> bytes:
+    allowed = value.split(b", ")
+    is_missing = name.lower() == b"allow" and b"GET" in allowed and b"HEAD" not in allowed
+    return value + b", HEAD" if is_missing else value
 
 
 def _without_body(send: Send) -> Send:

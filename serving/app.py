@@ -21,6 +21,7 @@ from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.answers import HeadAsGet
 from serving.current import CurrentPublication
+from serving.earlier import Earlier
 from serving.examples import Document
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
@@ -35,7 +36,7 @@ from serving.identity.turns import Turns
 from serving.pages import site
 from serving.pages.fixtures import fixtures_page
 from serving.pages.league import league_page, leagues_page
-from serving.pages.login import login_form, sign_in, sign_in_once, sign_out
+from serving.pages.login import ONCE, login_form, sign_in, sign_in_once, sign_out
 from serving.pages.match import match_page
 from serving.pages.record import record_page
 from serving.pages.reference import ReferencePage, no_such_page
@@ -154,6 +155,7 @@ def create_app(settings: Settings) -> Litestar:
         "pins": pins,
         "audit": audit,
         "current": current,
+        "earlier": Earlier(publications, current),
         "metrics": metrics,
         "logins": logins,
         "password_login": PasswordLogin(accounts, passwords, logins, metrics),
@@ -242,7 +244,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
-    limited = AddressLimit(HeadAsGet(app.asgi_handler), of_addresses, metrics)
+    limited = AddressLimit(HeadAsGet(app.asgi_handler, but_not_at={ONCE}), of_addresses, metrics)
     app.asgi_handler = Telemetry(limited, metrics, current, access_log)
     if traces is not None:
         from serving.tracing import Traced

@@ -12,7 +12,8 @@ from litestar.exceptions import HTTPException
 from msgspec import UNSET, json
 
 from serving.current import CurrentPublication
-from serving.identity.passwords import Busy
+from serving.earlier import TooManyAsk
+from serving.identity.turns import Busy
 from serving.pages.errors import error_page, is_for_people
 from serving.schemas import Problem
 from serving.store.database import StoreUnavailable
@@ -50,6 +51,12 @@ def busy(request: Request[Any, Any, Any], _: Busy) -> Response[Any]:
     return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many logins at once. Try again soon.", {"Retry-After": "1"})
 
 
+def too_many_ask(request: Request[Any, Any, Any], _: TooManyAsk) -> Response[Any]:
+    """More questions than the database should be asked for what is no longer served."""
+    detail = "Too many ask for predictions that are no longer served. Try again soon."
+    return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": "1"})
+
+
 def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any]:
     """JSON nested by the thousand, which the decoder gives up on."""
     return _problem(request, HTTPStatus.BAD_REQUEST, "The body is nested too deeply.", {})
@@ -83,6 +90,7 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     HTTPException: http_error,
     StoreUnavailable: store_unavailable,
     Busy: busy,
+    TooManyAsk: too_many_ask,
     RecursionError: too_deep,
     Exception: unexpected,
 }

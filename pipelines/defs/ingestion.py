@@ -32,7 +32,7 @@ from pipelines.sources.protocol import (
     SourceError,
     SourceUnreachable,
 )
-from pipelines.sources.registry import open_sources
+from pipelines.sources.registry import OPTIONAL, open_sources
 from pipelines.store import bronze as store
 from pipelines.store import file_versions
 from pipelines.store.landing import Landing
@@ -181,7 +181,7 @@ class Ingestion:
         """Go through all sources.
 
         Raises:
-            SourceUnreachable: a source does not answer; what came before stays.
+            SourceUnreachable: a source that is not optional does not answer; what came before stays.
         """
         scope = Scope.read(self.settings.competitions, self.settings.seasons, self.settings.now().date())
         for name, source in self.sources.items():
@@ -215,6 +215,14 @@ class Ingestion:
         self._refresh_statistics()
 
     def _load(self, source: Source, keys: Sequence[str]) -> None:
+        try:
+            self._load_files(source, keys)
+        except SourceUnreachable as error:  # told as the fault of each file that was asked for
+            if source.name not in OPTIONAL:
+                raise
+            self.notes.append(f"{source.name} is out of reach, and the others go on without it: {error}")
+
+    def _load_files(self, source: Source, keys: Sequence[str]) -> None:
         known = file_versions.latest(self.bronze, source.name)
         with self.bronze.connect() as connection, _fetchers() as fetchers:
             fetched = fetchers.map(partial(self._fetch, source, known), keys)

@@ -33,6 +33,10 @@ AT_MOST_FOR_SOURCES: Final = 6
 AT_MOST_FOR_INBOX: Final = 24
 AT_MOST_FOR_RESULTS: Final = 12
 
+_NOT_LOOKED_AT: Final = frozenset({"inbox", "football_data_org"})
+"""Sources that are not looked at for results: one has a sensor of its own, and may hold a file that is still being written; the
+lists of the other differ with every look, so that each would find news, and a tick would wait for its quota."""
+
 _BUSY: Final = "a run of the day's job waits or is at work; this is looked at again when it has ended"
 
 
@@ -118,7 +122,7 @@ def _results(settings: Settings, matches: list[read_model.Awaited], moment: date
     bronze = Warehouse(settings.ingest_url)
     found: dict[str, str] = {}
     for name, source in open_sources(settings).items():
-        if name != "inbox":  # which has a sensor of its own, and may hold a file that is still being written
+        if name not in _NOT_LOOKED_AT:
             found |= news(source, source.list(scope), file_versions.latest(bronze, name))
     return found
 

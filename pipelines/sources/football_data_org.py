@@ -65,7 +65,7 @@ class FootballDataOrg:
 
     def coming(self) -> Sequence[str]:
         """None: every answer differs from the last one, since each match says when it was looked at, so that each look would find
-        news. Results are looked for when matches end, and new fixtures every day."""
+        news. Each run of the day asks for the lists, whatever started it."""
         return []
 
 

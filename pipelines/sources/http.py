@@ -135,6 +135,8 @@ class Web:
                 content = self._download(url, response)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
             raise SourceUnreachable(f"{url} leads nowhere ({error}).") from error
+        except httpx.LocalProtocolError:  # whose text quotes the header, and that may be the key
+            raise SourceUnreachable(f"What would be asked of {host} is no request that HTTP allows: see the headers.") from None
         except httpx.TimeoutException as error:
             raise _Transient(f"{host} did not answer in time.") from error
         except (httpx.TransportError, httpx.DecodingError) as error:

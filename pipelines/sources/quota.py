@@ -14,7 +14,12 @@ from typing import Final
 
 import httpx
 
+from pipelines.sources.protocol import SourceUnreachable
+
 WINDOW_SECONDS: Final = 60.0
+
+MARGIN_SECONDS: Final = 1
+"""Of the seconds whole ones are told, so that one may be missing."""
 
 LEFT: Final = "X-Requests-Available-Minute"
 RESET: Final = "X-RequestCounter-Reset"
@@ -31,40 +36,62 @@ class Quota:
 
     _left: int = field(default=0, init=False)
     _n_under_way: int = field(default=0, init=False)
+    _window: int = field(default=0, init=False)
+    _is_told: bool = field(default=False, init=False)
     _ends_at: float = field(default=-math.inf, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
 
     @contextmanager
     def request(self) -> Iterator[Callable[[int, Mapping[str, str]], None]]:
-        """Make one request within, as soon as there is one left, and hand over its answer's status and headers."""
+        """Make one request within, as soon as there is one left, and hand over its answer's status and headers.
+
+        Raises:
+            SourceUnreachable: the next window begins later than a window lasts.
+        """
         told: list[tuple[int, Mapping[str, str]]] = []
-        self._take()
+        window = self._take()
         try:
             yield lambda status, headers: told.append((status, headers))
         finally:
-            self._settle(*(told or [(0, {})])[0])
+            self._settle(window, *(told or [(0, {})])[0])
 
-    def _take(self) -> None:
+    def _take(self) -> int:
         with self._changed:
             while True:
                 now = time.monotonic()
                 if now >= self._ends_at:
-                    self._left, self._ends_at = 1, now + WINDOW_SECONDS
+                    self._window += 1
+                    self._left, self._is_told, self._ends_at = 1, False, now + WINDOW_SECONDS
                 if self._left > 0:
                     break
-                self._changed.wait(self._ends_at - now)
+                wait_seconds = self._ends_at - now
+                if wait_seconds > WINDOW_SECONDS + MARGIN_SECONDS:
+                    raise SourceUnreachable(
+                        f"The provider allows no more requests and asks to come back in {wait_seconds:.0f} s."
+                    )
+                self._changed.wait(wait_seconds)
             self._left -= 1
             self._n_under_way += 1
+            return self._window
 
-    def _settle(self, status: int, headers: Mapping[str, str]) -> None:
-        left = "0" if status == httpx.codes.TOO_MANY_REQUESTS else headers.get(LEFT, "")
-        reset = headers.get(RESET, "")
+    def _settle(self, window: int, status: int, headers: Mapping[str, str]) -> None:
+        left = 0 if status == httpx.codes.TOO_MANY_REQUESTS else _number(headers.get(LEFT, ""))
+        reset = _number(headers.get(RESET, ""))
         with self._changed:
             self._n_under_way -= 1
-            if left.isdecimal() and reset.isdecimal():
-                # Those on their way may not be counted yet; and of the seconds, whole ones are told, so that one may be missing.
-                self._left = max(0, int(left) - self._n_under_way)
-                self._ends_at = time.monotonic() + int(reset) + 1
-            else:  # no answer, or one that does not say: the next one may
+            if window != self._window:
+                pass  # it counts what was left in a window that is over
+            elif left is None or reset is None:  # no answer, or one that does not say: the next one may
                 self._left += 1
+            else:
+                left = max(0, left - self._n_under_way)  # those on their way may not be counted yet
+                if self._is_told:  # answers may overtake each other: none that comes later brings a request back
+                    self._left = min(self._left, left)
+                else:
+                    self._left, self._is_told, self._ends_at = left, True, time.monotonic() + reset + MARGIN_SECONDS
             self._changed.notify_all()
+
+
+def _number(text: str) -> int | None:
+    """The number that a header says; None if it says none, or one that nobody means."""
+    return int(text) if text.isdecimal() and len(text) < 10 else None

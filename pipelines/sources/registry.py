@@ -45,6 +45,10 @@ SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
 )
 
 
+OPTIONAL: Final = frozenset({"football_data_org"})
+"""Sources that say sooner what another has, too: while one of them is out of reach, a round goes on with what the others say."""
+
+
 def address_of(settings: Settings, source: str) -> str:
     """Where a source's files are: what their keys are relative to."""
     return {

@@ -14,7 +14,7 @@ import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from serving.identity.turns import Turns
+from serving.identity.turns import Busy, Turns
 
 MINIMUM_LENGTH: Final = 12
 MAXIMUM_LENGTH: Final = 1024
@@ -35,10 +35,6 @@ T = TypeVar("T")
 
 class WeakPassword(ValueError):
     """The password cannot be accepted; the message says why."""
-
-
-class Busy(Exception):
-    """Too many passwords are waiting to be checked."""
 
 
 def hash_password(password: str) -> str:
@@ -95,7 +91,7 @@ class PasswordChecker:
         """Whether the password belongs to the hash; None (nobody of that name) takes as long and is False.
 
         Raises:
-            Busy: the queue is full.
+            Busy: the queue is full, or does not move.
         """
         is_right = await self._in_turn(lambda: matches(password_hash or self._nobody, password))
         return is_right and password_hash is not None
@@ -104,7 +100,7 @@ class PasswordChecker:
         """A better hash of a password that was found to belong to this one; None if this one is of today.
 
         Raises:
-            Busy: the queue is full.
+            Busy: the queue is full, or does not move.
         """
         return None if is_of_today(password_hash) else await self._in_turn(lambda: HASHER.hash(password))
 
@@ -113,7 +109,7 @@ class PasswordChecker:
 
         Raises:
             WeakPassword: it is too short, too long or too common.
-            Busy: the queue is full.
+            Busy: the queue is full, or does not move.
         """
         return await self._in_turn(lambda: hash_password(password))
 

@@ -24,11 +24,14 @@ from serving.identity.acting import as_account
 from serving.identity.bearers import COOKIE
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
-from serving.identity.passwords import Busy
 from serving.identity.roles import Permission, allow
 from serving.identity.sessions import COOKIE_LIFETIME, SessionKeeper
+from serving.identity.turns import Busy
 from serving.pages.site import HTML, POLICY, render
 from serving.store.sessions import Sessions
+
+ONCE: Final = "/login/once"
+"""Where following a link uses it up."""
 
 TOO_LATE: Final = "This link was used, or is too old: each is good once, for 15 minutes. football account link makes another."
 
@@ -69,7 +72,7 @@ async def sign_in(
     return _led_on(request, own_address(data.wanted), cookie, int(COOKIE_LIFETIME.total_seconds()))
 
 
-@get("/login/once", opt=allow(Permission.PUBLIC), include_in_schema=False)
+@get(ONCE, opt=allow(Permission.PUBLIC), include_in_schema=False)
 async def sign_in_once(
     request: Request[Any, Any, Any],
     keeper: NamedDependency[SessionKeeper],

@@ -20,6 +20,7 @@ from msgspec import DecodeError, Meta, Raw, Struct, json
 
 from serving.answers import CSV, Answer, only, to_csv, to_json, wants_csv
 from serving.current import CurrentPublication
+from serving.earlier import Earlier
 from serving.held import HeldPublication, Key, Row
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
@@ -197,8 +198,8 @@ async def list_predictions(
 )
 async def get_prediction(
     request: Request[Any, Any, Any],
-    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
+    earlier: NamedDependency[Earlier],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     fields: Fields = None,
 ) -> Response[PredictionDetail]:
@@ -207,10 +208,7 @@ async def get_prediction(
         raise NoPublication
     encoded = held.detail(prediction_id)
     if encoded is None:
-        number = await publications.first_with(prediction_id)
-        publication = None if number is None else await current.numbered(number)
-        found = None if publication is None else await publications.prediction(publication, prediction_id)
-        if found is None:
+        if (found := await earlier.find(prediction_id, held.publication.publication_id)) is None:
             raise NotFoundException("No prediction of this id was published.")
         return _detailed(to_json(found), fields).response(request)
     answer = _detailed(encoded, fields)

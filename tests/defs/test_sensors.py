@@ -16,6 +16,7 @@ from pipelines.defs.ingestion import Ingestion
 from pipelines.defs.looks import AT_MOST_FOR_ONE_STATE, LOOKS_AFTER, PAUSE, Asked, is_look_due
 from pipelines.settings import Settings
 from pipelines.sources.protocol import SourceUnreachable
+from pipelines.sources.registry import open_sources
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 from tests.defs.conftest import E0, FIXTURES, Site, coming, played
@@ -294,6 +295,27 @@ def test_results_are_looked_for_four_times_after_full_time_and_the_match_that_wa
             assert answers == [(E0, 304), (FIXTURES, 304), ("/new_league_fixtures.csv", 404)]
             looks.append(f"{result.now:%H:%M}")
     assert looks == ["17:15", "17:30", "18:00", "19:00"]
+
+
+def test_a_source_whose_answers_always_differ_is_not_asked_for_results(
+    result: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look would start a run, and while its key is refused none would."""
+    api = Site()
+    api.is_out_of_order = True
+    keyed = {
+        "SOURCES": "football_data_org,football_data,inbox",
+        "FOOTBALL_DATA_ORG_URL": api.url,
+        "FOOTBALL_DATA_ORG_TOKEN": "abc",
+        "DATA_CUTOFF": NOON.isoformat(),  # its season is the one under way
+    }
+    for name, value in keyed.items():
+        monkeypatch.setenv(name, value)
+    assert next(iter(open_sources(Settings.read()))) == "football_data_org"
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    assert result.tick() == "nothing is new"
+    api.close()
+    assert (len(site.seen()), api.seen()) == (3, [])
 
 
 def test_a_result_that_has_come_starts_the_run_that_scores_it(result: Daemon, site: Site, settings: Settings) -> None:

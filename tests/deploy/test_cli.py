@@ -257,7 +257,7 @@ def test_everything_comes_up_comes_back_when_killed_and_goes_down_again(tmp_path
         assert football(tmp_path, "stop").stdout == "Stopped.\n"
         remove_home(tmp_path / ".local")
     assert not is_open(Ports(tmp_path / ".local/ports.json").get("postgres"))
-    _, left = psutil.wait_procs(processes_of(tmp_path), timeout=10)
+    _, left = psutil.wait_procs(processes_of(tmp_path), timeout=60)
     assert left == [], "what was killed left nothing behind either"
 
 

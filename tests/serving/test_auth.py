@@ -29,11 +29,11 @@ from serving.audit.entries import command_line
 from serving.identity import passwords
 from serving.identity.credentials import Remembered
 from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, LoginLimit, connect
-from serving.identity.passwords import Busy, PasswordChecker, WeakPassword, hash_password, matches
+from serving.identity.passwords import PasswordChecker, WeakPassword, hash_password, matches
 from serving.identity.roles import Permission, Principal, Role, allow, require_declarations
 from serving.identity.signing_keys import SigningKey
 from serving.identity.tokens import InvalidToken, Tokens
-from serving.identity.turns import Turns
+from serving.identity.turns import Busy, Turns
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -399,7 +399,7 @@ def test_whoever_may_not_use_an_address_may_still_ask_which_methods_it_has(
     client: Client, bearer: Callable[..., dict[str, str]]
 ) -> None:
     answer = client.options("/v1/audit", headers=bearer("viewer"))
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, OPTIONS")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, OPTIONS, HEAD")
     assert client.get("/v1/audit", headers=bearer("viewer")).status_code == 403
 
 
@@ -449,6 +449,16 @@ def test_as_many_turns_are_had_at_once_as_there_are_and_a_killed_worker_gives_it
             worker.wait()
             with Turns(tmp_path, 2).one():
                 pass
+
+
+def test_a_turn_is_waited_for_a_bounded_time(tmp_path: Path) -> None:
+    """A worker that was halted in its own gives it back to nobody: those behind it say that they are busy."""
+    with Turns(tmp_path, 1).one():
+        checker = PasswordChecker(turns=Turns(tmp_path, 1, patience_seconds=0.1))
+        with pytest.raises(Busy):
+            asyncio.run(checker.check(None, "a password"))
+    with Turns(tmp_path, 1, patience_seconds=0.1).one():
+        pass
 
 
 def test_a_secret_of_less_than_32_bytes_stops_the_service_from_starting(tmp_path: Path) -> None:

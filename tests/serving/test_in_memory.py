@@ -21,13 +21,16 @@ from litestar.testing import TestClient
 from deploy.database import Urls
 from pipelines.announcement import announce
 from pipelines.announcement import channel as channel_of_the_pipelines
+from pipelines.store.ledger import _digest
 from serving.announcements import channel
 from serving.answers import SMALLEST_COMPRESSED, Answer, best_encoding
 from serving.app import create_app
+from serving.earlier import ID
 from serving.held import Answers, HeldPublication, Key
+from serving.identity.buckets import Rate
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
-from serving.store.publications import Filters
+from serving.store.publications import Filters, Publications
 from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
 from tests.serving.test_service import samples, wait_for
 
@@ -205,14 +208,65 @@ def test_without_the_database_reads_go_on_and_readiness_says_degraded(
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         for path in (*paths, "/v1/publication"):
             assert client.get(path, headers=bearer()).status_code == 200, path
+        assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 404  # no id looks like this
         # It could be of an earlier publication: who asks is told to ask again.
-        assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 503
+        assert client.get(f"/v1/predictions/{1:032x}", headers=bearer()).status_code == 503
         first = client.get("/v1/predictions", headers=bearer()).json()
         rest = client.get("/v1/predictions", params={"cursor": first["next_cursor"]}, headers=bearer()).json()
         assert (len(first["predictions"]), len(rest["predictions"])) == (50, 10)
         assert samples(client)["serving_database_up", ()] == 0
         admin.execute(f'alter database "{name}" allow_connections true')
         wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+
+
+def test_ids_that_nobody_published_reach_the_database_a_bounded_number_of_times(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be an id never does, another once between two publications, and of all no more than the budget allows."""
+    reached: list[str] = []
+    first_with = Publications.first_with
+
+    async def counted(publications: Publications, prediction_id: str) -> int | None:
+        reached.append(prediction_id)
+        return await first_with(publications, prediction_id)
+
+    monkeypatch.setattr(Publications, "first_with", counted)
+    monkeypatch.setattr("serving.earlier.BUDGET", Rate(per_second=1e-6, burst=4))
+    publish(database.model, [prediction(1)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+
+        def ask(*ids: str) -> list[int]:
+            return [client.get(f"/v1/predictions/{each}", headers=bearer()).status_code for each in ids]
+
+        assert ask("unknown", "a" * 31, "a" * 33, "A" * 32, "g" * 32) == [404] * 5
+        assert reached == []
+        one, two, three, four = (each * 32 for each in "1234")
+        assert ask(one, one, two, one, two) == [404] * 5
+        assert reached == [one, two]
+        number = publish(database.model, [prediction(1, p_home=0.4, p_draw=0.4)])
+        wait_for(lambda: client.get("/v1/predictions", headers=bearer()).json()["publication_id"] == number, seconds=5)
+        assert ask(one, three, one, three) == [404] * 4
+        assert reached == [one, two, one, three]
+        assert ask(four, one, f"{1:064x}") == [429, 404, 200]
+        assert reached == [one, two, one, three]
+        refused = client.get(f"/v1/predictions/{four}", headers=bearer())
+        assert (refused.headers["Retry-After"], refused.json()["title"]) == ("1", "Too Many Requests")
+
+
+def test_no_more_ids_are_remembered_than_the_memory_that_is_meant_for_them(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.earlier.MAXIMUM_UNKNOWN", 2)
+    publish(database.model, [prediction(1)])
+    app = create_app(settings_for(database.api))
+    with TestClient(app) as client:
+        for each in "1234":
+            assert client.get(f"/v1/predictions/{each * 32}", headers=bearer()).status_code == 404
+        assert [*app.dependencies["earlier"].dependency()._unknown] == ["3" * 32, "4" * 32]
+
+
+def test_the_ledgers_ids_are_what_the_service_takes_for_one() -> None:
+    assert ID.fullmatch(_digest(("a prediction",)))
 
 
 def test_a_frozen_redis_costs_reads_nothing(urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str) -> None:

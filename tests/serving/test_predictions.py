@@ -181,12 +181,13 @@ def test_a_prediction_that_is_no_longer_served_is_told_as_it_was_published_first
     database: Urls, settings_for: Callable[..., Settings], bearer: Callable[..., dict[str, str]]
 ) -> None:
     """The ids in the history of a match, and that of the prediction before in an explanation, lead to something."""
-    old, issued_at = prediction(1, prediction_id="old", book=BOOK), NOW - timedelta(days=3)
-    publish(database.model, [prediction(1, prediction_id="older")], published_at=NOW - timedelta(days=4))
+    first, passed_over, unpublished = ("1" * 32, "2" * 32, "3" * 32)
+    old, issued_at = prediction(1, prediction_id=first, book=BOOK), NOW - timedelta(days=3)
+    publish(database.model, [prediction(1, prediction_id="4" * 32)], published_at=NOW - timedelta(days=4))
     publish(database.model, [old], published_at=NOW - timedelta(days=3))
     publish(database.model, [old | {"p_home": 0.4, "p_draw": 0.4}], published_at=NOW - timedelta(days=2))
     publish(database.model, [prediction(1)])
-    issued = {"old": issued_at, "passed over": issued_at, "not published yet": NOW}
+    issued = {first: issued_at, passed_over: issued_at, unpublished: NOW}
     tell(
         database.model,
         {
@@ -197,13 +198,13 @@ def test_a_prediction_that_is_no_longer_served_is_told_as_it_was_published_first
         },
     )
     with TestClient(create_app(settings_for(database.api, is_simulated=True))) as client:
-        answer = client.get("/v1/predictions/old", headers=bearer())
+        answer = client.get(f"/v1/predictions/{first}", headers=bearer())
         told = answer.json()
         assert (told["publication_id"], told["p_home"], told["is_simulated"], len(told["selections"])) == (2, 0.5, True, 6)
-        assert client.get("/v1/predictions/old?fields=p_home", headers=bearer()).json() == {"p_home": 0.5}
-        again = client.get("/v1/predictions/old", headers=bearer() | {"If-None-Match": answer.headers["ETag"]})
+        assert client.get(f"/v1/predictions/{first}?fields=p_home", headers=bearer()).json() == {"p_home": 0.5}
+        again = client.get(f"/v1/predictions/{first}", headers=bearer() | {"If-None-Match": answer.headers["ETag"]})
         assert again.status_code == 304
-        for unknown in ("passed over", "not published yet"):
+        for unknown in (passed_over, unpublished):
             assert client.get(f"/v1/predictions/{unknown}", headers=bearer()).status_code == 404
 
 

@@ -15,9 +15,9 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.cli import account
 from serving.identity.bearers import COOKIE
-from serving.identity.passwords import Busy
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
+from serving.identity.turns import Busy
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -88,6 +88,17 @@ def test_a_link_signs_a_browser_in_once_and_is_kept_by_its_digest_alone(
     assert (again.status_code, COOKIE in again.cookies) == (403, False)
     assert "This link was used, or is too old" in again.text
     assert 'action="/login"' in again.text
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "//"])
+def test_who_only_looks_at_a_link_does_not_use_it_up(browser: Client, link: Callable[..., str], prefix: str) -> None:
+    """As a program does that shows what is behind the links of a message."""
+    path = link()
+    address, _, code = path.partition("?")
+    seen = browser.head(f"http://testserver.local{prefix}{address}{prefix}?{code}", follow_redirects=False)
+    assert (seen.status_code, COOKIE in seen.cookies, "HEAD" in seen.headers["Allow"]) == (405, False, False)
+    assert "HEAD" not in browser.post(address).headers["Allow"]
+    assert follow(browser, path).status_code == 303
 
 
 def test_of_several_who_follow_a_link_at_once_one_is_signed_in(browser: Client, link: Callable[..., str]) -> None:

@@ -5,18 +5,20 @@ The answers are written here in the documented form; a real server on this machi
 
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SettingsError
 from pipelines.sources import football_data_org
 from pipelines.sources.football_data_org import FootballDataOrg, parse
 from pipelines.sources.http import Web
@@ -211,6 +213,67 @@ def test_what_others_with_the_same_key_used_up_is_waited_for_and_not_argued_abou
     assert (len(api.asked), api.n_refused) == (2, 1)
 
 
+def said(left: int, reset: int = 3600) -> tuple[int, dict[str, str]]:
+    """An answer; whoever finds nothing left after one with this `reset` is told so at once."""
+    return 200, {"X-Requests-Available-Minute": str(left), "X-RequestCounter-Reset": str(reset)}
+
+
+def test_an_answer_that_was_overtaken_brings_no_request_back() -> None:
+    quota = Quota()
+    with quota.request() as tell:
+        tell(*said(9))
+    with quota.request() as tell_first:
+        with quota.request() as tell_second:
+            tell_second(*said(5))  # one of these may be the other's: 4
+        tell_first(*said(8))
+    n_made = 0
+    with suppress(SourceUnreachable):
+        for _ in range(20):
+            with quota.request() as tell:
+                tell(*said(9))
+                n_made += 1
+    assert n_made == 4
+
+
+def test_an_answer_of_a_window_that_is_over_says_nothing_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("pipelines.sources.quota.time", SimpleNamespace(monotonic=lambda: now))
+    quota, made = Quota(), threading.Event()
+
+    def ask() -> None:
+        with quota.request():
+            made.set()
+
+    asking = threading.Thread(target=ask, daemon=True)
+    late = ExitStack()
+    tell_late = late.enter_context(quota.request())
+    now = 61.0
+    with quota.request() as tell:
+        tell_late(*said(9))
+        late.close()
+        asking.start()
+        assert not made.wait(0.2)
+        tell(*said(1))
+    assert made.wait(30)
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_provider_that_asks_to_come_back_later_than_in_a_minute_is_out_of_reach(status: int) -> None:
+    quota = Quota()
+    with quota.request() as tell:
+        tell(status, said(0, 86_400)[1])
+    with pytest.raises(SourceUnreachable, match=r"asks to come back in 864\d\d s"), quota.request():
+        pass
+
+
+@pytest.mark.parametrize("reset", ["9" * 400, "9" * 5000, "-1", "soon", ""])
+def test_a_number_that_nobody_means_is_none(reset: str) -> None:
+    quota = Quota()
+    for _ in range(2):
+        with quota.request() as tell:
+            tell(200, {"X-Requests-Available-Minute": "0", "X-RequestCounter-Reset": reset})
+
+
 def test_a_connection_that_fails_gives_its_request_back() -> None:
     """Otherwise each would cost a minute."""
     quota = Quota()
@@ -224,6 +287,29 @@ def test_a_connection_that_fails_gives_its_request_back() -> None:
     trying.start()
     trying.join(30)
     assert not trying.is_alive()
+
+
+def test_a_key_is_sent_without_the_end_of_its_line_and_one_that_cannot_be_sent_is_refused_unsaid(tmp_path: Path) -> None:
+    for name, read in {
+        "FOOTBALL_DATA_ORG_TOKEN": lambda settings: settings.football_data_org_token,
+        "OPENLINEAGE_API_KEY": lambda settings: settings.openlineage_api_key,
+    }.items():
+        assert read(Settings.read({"STATE_DIR": str(tmp_path), name: " abc\r\n"})) == "abc"
+        for wrong in ("abc\ndef", "abc\u2013def", "abc\0def"):
+            with pytest.raises(SettingsError, match=f"{name} holds a character that no key has") as refused:
+                Settings.read({"STATE_DIR": str(tmp_path), name: wrong})
+            assert "def" not in str(refused.value)
+
+
+def test_a_header_that_cannot_be_sent_is_not_repeated(opened: list[Any]) -> None:
+    """httpx quotes it."""
+    api, web = Api(), Web(key={"X-Auth-Token": "a secret\n"})
+    opened += [web, api]
+    with pytest.raises(SourceUnreachable, match="no request that HTTP allows") as refused:
+        FootballDataOrg(api.url, web, TODAY).fetch("2023/PL.json")
+    error = refused.value
+    assert "a secret" not in "".join(traceback.format_exception(error))  # as a log shows it
+    assert api.asked == []
 
 
 def test_it_is_a_source_exactly_where_its_key_is_set(tmp_path: Path) -> None:
