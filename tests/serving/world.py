@@ -163,7 +163,7 @@ def explanation(p: "np.ndarray[Any, Any]", seed: int) -> Row:
     """Contributions of all groups that add up to the forecast's two log-odds, and a change since two days before."""
     generator = np.random.default_rng(seed)
     side, draw = np.log(p[0] / p[2]), np.log(p[1] / np.sqrt(p[0] * p[2]))
-    weights = np.array([0.0, 0.34, 0.12, 0.06, 0.07, 0.0, 0.03, 0.0, 0.0, 0.22, 0.14, 0.02])
+    weights = np.array([0.0, 0.34, 0.12, 0.06, 0.07, 0.0, 0.03, 0.0, 0.0, 0.22, 0.14, 0.02, 0.0])
     sides = weights * (side - 0.3) + generator.normal(0, 0.02, len(GROUPS))
     draws = np.append(-0.1, generator.normal(0, 0.03, len(GROUPS) - 1))
     sides[0] = 0.3

@@ -104,7 +104,7 @@ def test_the_three_broken_downloads_lose_their_last_line_only(corpus: Path) -> N
         reasons += [(key, line.reason) for line in parsed.quarantined]
         # The last line of 9596/D1 ends within a name.
         assert not [row for row in parsed.rows if row.cells.get("AwayTeam") == "Dusseld"]
-    broken = [(key, "broken_off") for key in ("mmz4281/0809/E1.csv", "mmz4281/1718/E2.csv", "mmz4281/9596/D1.csv")]
+    broken = [(key, "broken_off") for key in ("mmz4281/9596/D1.csv", "mmz4281/0809/E1.csv", "mmz4281/1718/E2.csv")]
     # Three lines of this state of SWZ stand in it twice.
     assert reasons == [*broken, *[("new/SWZ.csv", "duplicate_line")] * 3]
     assert states == {"intact": 35, "truncated": 3}
