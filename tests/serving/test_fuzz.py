@@ -99,7 +99,6 @@ def cases(operation: Any, mode: GenerationMode, n: int) -> list[Any]:
     return made
 
 
-@pytest.mark.no_cover  # most of it is others' code that makes requests; ours is followed where each endpoint has its tests
 def test_no_request_breaks_the_service_or_contradicts_its_document(
     service: str, bearers: Callable[[], Iterator[dict[str, str]]]
 ) -> None:
