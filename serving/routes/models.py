@@ -14,6 +14,7 @@ from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, also_csv, pr
 from serving.routes.paging import TEXT
 from serving.schemas.models import Evidence, EvidenceAnswer, ModelsAnswer
 from serving.store.models import Models
+from serving.unknown import Unknown
 
 
 @get(
@@ -48,10 +49,12 @@ async def get_evidence(
     request: Request[Any, Any, Any],
     models: NamedDependency[Models],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     model_name: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
 ) -> Response[EvidenceAnswer]:
     """Answer with all decisions."""
-    if not (evidence := await models.evidence(model_name)):
+    evidence = await unknown.find(request.user.subject, "model", model_name, lambda: models.evidence(model_name))
+    if evidence is None:
         raise NotFoundException("Nothing was decided of a model of this name.")
     await current.get()
     answer = EvidenceAnswer(is_simulated=current.is_simulated, model_name=model_name, evidence=evidence)
