@@ -7,12 +7,12 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter
 
-from serving.answers import cacheable, tabular, to_json
+from serving.answers import tabular
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import TEXT
-from serving.schemas.models import Evidence, EvidenceAnswer, ModelsAnswer
+from serving.schemas.models import Evidence, EvidenceAnswer, ModelsAnswer, ServedModelRow
 from serving.store.models import Models
 from serving.unknown import Unknown
 
@@ -21,9 +21,11 @@ from serving.unknown import Unknown
     "/models",
     opt=allow(Permission.READ),
     security=BEARER,
+    operation_class=also_csv(ServedModelRow),
     tags=["models"],
     summary="List the models being served",
-    description="The champion of each information set, why it was promoted, and the last model that was not.",
+    description="The champion of each information set, why it was promoted, and the last model that was not. "
+    "`Accept: text/csv` gives CSV.",
     responses=NOT_MODIFIED | problems(401, 403, 503),
 )
 async def list_models(
@@ -31,7 +33,8 @@ async def list_models(
 ) -> Response[ModelsAnswer]:
     """Answer with the champions."""
     await current.get()
-    return cacheable(request, to_json(ModelsAnswer(is_simulated=current.is_simulated, models=await models.served())))
+    answer = ModelsAnswer(is_simulated=current.is_simulated, models=await models.served())
+    return tabular(request, answer, [ServedModelRow.of(each) for each in answer.models], ServedModelRow)
 
 
 @get(
