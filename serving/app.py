@@ -59,6 +59,7 @@ from serving.routes.publications import get_numbered_publication, list_publicati
 from serving.routes.record import get_calibration, get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
 from serving.routes.sessions import end_session, list_sessions
+from serving.routes.status import get_status
 from serving.routes.users import (
     change_user,
     create_user,
@@ -199,6 +200,7 @@ def create_app(settings: Settings) -> Litestar:
                     get_publication,
                     get_checks,
                     get_manifest,
+                    get_status,
                     list_teams,
                     get_team,
                     list_matches,
@@ -236,7 +238,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         template_config=site.templates(),
         dependencies={name: _provide(part) for name, part in provided.items()},
-        state=State({"current": current}),
+        state=State({"current": current, "standing": standing}),
         lifespan=[connections],
         middleware=[
             DefineMiddleware(BearerAuthentication, credentials=credentials),

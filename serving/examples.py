@@ -74,6 +74,8 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "at": "2026-03-01T07:00:00Z", "actor": "account:7", "action": "publication.pin", "object": "publication/41", "before": None,
     "after": {"publication_id": 41, "reason": "Prices of 42 were wrong."}, "request_id": "b36bd9530405c7e00000000000000061",
     "address": "192.0.2.0/24", "pinned_by": "7",
+    "n_checks": 214, "n_passed": 213, "rehearsed_at": None, "taken_at": "2026-03-01T06:10:00Z", "n_bytes": 812_400_128,
+    "restored_at": "2026-03-01T06:12:00Z",
     "asset": "gold/fct_match", "CheckResult.name": "no_match_is_lost_on_the_way_to_gold", "passed": True, "is_blocking": True,
     "description": None, "checked_at": "2026-03-01T06:00:38Z",
     "project_sha256": _DIGEST, "DbtModel.name": "gold/feat_match", "DbtModel.kind": "model",
