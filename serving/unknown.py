@@ -6,11 +6,11 @@ what an id looks like, finding it, HTTP.
 
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import Final, TypeVar
 
 from serving.current import CurrentPublication
 from serving.identity.buckets import Buckets, Rate
+from serving.schemas import Publication
 
 BUDGET: Final = Rate(per_second=2, burst=40)
 """How many ids that there is nothing of an account may have looked for by each worker."""
@@ -33,7 +33,7 @@ class Unknown:
         self._current = current
         self._budget = Buckets(None, "unknown", BUDGET)
         self._remembered: dict[tuple[str, str], None] = {}  # the first that was asked for first
-        self._as_of: datetime | None = None
+        self._while_served: Publication | None = None
         self._forgotten_at = 0.0
 
     async def find(self, account: str, kind: str, name: str, look: Callable[[], Awaitable[T | None]]) -> T | None:
@@ -59,6 +59,5 @@ class Unknown:
 
     def _forget(self) -> None:
         served, now = self._current.last_known, time.monotonic()
-        as_of = served and served.confirmed_at
-        if as_of != self._as_of or now >= self._forgotten_at:
-            self._as_of, self._forgotten_at, self._remembered = as_of, now + REMEMBERED_SECONDS, {}
+        if served != self._while_served or now >= self._forgotten_at:
+            self._while_served, self._forgotten_at, self._remembered = served, now + REMEMBERED_SECONDS, {}
