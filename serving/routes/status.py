@@ -25,8 +25,8 @@ from serving.store.record import Record
     security=BEARER,
     tags=["publication"],
     summary="Get the state of everything",
-    description="The publication being served and what it rests on, what the last checks said, the ledger's verification, the last "
-    "backup: when each was. For machines that only ask whether to come here there is `/health/ready`.",
+    description="The publication being served and what it rests on, what the last checks said, the ledger's verification, the "
+    "last backup: when each was. For machines that only ask whether to come here there is `/health/ready`.",
     responses=NOT_MODIFIED | problems(401, 403, 503),
 )
 async def get_status(
@@ -50,8 +50,8 @@ async def get_status(
         n_files=held and len(held.manifest),
         pin=await pins.pinned(),
         checks=summed_up(await lineages.checks(held.publication.publication_id)) if held else None,
-        ledger=ledger and convert(ledger, LedgerState),
-        backup=backup and convert(backup, BackupState),
+        ledger=convert(ledger, LedgerState) if ledger else None,
+        backup=convert(backup, BackupState) if backup else None,
         redis=await logins.redis_state(),
     )
     return cacheable(request, to_json(answer))
