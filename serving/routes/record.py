@@ -122,8 +122,14 @@ async def list_settled(
     ] = None,
 ) -> Response[SettledPage]:
     """Answer with one page of settled predictions."""
-    filters = {"competition": competition, "team": team, "from": since, "to": until}
-    filters |= {"information_set": information_set, "horizon_hours": horizon_hours}
+    filters = {
+        "competition": competition,
+        "team": team,
+        "from": since,
+        "to": until,
+        "information_set": information_set,
+        "horizon_hours": horizon_hours,
+    }
     first, last = period(since, until)
     wanted = RecordFilters(
         since=first,

@@ -57,9 +57,9 @@ class ServedModelRow(ModelVersion, frozen=True, kw_only=True):
         promotion, challenger = model.promotion, model.challenger
         return cls(
             **structs.asdict(model.champion),
-            promoted_at=promotion and promotion.decided_at,
-            challenger_version=challenger and challenger.model_version,
-            challenger_decided_at=challenger and challenger.decided_at,
+            promoted_at=promotion.decided_at if promotion else None,
+            challenger_version=challenger.model_version if challenger else None,
+            challenger_decided_at=challenger.decided_at if challenger else None,
         )
 
 
