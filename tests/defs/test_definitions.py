@@ -73,6 +73,7 @@ def test_between_daily_files_the_day_s_work_is_done_on_what_the_stream_told_and_
     day, between = _steps(definitions, "day"), _steps(definitions, "between")
     assert between < day
     assert {"bronze__stream_message", "transformation", "forecast__prediction", "publication", "record"} <= between
+    assert "bronze__stream_message_stream_meets_expectations" in between
     assert {"ingestion"} <= day - between
     assert all(step == "ingestion" or "bronze" in step or "expectations" in step for step in day - between), day - between
 
@@ -119,5 +120,6 @@ def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Defin
         "openfootball_meets_expectations",
         "international_meets_expectations",
         "football_data_org_meets_expectations",
+        "stream_meets_expectations",
         "predictions_meet_expectations",
     } <= blocking
