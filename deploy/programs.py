@@ -71,7 +71,7 @@ def lay_out(installation: Installation, edition: Edition) -> None:
 
 def _run_launcher(installation: Installation, edition: Edition) -> str:
     """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get the variables of
-    `football env --worker` from a Secret, the edition's folder from a claim and the instance from a ConfigMap of one name."""
+    `football env --worker` from a Secret, and the edition's folder, the instance in it, from a claim of one name."""
     asked, name = installation.scope(edition), f"football-{edition.name}"
     if asked.get("EXECUTOR") != "k8s":
         return ""
@@ -81,7 +81,7 @@ def _run_launcher(installation: Installation, edition: Edition) -> str:
         "job_namespace": asked.get("K8S_NAMESPACE", "football"),
         "service_account_name": "football",
         "dagster_home": str(state / "dagster"),
-        "instance_config_map": name,
+        "instance_config_map": name,  # is asked for, and nothing is mounted of it
         "env_secrets": [name],
         "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
         "volume_mounts": [{"name": "state", "mountPath": str(state)}],

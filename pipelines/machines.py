@@ -121,8 +121,8 @@ def _k8s(settings: Settings) -> dg.ExecutorDefinition:
         from dagster_k8s import k8s_job_executor
     except ModuleNotFoundError as error:
         raise SettingsError(_MISSING.format(settings.executor)) from error
-    # All else of a step's pod is as the instance's run launcher makes the run's.
-    in_pods: dg.ExecutorDefinition = k8s_job_executor.configured({"job_image": settings.k8s_image})
+    # A step's pod is made as the instance's run launcher makes the run's, of the same image.
+    in_pods: dg.ExecutorDefinition = k8s_job_executor
     return in_pods
 
 

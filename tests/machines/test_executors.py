@@ -97,7 +97,7 @@ class Cluster:
             yield instance
 
     def asked(self) -> Any:
-        """The container of the one pod that was asked for, which is our image with the edition's secret, folder and instance."""
+        """The container of the one pod that was asked for, which is our image with the edition's secret, and its folder with the instance in it."""
         ((_, asked),) = self.client.create_namespaced_job_with_retries.call_args_list
         assert asked["namespace"] == "football"
         pod = asked["body"].spec.template.spec
@@ -105,14 +105,10 @@ class Cluster:
         assert pod.service_account_name == "football"
         assert container.image == K8S["K8S_IMAGE"]
         assert [source.secret_ref.name for source in container.env_from] == ["football-live"]
-        assert sorted((mount.name, mount.mount_path) for mount in container.volume_mounts) == [
-            ("dagster-instance", str(self.state / "dagster/dagster.yaml")),
-            ("state", str(self.state)),
-        ]
-        volumes = {volume.name: volume for volume in pod.volumes}
-        assert volumes.keys() == {"dagster-instance", "state"}
-        assert volumes["dagster-instance"].config_map.name == "football-live"
-        assert volumes["state"].persistent_volume_claim.claim_name == "football-live"
+        assert {each.name: each.value for each in container.env}["DAGSTER_HOME"] == str(self.state / "dagster")
+        assert [(mount.name, mount.mount_path) for mount in container.volume_mounts] == [("state", str(self.state))]
+        (volume,) = pod.volumes
+        assert (volume.name, volume.persistent_volume_claim.claim_name) == ("state", "football-live")
         return container
 
 
@@ -122,8 +118,8 @@ def cluster(tmp_path: Path) -> Cluster:
 
 
 def test_kubernetes_is_asked_for_a_pod_for_a_run(cluster: Cluster) -> None:
-    job = world.reconstructable("backtest", "k8s")
     with cluster.instance() as instance:
+        job = world.reconstructable("backtest", "k8s")
         run = instance.create_run_for_job(job.get_definition(), job_code_origin=job.get_python_origin())
         with pytest.raises(Asked):
             instance.run_launcher.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
