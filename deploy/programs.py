@@ -70,8 +70,8 @@ def lay_out(installation: Installation, edition: Edition) -> None:
 
 
 def _run_launcher(installation: Installation, edition: Edition) -> str:
-    """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get the variables of
-    `football env --worker` from a Secret, and the edition's folder, the instance in it, from a claim of one name."""
+    """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get the variables
+    of `football env --worker` from a Secret, and the edition's folder, the instance in it, from a claim of one name."""
     asked, name = installation.scope(edition), f"football-{edition.name}"
     if asked.get("EXECUTOR") != "k8s":
         return ""

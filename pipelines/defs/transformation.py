@@ -55,8 +55,8 @@ _RATINGS = dg.AssetKey(rating.TABLE.split(".")).to_python_identifier()
 """The step that asks for the ratings; where each step has a process of its own, it is not to be seen from here."""
 
 _KEEPS_UP = "path:models/silver/intermediate path:models/gold resource_type:test"
-"""What a day selects of an unchanged project. The tests are named, for dbt takes those of whatever is excluded along, and of a test
-that reads a seed nothing would be said any more."""
+"""What a day selects of an unchanged project. Nothing is excluded, for dbt excludes the tests of it, too: where seeds were left
+out, so was every test that reads one."""
 
 N_FAILING_ROWS = 50
 """Shown of each test that fails or warns."""

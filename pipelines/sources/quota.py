@@ -22,8 +22,8 @@ MARGIN_SECONDS: Final = 1
 """Of the seconds whole ones are told, so that one may be missing."""
 
 PATIENCE_SECONDS: Final = 150.0
-"""So long after somebody first had to wait nobody waits any more: two windows, in which a key that is not used up answers for each of
-its lists. One that others use up for ever would hold a round for as many windows as there are lists and attempts."""
+"""So long after somebody first had to wait nobody waits any more: two windows, in which a key that nobody else uses has answered
+for all lists. One that others use up for ever would hold a round for as many windows as there are lists and attempts."""
 
 LEFT: Final = "X-Requests-Available-Minute"
 RESET: Final = "X-RequestCounter-Reset"

@@ -411,8 +411,13 @@ class TestIdentity:
             live = match("2023-08-24T12:00:00Z", "Gum", "Ash", (1, 0) if cutoff.day == 24 else (1, 2), status=status)
             listed = answer(live, match(f"2023-09-{10 + cutoff.day % 10}T15:00:00Z", "Gum", "Birch"))
             world.load({"2023/PL.json": listed}, source="football_data_org", now=cutoff)
-            # Quotes come before the fixtures are announced, and go on; one fixture leaves their day, of the other the result is told.
-            quote = {"kind": "quote", "odds": {"home": 2 + nth / 10, "draw": 3.5, "away": 3.5}, "bookmaker": "pinnacle", "market": "1x2"}
+            # Quotes come before the fixtures are announced, and go on; one fixture leaves their day, of the other comes the result.
+            quote = {
+                "kind": "quote",
+                "odds": {"home": 2 + nth / 10, "draw": 3.5, "away": 3.5},
+                "bookmaker": "pinnacle",
+                "market": "1x2",
+            }
             quote |= {"quoted_at": (cutoff - timedelta(hours=1)).isoformat()}
             elm = {"home": "Elm", "away": "Ash", "kickoff_at": "2023-08-30T14:00:00Z"}
             ash = {"home": "Ash", "away": "Elm", "kickoff_at": "2023-09-02T14:00:00Z"}

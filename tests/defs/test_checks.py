@@ -125,7 +125,9 @@ def test_a_batch_of_a_stream_is_judged_once_and_what_its_sender_says_wrongly_is_
             verdict = judge(settings=settings, bronze=warehouse)
             assert isinstance(verdict, dg.AssetCheckResult)
             said.append((verdict.passed, verdict.severity, verdict.description))
-    warned = "stream, warnings only: competition (expect_column_values_to_match_regex), away (expect_column_values_to_match_regex)"
+    warned = (
+        "stream, warnings only: competition (expect_column_values_to_match_regex), away (expect_column_values_to_match_regex)"
+    )
     error, warning = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
     assert said == [
         (True, warning, "0 rows meet the suite stream"),

@@ -58,7 +58,9 @@ def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(database)
 
 
-def test_every_model_and_test_is_told_to_dagster_a_day_runs_every_test_and_a_part_runs_alone(project: Project, database: Urls) -> None:
+def test_every_model_and_test_is_told_to_dagster_a_day_runs_every_test_and_a_part_runs_alone(
+    project: Project, database: Urls
+) -> None:
     load_a_division_nobody_knows(database)
     with dg.DagsterInstance.ephemeral() as instance:
         whole = project.run(instance=instance)
