@@ -85,6 +85,8 @@ class CurrentPublication:
         # All who ask at a moment wait for one question, and share its failure too.
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
+            # A failure that nobody waits for any more, for all who did have hung up, is no news.
+            self._asking.add_done_callback(lambda asking: asking.cancelled() or asking.exception())
         await asyncio.shield(self._asking)
 
     async def catch_up(self) -> None:
