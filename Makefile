@@ -47,7 +47,7 @@ migrate: install ## Bring the database to its newest shape
 
 # --- judging it
 
-TESTED := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov
+TESTED := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5 --cov
 
 .PHONY: test
 test: install ## Run every test on embedded services, with the gates of coverage: of everything, and of who gets in

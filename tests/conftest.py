@@ -156,7 +156,7 @@ class Program:
         return found
 
 
-SLOWEST = ("readme", "e2e", "dbt", "deploy", "streams")
+SLOWEST = ("readme", "e2e", "dbt", "streams", "deploy")
 """Folders whose files take minutes, after all others: most failures show early. Among themselves the longest files begin first,
 for whoever takes one last lets the other process wait."""
 
