@@ -4,7 +4,7 @@ Every program gets only the variables and the database role it needs: the servic
 MLflow see their own databases alone.
 """
 
-import shutil
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +35,15 @@ load_from:
 """
 
 
+RUN_LAUNCHER = """
+# Steps are pods of a run that is one itself. Who asks for them is in the cluster, too.
+run_launcher:
+  module: dagster_k8s
+  class: K8sRunLauncher
+  config: {}
+"""
+
+
 def server_program(name: str, server: Server) -> Program:
     """An embedded server as a program of the process manager; lays it out first."""
     return Program(
@@ -55,8 +64,29 @@ def lay_out(installation: Installation, edition: Edition) -> None:
     if not start_page.exists():
         start_page.write_text(BEING_BUILT)
     home = Path(environment["DAGSTER_HOME"])
-    shutil.copyfile(PROJECT_DIR / "deploy/dagster/dagster.yaml", home / "dagster.yaml")
+    instance = (PROJECT_DIR / "deploy/dagster/dagster.yaml").read_text()
+    (home / "dagster.yaml").write_text(instance + _run_launcher(installation, edition))
     (home / "workspace.yaml").write_text(WORKSPACE.format(port=installation.ports.get("dagster-code")))
+
+
+def _run_launcher(installation: Installation, edition: Edition) -> str:
+    """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get the variables
+    of `football env --worker` from a Secret, and the edition's folder, the instance in it, from a claim of one name."""
+    asked, name = installation.scope(edition), f"football-{edition.name}"
+    if asked.get("EXECUTOR") != "k8s":
+        return ""
+    state = installation.state_dir(edition)
+    config = {
+        "job_image": asked.get("K8S_IMAGE", ""),
+        "job_namespace": asked.get("K8S_NAMESPACE", "football"),
+        "service_account_name": "football",
+        "dagster_home": str(state / "dagster"),
+        "instance_config_map": name,  # is asked for, and nothing is mounted of it
+        "env_secrets": [name],
+        "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
+        "volume_mounts": [{"name": "state", "mountPath": str(state)}],
+    }
+    return RUN_LAUNCHER.format(json.dumps(config))
 
 
 def applications(installation: Installation, edition: Edition) -> list[Program]:

@@ -39,6 +39,7 @@ SCOPE_VARIABLES = (
 MACHINE_VARIABLES = (
     *("HOME", "USER", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"),  # of a pod, which asks for others there
 )
 """What any process on this machine may need; the rest of the caller's environment is not handed on."""
 

@@ -58,7 +58,7 @@ def _like(column: str, regex: str, severity: Literal["critical", "warning"] = "c
     return Rule("ExpectColumnValuesToMatchRegex", {"column": column, "regex": regex, "mostly": 1 - TOLERATED}, severity)
 
 
-def _among(column: str, values: tuple[str, ...], tolerated: float = TOLERATED) -> Rule:
+def _among(column: str, values: tuple[str | bool, ...], tolerated: float = TOLERATED) -> Rule:
     return Rule("ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values), "mostly": 1 - tolerated})
 
 
@@ -196,6 +196,32 @@ FOOTBALL_DATA_ORG: Final = _suite(
     at_least=1,
 )
 
+_UTC_MOMENT: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.][0-9]+)?[+]00:00$"
+_COMPETITION: Final = "^[A-Z]{1,3}[0-9C]?(?:-[a-z]+)?$"
+_STREAMED_PRICES: Final = ("odds_home", "odds_draw", "odds_away", "odds_over", "odds_under")
+
+STREAM: Final = _suite(
+    "stream",
+    "Results and quotes of a stream, batch by batch; of a batch all may be set aside",
+    _named(
+        *("kind", "competition", "home", "away", "kickoff_at", "home_goals", "away_goals", "final_at"),
+        *("bookmaker", "market", *_STREAMED_PRICES, "quoted_at"),
+    ),
+    # No later version mends a batch: what stops a run is only what the contract cannot have let through. What a sender may say
+    # wrongly within it is a warning.
+    *(_filled("kind", tolerated=0), _among("kind", ("result", "quote"), tolerated=0), _among("says_when", (True,), tolerated=0)),
+    *(_filled(column, tolerated=0) for column in ("competition", "home", "away", "kickoff_at")),
+    *(_like(column, _UTC_MOMENT) for column in ("kickoff_at", "final_at", "quoted_at")),
+    *(_like("home_goals", _GOALS), _like("away_goals", _GOALS), _among("market", ("1x2", "over_under_25"))),
+    *(_like(column, _PRICE) for column in _STREAMED_PRICES),
+    *(_like("competition", _COMPETITION, "warning"), _like("home", _NAME, "warning"), _like("away", _NAME, "warning")),
+    at_least=0,
+    # A result since when it was final, a quote when it was made: a cell equals itself where it is filled.
+    derived={
+        "says_when": "((final_at == final_at) == (kind == 'result')) & ((quoted_at == quoted_at) == (kind == 'quote'))",
+    },
+)
+
 _PREDICTION: Final = ("match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of", "issued_at")
 _EXPECTED_GOALS: Final = ("expected_home_goals", "expected_away_goals")
 
@@ -221,7 +247,7 @@ SUITES: Final[Mapping[str, Suite]] = MappingProxyType(
         suite.name: suite
         for suite in (
             *(FOOTBALL_DATA_MAIN, FOOTBALL_DATA_NEW, FOOTBALL_DATA_FIXTURES),
-            *(OPENFOOTBALL, INTERNATIONAL, FOOTBALL_DATA_ORG, PREDICTIONS),
+            *(OPENFOOTBALL, INTERNATIONAL, FOOTBALL_DATA_ORG, STREAM, PREDICTIONS),
         )
     }
 )

@@ -121,17 +121,8 @@ def _k8s(settings: Settings) -> dg.ExecutorDefinition:
         from dagster_k8s import k8s_job_executor
     except ModuleNotFoundError as error:
         raise SettingsError(_MISSING.format(settings.executor)) from error
-    name = f"football-{settings.edition}"
-    in_pods: dg.ExecutorDefinition = k8s_job_executor.configured(
-        {
-            "job_image": settings.k8s_image,
-            "job_namespace": settings.k8s_namespace,
-            "service_account_name": "football",
-            "env_secrets": [name],  # the variables of `football env --worker`
-            "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
-            "volume_mounts": [{"name": "state", "mountPath": str(settings.state_dir)}],
-        }
-    )
+    # A step's pod is made as the instance's run launcher makes the run's, of the same image.
+    in_pods: dg.ExecutorDefinition = k8s_job_executor
     return in_pods
 
 

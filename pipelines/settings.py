@@ -77,7 +77,6 @@ class Settings:
     broker_url: str
     broker_patience_seconds: int
     k8s_image: str
-    k8s_namespace: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -141,7 +140,6 @@ class Settings:
             broker_url=env.get("BROKER_URL", ""),
             broker_patience_seconds=_count("BROKER_PATIENCE_SECONDS", env.get("BROKER_PATIENCE_SECONDS") or "1800"),
             k8s_image=env.get("K8S_IMAGE", ""),
-            k8s_namespace=env.get("K8S_NAMESPACE") or "football",
         )
 
     @property

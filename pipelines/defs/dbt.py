@@ -74,8 +74,11 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         manifest: Mapping[str, Any],
         translator: DagsterDbtTranslator,
         project: DbtProject,
+        whole: str,
     ) -> Iterator[Any]:
         """Run a command on what the run has selected, and give Dagster's events as dbt goes along.
+
+        `whole` is what dbt is to select where the run has everything.
 
         Raises:
             dg.Failure: dbt failed; the message names the nodes and says why.
@@ -83,7 +86,7 @@ class Dbt(dg.ConfigurableResource["Dbt"]):
         selection, indirect = get_subset_selection_for_context(
             context=context,
             manifest=manifest,
-            select="fqn:*",
+            select=whole,
             exclude=None,
             selector=None,
             dagster_dbt_translator=translator,

@@ -13,6 +13,7 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.ingestion import FOOTBALL_DATA, FOOTBALL_DATA_ORG, INTERNATIONAL, OPENFOOTBALL, table_metadata
+from pipelines.defs.streams import STREAM
 from pipelines.settings import Settings
 from pipelines.store import file_versions
 from pipelines.store.warehouse import Warehouse
@@ -68,6 +69,7 @@ _JUDGED = (
     _Judged(OPENFOOTBALL, "openfootball", ("json",)),
     _Judged(INTERNATIONAL, "international", ("international",)),
     _Judged(FOOTBALL_DATA_ORG, "football_data_org", ("football_data_org",)),
+    _Judged(STREAM, "stream", ("stream",)),
 )
 
 

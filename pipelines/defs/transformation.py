@@ -54,6 +54,10 @@ _MATCHES = dg.AssetKey(["gold", "fct_match"]).to_python_identifier()
 _RATINGS = dg.AssetKey(rating.TABLE.split(".")).to_python_identifier()
 """The step that asks for the ratings; where each step has a process of its own, it is not to be seen from here."""
 
+_KEEPS_UP = "path:models/silver/intermediate path:models/gold resource_type:test"
+"""What a day selects of an unchanged project. Nothing is excluded, for dbt excludes the tests of it, too: where seeds were left
+out, so was every test that reads one."""
+
 N_FAILING_ROWS = 50
 """Shown of each test that fails or warns."""
 
@@ -79,13 +83,11 @@ def transformation(
     arguments = ["build", "--no-write-json", "--exclude-resource-type", "unit_test"]
     if not is_as_made:
         arguments.append("--full-refresh")
-    elif not context.is_subset:
-        arguments += ["--exclude", "resource_type:seed path:models/silver/staging"]
     silver.begin(digest, anew=not is_as_made)
     is_rated_next = _RATINGS in context.get_step_execution_context().execution_plan.step_keys_to_execute
     if is_rated_next:
         rating.prepare()
-    for event in dbt.build(arguments, context, MANIFEST, Translator(), PROJECT):
+    for event in dbt.build(arguments, context, MANIFEST, Translator(), PROJECT, _KEEPS_UP if is_as_made else "fqn:*"):
         if isinstance(event, dg.AssetCheckResult) and not event.passed:
             event = _with_failing_rows(event, silver)  # noqa: PLW2901
         output = event.output_name if isinstance(event, dg.Output) else None

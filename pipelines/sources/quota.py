@@ -21,6 +21,10 @@ WINDOW_SECONDS: Final = 60.0
 MARGIN_SECONDS: Final = 1
 """Of the seconds whole ones are told, so that one may be missing."""
 
+PATIENCE_SECONDS: Final = 150.0
+"""So long after somebody first had to wait nobody waits any more: two windows, in which a key that nobody else uses has answered
+for all lists. One that others use up for ever would hold a round for as many windows as there are lists and attempts."""
+
 LEFT: Final = "X-Requests-Available-Minute"
 RESET: Final = "X-RequestCounter-Reset"
 """What football-data.org's answers say: how many requests are left, and in how many seconds all are again."""
@@ -39,6 +43,7 @@ class Quota:
     _window: int = field(default=0, init=False)
     _is_told: bool = field(default=False, init=False)
     _ends_at: float = field(default=-math.inf, init=False)
+    _waited_since: float = field(default=math.inf, init=False)
     _changed: threading.Condition = field(default_factory=threading.Condition, init=False)
 
     @contextmanager
@@ -46,7 +51,7 @@ class Quota:
         """Make one request within, as soon as there is one left, and hand over its answer's status and headers.
 
         Raises:
-            SourceUnreachable: the next window begins later than a window lasts.
+            SourceUnreachable: the next window begins later than a window lasts, or than anybody is still waiting for.
         """
         told: list[tuple[int, Mapping[str, str]]] = []
         window = self._take()
@@ -65,7 +70,9 @@ class Quota:
                 if self._left > 0:
                     break
                 wait_seconds = self._ends_at - now
-                if wait_seconds > WINDOW_SECONDS + MARGIN_SECONDS:
+                self._waited_since = min(self._waited_since, now)
+                is_beyond_patience = self._ends_at > self._waited_since + PATIENCE_SECONDS
+                if is_beyond_patience or wait_seconds > WINDOW_SECONDS + MARGIN_SECONDS:
                     raise SourceUnreachable(
                         f"The provider allows no more requests and asks to come back in {wait_seconds:.0f} s."
                     )

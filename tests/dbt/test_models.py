@@ -402,7 +402,7 @@ class TestIdentity:
         )
         world = new_world()
         statuses = ("TIMED", "IN_PLAY", "FINISHED", "FINISHED")
-        for (cutoff, files), status in zip(days, statuses, strict=True):
+        for nth, ((cutoff, files), status) in enumerate(zip(days, statuses, strict=True)):
             world.load({key: content.encode() for key, content in files.items()}, now=cutoff)
             if cutoff.day == 28:
                 document = {"name": "2023/24", "matches": [other]}
@@ -411,11 +411,30 @@ class TestIdentity:
             live = match("2023-08-24T12:00:00Z", "Gum", "Ash", (1, 0) if cutoff.day == 24 else (1, 2), status=status)
             listed = answer(live, match(f"2023-09-{10 + cutoff.day % 10}T15:00:00Z", "Gum", "Birch"))
             world.load({"2023/PL.json": listed}, source="football_data_org", now=cutoff)
+            # Quotes come before the fixtures are announced, and go on; one fixture leaves their day, of the other comes the result.
+            quote = {
+                "kind": "quote",
+                "odds": {"home": 2 + nth / 10, "draw": 3.5, "away": 3.5},
+                "bookmaker": "pinnacle",
+                "market": "1x2",
+            }
+            quote |= {"quoted_at": (cutoff - timedelta(hours=1)).isoformat()}
+            elm = {"home": "Elm", "away": "Ash", "kickoff_at": "2023-08-30T14:00:00Z"}
+            ash = {"home": "Ash", "away": "Elm", "kickoff_at": "2023-09-02T14:00:00Z"}
+            told = {"kind": "result", "home_goals": 2, "away_goals": 0, "final_at": "2023-09-02T15:52:00Z"}
+            sent = [quote | elm, quote | ash, *([told | ash] if cutoff.month == 9 else [])]
+            TestStream.sent(world, [{"schema": 1, "competition": "E0"} | each for each in sent], 10 * nth)
             world.transform(cutoff)
             kept_up = {table: world.table(table) for table in GOLD}
             world.invoke(["build", "--full-refresh", "--resource-type", "seed", "--resource-type", "model"], cutoff)
             for table in GOLD:
                 assert kept_up[table] == world.table(table), (cutoff, table)
+        found = world.read("select home_goals, away_goals, known_at from gold.fct_match where home_team = 'Ash' and away_team = 'Elm'"
+                           " and season = 2023")  # fmt: skip
+        assert [list(map(str, row)) for row in found.to_numpy()] == [["2", "0", "2023-09-02 15:52:00+00:00"]]
+        streamed = world.read("select match_id, odds_home from gold.fct_odds where moment = 'streamed' order by known_at")
+        assert streamed["odds_home"].tolist() == [2.0, 2.1, 2.2, 2.3]
+        assert streamed["match_id"].nunique() == 1
 
     def test_a_second_run_changes_nothing(self, known_world: Any) -> None:
         """With the same cut-off a run is a function of what was delivered."""
@@ -516,7 +535,7 @@ class TestStream:
         return self._message(kind="quote", bookmaker=bookmaker, market="1x2", odds=odds, quoted_at=quoted_at)
 
     @staticmethod
-    def _sent(world: Any, messages: Sequence[Mapping[str, object]], first: int = 0) -> Any:
+    def sent(world: Any, messages: Sequence[Mapping[str, object]], first: int = 0) -> Any:
         read_at = datetime(2024, 2, 4, tzinfo=UTC)
         batch = [stream.Message(first + k, read_at, json.dumps(each).encode()) for k, each in enumerate(messages)]
         file = stream.delivery("football.events", 0, batch, read_at)
@@ -534,12 +553,12 @@ class TestStream:
         """A cut-off after it would else hide, for an hour, what had been known: a file's results count from three hours after kick-off."""
         world = new_world().load({E0_2023: csv(self.PLAYED)})
         before, after = self.KICKOFF + timedelta(minutes=112), self.KICKOFF + timedelta(minutes=113)
-        self._sent(world, [self._result("2:1", "2024-02-03T16:52:00Z")])
+        self.sent(world, [self._result("2:1", "2024-02-03T16:52:00Z")])
         assert self._match(world.transform(before)) == ["scheduled", None, None]
         assert self._match(world.transform(after)) == ["played", 2, "16:52"]
         played = (self.PLAYED[0], result("03/02/2024", "Birch", "Ash", "2:1", Time="15:00"))
         assert self._match(world.load({E0_2023: csv(played)}).transform(after)) == ["played", 2, "16:52"]
-        assert self._match(self._sent(world, [self._result("3:1", "2024-02-03T17:30:00Z")], 1).transform(CUTOFF_LATER)) == [
+        assert self._match(self.sent(world, [self._result("3:1", "2024-02-03T17:30:00Z")], 1).transform(CUTOFF_LATER)) == [
             "played",
             2,
             "18:00",
@@ -548,9 +567,9 @@ class TestStream:
     def test_a_corrected_result_replaces_the_one_before_it_and_what_follows_is_as_if_made_at_once(
         self, new_world: MakeWorld
     ) -> None:
-        world = self._sent(new_world().load({E0_2023: csv(self.PLAYED)}), [self._result("2:1", "2024-02-03T16:52:00Z")])
+        world = self.sent(new_world().load({E0_2023: csv(self.PLAYED)}), [self._result("2:1", "2024-02-03T16:52:00Z")])
         world.transform(CUTOFF_LATER)
-        self._sent(world, [self._result("2:2", "2024-02-03T17:10:00Z"), self._quote("2024-02-02T10:00:00Z", 2.0)], 1)
+        self.sent(world, [self._result("2:2", "2024-02-03T17:10:00Z"), self._quote("2024-02-02T10:00:00Z", 2.0)], 1)
         kept_up = {table: world.transform(CUTOFF_LATER).table(table) for table in GOLD}
         assert self._match(world) == ["played", 2, "17:10"]
         world.invoke(["build", "--full-refresh", "--resource-type", "seed", "--resource-type", "model"], CUTOFF_LATER)
@@ -563,7 +582,7 @@ class TestStream:
 
         def features(nonsense: float) -> Any:
             world = new_world().load({E0_2023: csv(self.PLAYED)})
-            self._sent(world, [*early, *(self._quote(at, nonsense) for at in late)]).transform(CUTOFF_LATER)
+            self.sent(world, [*early, *(self._quote(at, nonsense) for at in late)]).transform(CUTOFF_LATER)
             return world, world.table("gold.feat_match")
 
         world, seen = features(1.9)
@@ -578,7 +597,7 @@ class TestStream:
 
     def test_at_a_rehearsed_moment_the_line_has_moved_as_far_as_was_known_then(self, new_world: MakeWorld) -> None:
         quotes = [("2024-02-01T10:00:00Z", 2.0), ("2024-02-02T10:00:00Z", 2.2), ("2024-02-03T10:00:00Z", 2.5)]
-        world = self._sent(new_world().load({E0_2023: csv(self.PLAYED)}), [self._quote(*each) for each in quotes])
+        world = self.sent(new_world().load({E0_2023: csv(self.PLAYED)}), [self._quote(*each) for each in quotes])
 
         def last(cutoff: datetime) -> float | None:
             found = world.transform(cutoff).read(
@@ -597,7 +616,7 @@ class TestStream:
             self._result("2:1", "2024-02-03T16:52:00Z") | {"competition": "XX"},
             self._result("2:1", "2024-01-06T16:52:00Z") | {"kickoff_at": "2024-01-06T15:00:00Z"},
         ]
-        self._sent(world, strangers).transform(CUTOFF_LATER)
+        self.sent(world, strangers).transform(CUTOFF_LATER)
         assert world.read("select count(*) as n from gold.fct_match")["n"][0] == 2
         assert world.read("select count(*) as n from gold.dim_team")["n"][0] == 2
         world.invoke(["test", "--select", "streamed_messages_that_meet_no_match"], CUTOFF_LATER)
@@ -610,7 +629,7 @@ class TestStream:
         announced = (self.PLAYED[0], result("03/02/2024", "Birch", "Ash", Time=time))
         kickoff_at = datetime.fromisoformat(final_at) - timedelta(minutes=110)
         told = self._result("2:1", final_at) | {"kickoff_at": kickoff_at.isoformat()}
-        world = self._sent(new_world().load({E0_2023: csv(announced)}), [told]).transform(CUTOFF_LATER)
+        world = self.sent(new_world().load({E0_2023: csv(announced)}), [told]).transform(CUTOFF_LATER)
         assert self._match(world)[1:] == [None, None]
         world.invoke(["test", "--select", "a_match_is_played_exactly_if_its_result_is_known"], CUTOFF_LATER)
         with pytest.raises(AssertionError, match="Got 1 result"):

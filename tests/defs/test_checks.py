@@ -1,5 +1,6 @@
 """What the checks of bronze say in the Dagster UI, on small files in a real database."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from deploy.database import Urls
 from pipelines.defs import anomalies, ingestion, quality, schema_changes
 from pipelines.forecast.anomalies import Judgement
 from pipelines.settings import Settings
-from pipelines.sources import football_data, football_data_file
+from pipelines.sources import football_data, football_data_file, stream
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.warehouse import Warehouse
@@ -103,6 +104,37 @@ def test_a_first_round_without_results_letters_stops_the_run_and_is_judged_again
         result = quality.checks[0](settings=settings, bronze=warehouse)
         assert isinstance(result, dg.AssetCheckResult)
         assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+
+
+def test_a_batch_of_a_stream_is_judged_once_and_what_its_sender_says_wrongly_is_a_warning(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    """No later version mends a batch: one that stopped the run would stop every run after it."""
+    match = {"schema": 1, "competition": "Premier League", "home": "Ash", "away": "42", "kickoff_at": "2023-12-30T15:00:00Z"}
+    result = match | {"kind": "result", "home_goals": 2, "away_goals": 1, "final_at": "2023-12-30T16:52:00Z"}
+    quote = match | {"kind": "quote", "bookmaker": "pinnacle", "market": "1x2", "quoted_at": "2023-12-30T13:30:00Z"}
+    sent = ["poison", json.dumps(result), json.dumps(quote | {"odds": {"home": 2, "draw": 3.4, "away": 3.75}})]
+    settings, judge = Settings.read({"STATE_DIR": str(tmp_path)}), quality.checks[-1]
+    said = []
+    for first, values in ((0, ["poison"]), (1, sent)):
+        batch = [stream.Message(first + k, NOW, value.encode()) for k, value in enumerate(values)]
+        file = stream.delivery("football.events", 0, batch, NOW)
+        with warehouse.connect() as connection:
+            bronze.load(connection, file, stream.parse(file.content), NOW)
+        for _ in range(2):
+            verdict = judge(settings=settings, bronze=warehouse)
+            assert isinstance(verdict, dg.AssetCheckResult)
+            said.append((verdict.passed, verdict.severity, verdict.description))
+    warned = (
+        "stream, warnings only: competition (expect_column_values_to_match_regex), away (expect_column_values_to_match_regex)"
+    )
+    error, warning = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+    assert said == [
+        (True, warning, "0 rows meet the suite stream"),
+        (True, error, "no file changed"),
+        (False, warning, warned),
+        (True, error, "no file changed"),
+    ]
 
 
 def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(warehouse: Warehouse) -> None:

@@ -4,6 +4,8 @@ import socket
 
 import dagster as dg
 import pytest
+from dagster._core.execution.api import create_execution_plan
+from dagster._core.execution.plan.step import ExecutionStep
 
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.training import MODELS_OF
@@ -73,6 +75,7 @@ def test_between_daily_files_the_day_s_work_is_done_on_what_the_stream_told_and_
     day, between = _steps(definitions, "day"), _steps(definitions, "between")
     assert between < day
     assert {"bronze__stream_message", "transformation", "forecast__prediction", "publication", "record"} <= between
+    assert "bronze__stream_message_stream_meets_expectations" in between
     assert {"ingestion"} <= day - between
     assert all(step == "ingestion" or "bronze" in step or "expectations" in step for step in day - between), day - between
 
@@ -108,6 +111,24 @@ def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Def
     assert "turn" in steps["publication"].required_resource_keys
 
 
+def test_a_step_behind_a_blocking_check_waits_for_it_and_no_asset_asks_for_itself(definitions: dg.Definitions) -> None:
+    """A condition would fire whatever a check of an earlier run said, unless it was told not to; there is none."""
+    plan = create_execution_plan(definitions.resolve_job_def("day"))
+    waits_for = {step.key: step.get_execution_dependency_keys() for step in plan.steps if isinstance(step, ExecutionStep)}
+    blocking = {
+        step.key
+        for step in plan.steps
+        for checks in definitions.asset_checks or []
+        if step.node_handle.name == checks.node_def.name and any(spec.blocking for spec in checks.check_specs)
+    }
+    of_bronze = {key for key in blocking if key.startswith("bronze__")}
+    assert len(of_bronze) == 9
+    assert of_bronze <= waits_for["transformation"]
+    assert blocking - of_bronze == {"forecast__prediction_predictions_meet_expectations"}
+    assert blocking - of_bronze <= waits_for["publication"]
+    assert [spec.key for spec in definitions.resolve_all_asset_specs() if spec.automation_condition is not None] == []
+
+
 def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Definitions) -> None:
     blocking = {spec.name for checks in definitions.asset_checks or [] for spec in checks.check_specs if spec.blocking}
     assert {
@@ -119,5 +140,6 @@ def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Defin
         "openfootball_meets_expectations",
         "international_meets_expectations",
         "football_data_org_meets_expectations",
+        "stream_meets_expectations",
         "predictions_meet_expectations",
     } <= blocking

@@ -58,7 +58,9 @@ def project(database: Urls, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(database)
 
 
-def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: Project, database: Urls) -> None:
+def test_every_model_and_test_is_told_to_dagster_a_day_runs_every_test_and_a_part_runs_alone(
+    project: Project, database: Urls
+) -> None:
     load_a_division_nobody_knows(database)
     with dg.DagsterInstance.ephemeral() as instance:
         whole = project.run(instance=instance)
@@ -77,6 +79,12 @@ def test_every_model_and_test_is_told_to_dagster_and_a_part_runs_alone(project: 
     ]
     assert all(evaluation.passed for name, evaluation in checks.items() if name != unknown.check_name)
     project.silver.require_whole()
+
+    day = project.run()
+    assert {evaluation.check_name for evaluation in day.get_asset_check_evaluations()} == checks.keys()
+    kept_up = {event.asset_key.to_user_string() for event in day.get_asset_materialization_events() if event.asset_key}
+    seeds = {"silver/competition", "silver/competition_alias", "silver/team_alias", "silver/quote_column"}
+    assert made - kept_up == seeds | {name for name in made if name.startswith("silver/stg_")}
 
     part = project.run(dg.AssetSelection.assets(COMPETITION).without_checks())
     assert part.success

@@ -9,7 +9,7 @@ import pytest
 from deploy.edition import DEMO, LIVE, EditionError, named, rehearsal
 from deploy.installation import APPLICATIONS, WITH_CELERY, Installation
 from deploy.programs import applications, lay_out, pipelines_environment
-from deploy.settings import Settings
+from deploy.settings import PROJECT_DIR, Settings
 
 
 def installation(folder: Path, **environ: str) -> Installation:
@@ -171,5 +171,5 @@ def test_dagster_finds_its_instance_and_the_one_process_with_the_definitions(tmp
     lay_out(here, DEMO)
     home = tmp_path / "demo/dagster"
     assert f"port: {here.ports.get('dagster-code')}" in (home / "workspace.yaml").read_text()
-    assert "DAGSTER_DATABASE_URL" in (home / "dagster.yaml").read_text()
+    assert (home / "dagster.yaml").read_text() == (PROJECT_DIR / "deploy/dagster/dagster.yaml").read_text()
     assert {path.name for path in (tmp_path / "demo").iterdir()} == {"dagster", "docs", "inbox", "landing", "simulated"}

@@ -55,7 +55,14 @@ INTERNATIONAL = {"date": "2020-09-12", "home_team": "Simland", "away_team": "Sim
 INTERNATIONAL |= {"tournament": "Friendly", "neutral": "FALSE"}
 LISTED = {"utcDate": "2020-09-12T14:00:00Z", "status": "FINISHED", "stage": "REGULAR_SEASON", "season": "2020-09-12"}
 LISTED |= {"competition": "PL", "homeTeam": "Sim A FC", "awayTeam": "Sim B FC", "ft_home": "0", "ft_away": "3"}
-GOOD = {
+QUOTE = {"kind": "quote", "competition": "E0", "home": "Sim A", "away": "Sim B", "kickoff_at": "2024-02-03T15:00:00+00:00"}
+QUOTE |= {"bookmaker": "pinnacle", "market": "1x2", "odds_home": "2.0", "odds_draw": "3.4", "odds_away": "3.75"}
+QUOTE |= {"quoted_at": "2024-02-03T11:30:00.250000+00:00"}
+MESSAGE: dict[str, str | None] = {name: QUOTE.get(name) for name in SUITES["stream"].columns}
+RESULT = MESSAGE | dict.fromkeys(("bookmaker", "market", "odds_home", "odds_draw", "odds_away", "quoted_at"))
+RESULT |= {"kind": "result", "home_goals": "2", "away_goals": "1", "final_at": "2024-02-03T16:52:30+00:00"}
+GOOD: dict[str, dict[str, str] | dict[str, str | None]] = {
+    "stream": MESSAGE,
     "international": INTERNATIONAL,
     "football_data_org": LISTED,
     "football_data_main": MAIN,
@@ -109,7 +116,7 @@ def test_good_predictions_pass() -> None:
     assert validate("predictions", predictions()).passed
 
 
-@pytest.mark.parametrize("suite", ["football_data_fixtures", "predictions"])
+@pytest.mark.parametrize("suite", ["football_data_fixtures", "stream", "predictions"])
 def test_no_coming_match_is_not_an_error(suite: str) -> None:
     frame = predictions(0) if suite == "predictions" else texts(suite).iloc[:0]
     assert validate(suite, frame).passed
@@ -183,6 +190,17 @@ NULL, REGEX, SET = "column_values_to_not_be_null", "column_values_to_match_regex
                 "ft_away": {"w.o.": REGEX},
             },
         ),
+        (
+            "stream",
+            {
+                "competition": {None: NULL, "Premier League": REGEX},
+                "home": {None: NULL, "1.95": REGEX},
+                "kickoff_at": {None: NULL, "2024-02-03T15:00:00": REGEX},
+                "away_goals": {"-1": REGEX},
+                "market": {"asian_handicap": SET},
+                "odds_draw": {"evens": REGEX},
+            },
+        ),
     ],
 )
 def test_more_wrong_cells_than_tolerated_fail_and_are_named(suite: str, wrong: dict[str, dict[str | None, str]]) -> None:
@@ -215,6 +233,10 @@ def test_more_wrong_cells_than_tolerated_fail_and_are_named(suite: str, wrong: d
         ("football_data_main", "HomeTeam", "1.95", True),
         ("football_data_main", "FTHG", "99x", True),
         ("football_data_new", "League", None, True),
+        ("stream", "competition", "Premier League", False),
+        ("stream", "away", "42", False),
+        ("stream", "quoted_at", "2024-02-03T11:30:00Z", True),
+        ("stream", "odds_home", "2,0", True),
     ],
 )
 def test_one_bad_cell_in_a_first_round_of_ten_matches_stops_the_run_only_where_a_match_needs_it(
@@ -238,6 +260,16 @@ def test_a_warning_does_not_excuse_what_is_critical() -> None:
 
 def test_a_missing_column_of_prices_is_a_fault_of_the_schema_and_stops_the_run() -> None:
     assert validate("football_data_main", texts("football_data_main").drop(columns="AvgH")).is_blocking
+
+
+def test_results_and_quotes_share_a_batch_and_each_says_when() -> None:
+    frame = pd.DataFrame([MESSAGE, RESULT] * 20, dtype="str")
+    assert validate("stream", frame).passed
+    frame.loc[7, "final_at"] = None
+    frame.loc[8, "kind"] = "result"
+    outcome = validate("stream", frame)
+    assert outcome.is_blocking
+    assert only_failure(outcome) == ("column_values_to_be_in_set", "says_when", 2, [7, 8])
 
 
 def test_a_failure_is_explained_in_a_sentence() -> None:

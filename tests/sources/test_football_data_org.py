@@ -21,7 +21,7 @@ import pytest
 from pipelines.settings import Settings, SettingsError
 from pipelines.sources import football_data_org
 from pipelines.sources.football_data_org import FootballDataOrg, parse
-from pipelines.sources.http import Web
+from pipelines.sources.http import Patience, Web
 from pipelines.sources.protocol import Delivery, Missing, Scope, SourceUnreachable
 from pipelines.sources.quota import Quota
 from pipelines.sources.registry import open_sources
@@ -211,6 +211,36 @@ def test_what_others_with_the_same_key_used_up_is_waited_for_and_not_argued_abou
     api = Api(per_window=2, window_seconds=2, n_taken=2)
     assert isinstance(source(opened, api).fetch("2023/PL.json"), Delivery)
     assert (len(api.asked), api.n_refused) == (2, 1)
+
+
+class Clock(threading.Condition):
+    """A clock that only waiting moves."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.now += timeout or 0
+        return False
+
+
+def test_a_key_that_is_used_up_for_ever_is_waited_for_two_windows_and_no_longer_however_many_lists_want_it(
+    opened: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window before each attempt at each list would hold the round for twenty minutes. The server keeps the same time."""
+    clock, quota = Clock(), Quota()
+    for module in ("pipelines.sources.quota", __name__):
+        monkeypatch.setattr(f"{module}.time", clock)
+    monkeypatch.setattr(quota, "_changed", clock)
+    api, web = Api(per_window=0), Web(Patience(first_wait_seconds=0.01), key={"X-Auth-Token": "the key"}, quota=quota)
+    opened += [web, api]
+    asking = FootballDataOrg(api.url, web, TODAY)
+    for _ in range(4):
+        with pytest.raises(SourceUnreachable, match="allows no more requests and asks to come back in 61 s"):
+            asking.fetch("2023/PL.json")
+    assert (api.n_refused, clock.now) == (3, 122)
 
 
 def said(left: int, reset: int = 3600) -> tuple[int, dict[str, str]]:

@@ -10,7 +10,8 @@
 
 -- What each source says of a match, in one form: competition, season and moment settled, teams still by their names there.
 -- A sighting is one standing line. Negative ids are openfootball's, those of football-data.org begin at 10^12, so that an id is a
--- line of one table.
+-- line of one table. What files are is not read here, but nothing is made past a check on them.
+-- depends_on: {{ source('bronze', 'source_file') }}
 with competition as (
     select * from {{ ref('competition') }}
 ),
