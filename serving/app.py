@@ -45,8 +45,8 @@ from serving.problems import EXCEPTION_HANDLERS
 from serving.rate_limits import AccountLimit, AddressLimit, TrustedProxies, account_rate, address_rate
 from serving.ready import ReadyAnswers
 from serving.routes.audit import list_audit
-from serving.routes.auth import create_token, log_out, refresh_token
-from serving.routes.competitions import list_competitions
+from serving.routes.auth import change_password, create_token, log_out, refresh_token
+from serving.routes.competitions import get_competition, list_competitions
 from serving.routes.health import live, ready
 from serving.routes.keys import create_key, list_keys, revoke_key
 from serving.routes.lineage import get_lineage
@@ -56,13 +56,15 @@ from serving.routes.models import get_evidence, list_models
 from serving.routes.predictions import get_prediction, list_predictions, prepare
 from serving.routes.publication import get_checks, get_manifest, get_publication
 from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
-from serving.routes.record import get_record, get_verification, list_settled
+from serving.routes.record import get_calibration, get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
 from serving.routes.sessions import end_session, list_sessions
+from serving.routes.status import get_status
 from serving.routes.users import (
     change_user,
     create_user,
     end_session_of_user,
+    get_user,
     list_keys_of_user,
     list_sessions_of_user,
     list_users,
@@ -84,6 +86,7 @@ from serving.store.record import Record
 from serving.store.seasons import Seasons
 from serving.store.sessions import Sessions
 from serving.telemetry import Metrics, Telemetry
+from serving.unknown import Unknown
 
 if TYPE_CHECKING:
     from serving.tracing import Traces
@@ -103,6 +106,7 @@ def create_app(settings: Settings) -> Litestar:
     current = CurrentPublication(
         publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
     )
+    unknown = Unknown(current)
     record, pins, audit = Record(database), Pins(database), Audit(database)
     standing = Standing(record, pins, audit, settings.audit_head)
     metrics = Metrics(current, standing)
@@ -155,7 +159,8 @@ def create_app(settings: Settings) -> Litestar:
         "pins": pins,
         "audit": audit,
         "current": current,
-        "earlier": Earlier(publications, current),
+        "unknown": unknown,
+        "earlier": Earlier(publications, current, unknown),
         "metrics": metrics,
         "logins": logins,
         "password_login": PasswordLogin(accounts, passwords, logins, metrics),
@@ -174,6 +179,7 @@ def create_app(settings: Settings) -> Litestar:
                     create_token,
                     refresh_token,
                     log_out,
+                    change_password,
                     list_sessions,
                     end_session,
                     list_keys,
@@ -181,17 +187,20 @@ def create_app(settings: Settings) -> Litestar:
                     revoke_key,
                     list_users,
                     create_user,
+                    get_user,
                     change_user,
                     list_sessions_of_user,
                     end_session_of_user,
                     list_keys_of_user,
                     revoke_key_of_user,
                     list_competitions,
+                    get_competition,
                     list_predictions,
                     get_prediction,
                     get_publication,
                     get_checks,
                     get_manifest,
+                    get_status,
                     list_teams,
                     get_team,
                     list_matches,
@@ -199,6 +208,7 @@ def create_app(settings: Settings) -> Litestar:
                     get_history,
                     get_season,
                     get_record,
+                    get_calibration,
                     list_settled,
                     get_verification,
                     list_models,
@@ -228,7 +238,7 @@ def create_app(settings: Settings) -> Litestar:
         ],
         template_config=site.templates(),
         dependencies={name: _provide(part) for name, part in provided.items()},
-        state=State({"current": current}),
+        state=State({"current": current, "standing": standing}),
         lifespan=[connections],
         middleware=[
             DefineMiddleware(BearerAuthentication, credentials=credentials),

@@ -12,11 +12,11 @@ from litestar.exceptions import HTTPException
 from msgspec import UNSET, json
 
 from serving.current import CurrentPublication
-from serving.earlier import TooManyAsk
 from serving.identity.turns import Busy
 from serving.pages.errors import error_page, is_for_people
 from serving.schemas import Problem
 from serving.store.database import StoreUnavailable
+from serving.unknown import TooManyUnknown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -51,9 +51,9 @@ def busy(request: Request[Any, Any, Any], _: Busy) -> Response[Any]:
     return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, "Too many logins at once. Try again soon.", {"Retry-After": "1"})
 
 
-def too_many_ask(request: Request[Any, Any, Any], _: TooManyAsk) -> Response[Any]:
-    """More questions than the database should be asked for what is no longer served."""
-    detail = "Too many ask for predictions that are no longer served. Try again soon."
+def too_many_unknown(request: Request[Any, Any, Any], _: TooManyUnknown) -> Response[Any]:
+    """More ids that there is nothing of than the database should be asked for."""
+    detail = "You asked for too many things that are not there. Try again soon."
     return _problem(request, HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": "1"})
 
 
@@ -90,7 +90,7 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     HTTPException: http_error,
     StoreUnavailable: store_unavailable,
     Busy: busy,
-    TooManyAsk: too_many_ask,
+    TooManyUnknown: too_many_unknown,
     RecursionError: too_deep,
     Exception: unexpected,
 }

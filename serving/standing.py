@@ -14,6 +14,7 @@ import structlog
 from msgspec import Struct
 
 from serving.audit.chain import Head, verify
+from serving.schemas.publications import Pin
 from serving.schemas.record import ScoreboardRow
 from serving.store.audit import Audit
 from serving.store.database import StoreUnavailable
@@ -48,7 +49,7 @@ class Standing:
         self._audit = audit
         self._audit_head = audit_head
         self._next_verification = 0.0
-        self.is_pinned = False
+        self.pin: Pin | None = None
         self.ledger: Verified | None = None
         self.scores: list[ScoreboardRow] = []
         self.audit: Verified | None = None
@@ -71,7 +72,7 @@ class Standing:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        self.is_pinned = await self._pins.pinned() is not None
+        self.pin = await self._pins.pinned()
         if (ledger := await self._record.verification()) is not None:
             self.ledger = Verified(ledger["verified_at"], ledger["is_intact"], ledger["n_predictions"])
         if (backup := await self._record.last_backup()) is not None:

@@ -163,7 +163,7 @@ class _Moment:
 
     def _standing_now(self) -> Iterator[GaugeMetricFamily]:
         standing, now = self._standing, datetime.now(UTC)
-        pinned = float(standing.is_pinned)
+        pinned = float(standing.pin is not None)
         yield GaugeMetricFamily("serving_publication_pinned", "Whether an operator has a publication served.", value=pinned)
         for name, what, verified in (("ledger", "predictions", standing.ledger), ("audit", "rows", standing.audit)):
             age = (now - verified.at).total_seconds() if verified else float("nan")

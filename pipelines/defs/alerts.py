@@ -7,15 +7,16 @@ to every address of `ALERT_URLS` and tries again where that fails. Without an ad
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import dagster as dg
 
 from pipelines.defs.failures import POLICIES, FailureClass, classify_event, runbook_line, sentence_of
 from pipelines.settings import Settings
-from pipelines.store import notifications
+from pipelines.store import notifications, pin
 from pipelines.store.notifications import Message
+from pipelines.store.pin import Pin
 from pipelines.store.warehouse import Warehouse
 
 _LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO}
@@ -48,6 +49,23 @@ def announce_drift(settings: Settings, found: Sequence[str]) -> None:
     _note(settings, "drift", "; ".join(found), Message("warning", title, body))
 
 
+def announce_pin(settings: Settings, pinned: Pin, day: date) -> None:
+    """Note that a publication is pinned; of one pin it is news once a day."""
+    title = f"Publication {pinned.publication_id} is pinned ({settings.edition})"
+    since = f"Since {pinned.pinned_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, by account {pinned.pinned_by}: {pinned.reason}"
+    body = f"{since}\nIt is served whatever is published after it, until it is released: DELETE /v1/publications/pin."
+    _note(settings, "pin", f"{pinned.publication_id} {pinned.pinned_at.isoformat()} {day}", Message("warning", title, body))
+
+
+def announce_release(settings: Settings) -> bool:
+    """Note that the latest publication is served again, if the last that was said is that it was not."""
+    if notifications.last_severity(Warehouse(settings.model_url), "pin") != "warning":
+        return False
+    title = f"The latest publication is served again ({settings.edition})"
+    _note(settings, "pin", "released", Message("success", title, "The pin was released."))
+    return True
+
+
 def _note(settings: Settings, topic: str, subject: str, message: Message) -> None:
     _log.log(_LEVEL_OF[message.severity], "%s\n%s", message.title, message.body)
     notifications.note(Warehouse(settings.model_url), topic, subject, message, datetime.now(UTC))
@@ -78,6 +96,20 @@ def recovery_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.SkipReaso
     run = context.dagster_run
     if not announce_recovery(Settings.read(), job=run.job_name, run_id=run.run_id):
         yield dg.SkipReason(f"{run.job_name} had not failed")
+
+
+@dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
+def pin_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Say that an earlier publication is pinned: at once, and every day while the pin stands; and that it was released."""
+    settings, today = Settings.read(), datetime.now(UTC).date()
+    pinned = pin.standing(Warehouse(settings.model_url))
+    if pinned is None:
+        announce_release(settings)
+        return dg.SensorResult(skip_reason="the latest publication is served", cursor="")
+    said = f"{pinned.publication_id} pinned at {pinned.pinned_at.isoformat()}, told on {today}"
+    if context.cursor != said:
+        announce_pin(settings, pinned, today)
+    return dg.SensorResult(skip_reason=said, cursor=said)
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from pipelines.evidence import write_evidence
 from serving.bench import servers
@@ -28,6 +29,9 @@ from serving.settings import Settings
 
 POINTS: Final = ((1_000, 500), (5_000, 2_000), (10_000, 5_000))
 """Requests a second, and connections."""
+
+LEAST_HIT_RATIO: Final = 0.95
+"""Of the answers that a load asks for, how many should lie ready."""
 
 PLAIN: Final = {"Accept": "application/json", "Accept-Encoding": "identity"}
 """As the generators ask: for plain JSON, uncompressed."""
@@ -70,8 +74,22 @@ def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | Non
         ]
         if soak_minutes:
             figures["soak"] = _soak(ours, listed, soak_minutes)
+        figures["hit_ratio"] = ratio = hit_ratio(_answer(ours.port, Asked("/metrics", {})).text)
+    click.echo(f"{ratio:.4f} of the answers were ready when they were asked for")
     if evidence is not None:
         click.echo(str(write_evidence(evidence, "bench-serving", figures)))
+    if ratio < LEAST_HIT_RATIO:
+        raise click.ClickException(f"At least {LEAST_HIT_RATIO} of them should be.")
+
+
+def hit_ratio(metrics: str) -> float:
+    """Of the answers that were looked for since the service began, how many lay ready: as its metrics tell it."""
+    return next(
+        sample.value
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+        if sample.name == "serving_cache_hit_ratio" and sample.labels["layer"] == "answer"
+    )
 
 
 def _answer(port: int, asked: Asked) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""Logging in with a password.
+"""Logging in with a password, and changing it.
 
 Belongs here: how an attempt is counted, checked and told of, whoever asks. Does not belong here: what is given in return.
 """
@@ -6,7 +6,7 @@ Belongs here: how an attempt is counted, checked and told of, whoever asks. Does
 from typing import Any
 
 from litestar import Request
-from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, TooManyRequestsException
 from msgspec import Struct
 
 from serving.identity.acting import as_account
@@ -33,6 +33,30 @@ class PasswordLogin(Struct, frozen=True):
             NotAuthorizedException: the name or the password is wrong, or the account is disabled.
             Busy: too many passwords are being checked.
         """
+        enabled = await self._recognised(request, username, password)
+        if enabled is None:
+            raise NotAuthorizedException("Wrong user name or password.", headers=CHALLENGE)
+        if (better := await self.passwords.renewed(enabled.password_hash, password)) is not None:
+            by = as_account(request, enabled.account_id)
+            await self.accounts.replace_hash(enabled.account_id, enabled.password_hash, better, by)
+        self.metrics.logins.labels("accepted").inc()
+        return enabled
+
+    async def own_account(self, request: Request[Any, Any, Any], password: str) -> Account:
+        """The bearer's account, whose password this is: asked again before something that a stolen token must not do.
+
+        Raises:
+            TooManyRequestsException: account or address has had too many attempts, these and logins together.
+            PermissionDeniedException: the password is wrong.
+            Busy: too many passwords are being checked.
+        """
+        account = await self.accounts.numbered(request.user.account_id)
+        enabled = None if account is None else await self._recognised(request, account.username, password)
+        if enabled is None:
+            raise wrong_password()
+        return enabled
+
+    async def _recognised(self, request: Request[Any, Any, Any], username: str, password: str) -> Account | None:
         address = request.client.host if request.client else ""
         if seconds := await self.limit.take(username, address):
             self.metrics.logins.labels("limited").inc()
@@ -42,10 +66,11 @@ class PasswordLogin(Struct, frozen=True):
         matches = await self.passwords.check(enabled.password_hash if enabled else None, password)
         if enabled is None or not matches:
             self.metrics.logins.labels("refused").inc()
-            raise NotAuthorizedException("Wrong user name or password.", headers=CHALLENGE)
+            return None
         await self.limit.give_back(username, address)
-        if (better := await self.passwords.renewed(enabled.password_hash, password)) is not None:
-            by = as_account(request, enabled.account_id)
-            await self.accounts.replace_hash(enabled.account_id, enabled.password_hash, better, by)
-        self.metrics.logins.labels("accepted").inc()
         return enabled
+
+
+def wrong_password() -> PermissionDeniedException:
+    """What the bearer of a good token is told: with 401 a client would only fetch the next token."""
+    return PermissionDeniedException("The password is wrong.")

@@ -67,19 +67,24 @@ async def fixtures_page(
     chosen = {name: value for name, value in given.items() if value}
     if "" in given.values():
         return Redirect(address(chosen), status_code=303)
-    served = await current.get()
-    if served is None:
+    if (held := await current.hold()) is None:
         raise NoPublication
     since, until = _span(day, settings.now())
-    publication, after = served, None
+    publication, after = held.publication, None
     if cursor is not None:
         position = Cursor.decode(cursor)
-        earlier = await current.numbered(position.publication_id)
+        number = position.publication_id
+        earlier = publication if number == publication.publication_id else await current.numbered(number)
         if earlier is None or position.query != _digest(chosen):
             return Redirect(address(chosen), status_code=303)
         publication, after, since = earlier, (position.kickoff_at, position.prediction_id), position.kickoff_at
     filters = Filters(since=since, until=until, competition=competition, team=team, information_set=information_set)
-    found = await publications.predictions(publication, filters, after, MATCHES_ON_A_PAGE + 1)
+    if publication.publication_id == held.publication.publication_id:
+        found = [row.prediction for row in held.rows(filters, after, MATCHES_ON_A_PAGE + 1)]
+        competitions = held.competitions
+    else:
+        found = await publications.predictions(publication, filters, after, MATCHES_ON_A_PAGE + 1)
+        competitions = await publications.competitions(publication.publication_id)
     shown = found[:MATCHES_ON_A_PAGE]
     following = None
     if len(found) > len(shown):
@@ -91,10 +96,7 @@ async def fixtures_page(
         "fixtures.html",
         twin=_twin(chosen),
         days=by_day(shown),
-        competitions=sorted(
-            await publications.competitions(publication.publication_id),
-            key=lambda each: (each.country, each.tier or 0, each.name),
-        ),
+        competitions=sorted(competitions, key=lambda each: (each.country, each.tier or 0, each.name)),
         chosen=chosen,
         shown_publication=publication,
         following=following,

@@ -16,19 +16,15 @@ from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.problems import NoPublication
 from serving.routes.paging import TEXT
-from serving.store.publications import Publications
 from serving.store.seasons import Seasons
 
 
 @get("/leagues", opt=allow(Permission.READ), include_in_schema=False)
-async def leagues_page(
-    request: Request[Any, Any, Any], publications: NamedDependency[Publications], current: NamedDependency[CurrentPublication]
-) -> Response[Any]:
+async def leagues_page(request: Request[Any, Any, Any], current: NamedDependency[CurrentPublication]) -> Response[Any]:
     """Show which leagues there are."""
-    if (publication := await current.get()) is None:
+    if (held := await current.hold()) is None:
         raise NoPublication
-    competitions = await publications.competitions(publication.publication_id)
-    ordered = sorted(competitions, key=lambda each: (each.country, each.tier or 0, each.name))
+    ordered = sorted(held.competitions, key=lambda each: (each.country, each.tier or 0, each.name))
     return page(request, "leagues.html", twin="/v1/competitions", competitions=ordered)
 
 
@@ -36,16 +32,14 @@ async def leagues_page(
 async def league_page(
     *,
     request: Request[Any, Any, Any],
-    publications: NamedDependency[Publications],
     seasons: NamedDependency[Seasons],
     current: NamedDependency[CurrentPublication],
     competition_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
 ) -> Response[Any]:
     """Show a league."""
-    if (publication := await current.get()) is None:
+    if (held := await current.hold()) is None:
         raise NoPublication
-    competitions = await publications.competitions(publication.publication_id)
-    league = next((each for each in competitions if each.competition_id == competition_id), None)
+    league = next((each for each in held.competitions if each.competition_id == competition_id), None)
     if league is None:
         raise NotFoundException("The current publication knows no league of this name.")
     season = await seasons.latest_season(competition_id)

@@ -6,6 +6,7 @@ Belongs here: what is drawn of the record. Does not belong here: scoring, which 
 import math
 from datetime import datetime
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -15,7 +16,6 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.routes.paging import TEXT
-from serving.store.publications import Publications
 from serving.store.record import Record
 
 Z: Final = 1.96
@@ -27,29 +27,27 @@ async def record_page(
     *,
     request: Request[Any, Any, Any],
     record: NamedDependency[Record],
-    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT)] = None,
 ) -> Response[Any]:
     """Show the record of one information set."""
-    publication = await current.get()
+    held = await current.hold()
     rows = [each for each in await record.scoreboard(None, None) if each.horizon_hours == 0]
     totals = {each.information_set: each for each in rows if each.group_by == "all"}
     largest = max(totals.values(), key=lambda each: each.n, default=None)
     chosen = information_set if information_set in totals else largest and largest.information_set
     bins = await record.calibration(chosen) if chosen else []
     of_set = [each for each in rows if each.information_set == chosen]
-    competitions = await publications.competitions(publication.publication_id) if publication else []
     return page(
         request,
         "record.html",
-        twin="/v1/record",
+        twin=f"/v1/record?{urlencode({'information_set': chosen})}" if chosen else "/v1/record",
         chosen=chosen,
         sets=list(totals),
         total=totals.get(chosen) if chosen else None,
         by_competition=[each for each in of_set if each.group_by == "competition"],
         by_month=[each for each in of_set if each.group_by == "month"],
-        names={each.competition_id: each.name for each in competitions},
+        names={each.competition_id: each.name for each in held.competitions} if held else {},
         bins=bins,
         points=[(each.outcome, each.p_mean, each.frequency, each.frequency_low, each.frequency_high) for each in bins],
         distance=cumulative(await record.distances(chosen)) if chosen else [],

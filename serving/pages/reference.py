@@ -62,7 +62,7 @@ curl -H "Authorization: Bearer $TOKEN" '{host}/v1/predictions?limit=5'"""
 <p>{_prose(info["description"])}</p>
 <p>This page is made from {documents}.</p>
 <h2>To begin</h2>
-<pre>{escape(login)}</pre>
+<pre tabindex="0">{escape(login)}</pre>
 <h2>Endpoints</h2>
 <ul>{"".join(_entry(*each) for each in operations)}</ul>
 {"".join(_operation(*each) for each in operations)}
@@ -112,7 +112,7 @@ def _example(operation: Mapping[str, Any]) -> str:
     answers = [answer.get("content", {}) for status, answer in operation["responses"].items() if status < "300"]
     examples = [each["application/json"]["example"] for each in (sent, *answers) if "application/json" in each]
     shown = "\n\n".join(json.dumps(each, indent=2, ensure_ascii=False) for each in examples)
-    return f"<details><summary>Example</summary><pre>{escape(shown)}</pre></details>" if shown else ""
+    return f'<details><summary>Example</summary><pre tabindex="0">{escape(shown)}</pre></details>' if shown else ""
 
 
 def _structure(name: str, schema: Mapping[str, Any]) -> str:

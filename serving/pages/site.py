@@ -20,6 +20,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages import wording
 from serving.pages.drawing import bars, lines
+from serving.standing import Standing
 
 HTML: Final = "text/html"
 POLICY: Final = (
@@ -62,17 +63,19 @@ def asset(name: str) -> str:
 
 
 def render(request: Request[Any, Any, Any], template: str, twin: str | None = None, **content: Any) -> bytes:
-    """The page as bytes: what every page shows (who is signed in, which publication, the label) and its own content.
+    """The page as bytes: what every page shows (who is signed in, which publication, the label, a pin) and its own content.
 
     `twin` is the address of the same in JSON.
     """
     current: CurrentPublication = request.app.state.current
+    standing: Standing = request.app.state.standing
     engine: JinjaTemplateEngine = request.app.template_engine  # type: ignore[assignment]  # the application is made with it
     text: str = engine.get_template(template).render(
         request=request,
         user=request.scope.get("user"),
         publication=current.last_known,
         is_simulated=current.is_simulated,
+        pin=standing.pin,
         twin=twin,
         **content,
     )

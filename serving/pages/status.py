@@ -1,7 +1,7 @@
 """The state of the service and of its data, for people.
 
 Belongs here: which facts are shown, and what to do about those that are not as they should be. Does not belong here: finding
-them out (`routes.health` answers the same to machines).
+them out (`routes.status` answers the same to machines).
 """
 
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.settings import Settings
 from serving.store.lineage import Lineages
-from serving.store.publications import Publications
 from serving.store.record import Record
 
 
@@ -25,26 +24,24 @@ async def status_page(
     *,
     request: Request[Any, Any, Any],
     settings: NamedDependency[Settings],
-    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     record: NamedDependency[Record],
     lineages: NamedDependency[Lineages],
     logins: NamedDependency[LoginLimit],
 ) -> Response[Any]:
     """Show how old everything is."""
-    publication = await current.get()
-    manifest = await publications.manifest(publication.publication_id) if publication else {}
-    competitions = await publications.competitions(publication.publication_id) if publication else []
+    held = await current.hold()
+    publication = held and held.publication
     return page(
         request,
         "status.html",
-        twin="/v1/publication",
+        twin="/v1/status",
         settings=settings,
         now=datetime.now(UTC),
         served=publication,
-        n_files=len(manifest),
+        n_files=len(held.manifest) if held else 0,
         checks=await lineages.checks(publication.publication_id) if publication else [],
-        competitions=competitions,
+        competitions=held.competitions if held else [],
         backup=await record.last_backup(),
         redis=await logins.redis_state(),
     )

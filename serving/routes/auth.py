@@ -1,19 +1,22 @@
-"""Logging in, staying in, logging out."""
+"""Logging in, staying in, logging out; one's own password."""
 
 from typing import Any
 
-from litestar import Request, post
+from litestar import Request, post, put
 from litestar.di import NamedDependency
+from litestar.exceptions import ValidationException
 from litestar.params import JSONBody
 
 from serving.identity.acting import actor, as_account
 from serving.identity.credentials import Credentials
-from serving.identity.login import PasswordLogin
+from serving.identity.login import PasswordLogin, wrong_password
+from serving.identity.passwords import PasswordChecker, WeakPassword
 from serving.identity.roles import Permission, allow
 from serving.identity.sessions import Given, SessionKeeper
 from serving.identity.tokens import TOKEN_LIFETIME
 from serving.routes.documented import BEARER, problems
-from serving.schemas.identity import Login, Refresh, TokenPair
+from serving.schemas.identity import Login, PasswordChange, Refresh, TokenPair
+from serving.store.accounts import Accounts
 
 
 @post(
@@ -74,6 +77,37 @@ async def log_out(
 ) -> None:
     """End the session."""
     await keeper.sessions.end(request.user.account_id, request.user.session_id, actor(request))
+    await credentials.catch_up()
+
+
+@put(
+    "/auth/password",
+    status_code=204,
+    opt=allow(Permission.OWN),
+    security=BEARER,
+    tags=["auth"],
+    summary="Change one's password",
+    description="Takes the password that one has, which counts as an attempt to log in, and the new one: at least 12 characters, "
+    "and not a common one. One's other sessions end, within a second on every worker; this one and API keys stay.",
+    responses=problems(400, 401, 403, 413, 429, 503),
+)
+async def change_password(
+    *,
+    request: Request[Any, Any, Any],
+    data: JSONBody[PasswordChange],
+    password_login: NamedDependency[PasswordLogin],
+    accounts: NamedDependency[Accounts],
+    passwords: NamedDependency[PasswordChecker],
+    credentials: NamedDependency[Credentials],
+) -> None:
+    """Change it."""
+    account = await password_login.own_account(request, data.password)
+    try:
+        password_hash = await passwords.hash(data.new_password)
+    except WeakPassword as error:
+        raise ValidationException(str(error)) from None
+    if not await accounts.replace_password(account, password_hash, request.user.session_id, actor(request)):
+        raise wrong_password()
     await credentials.catch_up()
 
 

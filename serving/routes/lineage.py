@@ -15,6 +15,7 @@ from serving.routes.paging import TEXT
 from serving.schemas.lineage import LineageAnswer
 from serving.store.lineage import Lineages
 from serving.store.models import Models
+from serving.unknown import Unknown
 
 
 @get(
@@ -32,10 +33,12 @@ async def get_lineage(
     lineages: NamedDependency[Lineages],
     models: NamedDependency[Models],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
 ) -> Response[LineageAnswer]:
     """Answer with what stands behind one prediction."""
-    if (found := await lineages.entry(prediction_id)) is None:
+    found = await unknown.find(request.user.subject, "ledger", prediction_id, lambda: lineages.entry(prediction_id))
+    if found is None:
         raise NotFoundException("The ledger has no prediction of this id.")
     entry, model_name, model_version = found
     await current.get()

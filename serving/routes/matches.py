@@ -27,6 +27,7 @@ from serving.schemas.matches import (
     TeamPage,
 )
 from serving.store.matches import Matches, MatchFilters
+from serving.unknown import Unknown
 
 Limit = Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")]
 CursorText = Annotated[
@@ -84,10 +85,12 @@ async def get_team(
     request: Request[Any, Any, Any],
     matches: NamedDependency[Matches],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     team_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
 ) -> Response[TeamAnswer]:
     """Answer with one club."""
-    if (team := await matches.team(team_id)) is None:
+    team = await unknown.find(request.user.subject, "team", team_id, lambda: matches.team(team_id))
+    if team is None:
         raise NotFoundException("There is no club of this id.")
     form = await matches.form(team_id)
     return cacheable(request, to_json(TeamAnswer(**asdict(team), is_simulated=await _is_simulated(current), form=form)))
@@ -162,10 +165,11 @@ async def get_match(
     request: Request[Any, Any, Any],
     matches: NamedDependency[Matches],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     match_id: Annotated[str, PathParameter(max_length=200, pattern=TEXT)],
 ) -> Response[MatchAnswer]:
     """Answer with one match."""
-    match = await _known(matches, match_id)
+    match = await _known(request, unknown, matches, match_id)
     said = {name: getattr(match, name) for name in Match.__struct_fields__}
     return cacheable(request, to_json(MatchAnswer(**said, is_simulated=await _is_simulated(current))))
 
@@ -185,17 +189,19 @@ async def get_history(
     request: Request[Any, Any, Any],
     matches: NamedDependency[Matches],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     match_id: Annotated[str, PathParameter(max_length=200, pattern=TEXT)],
 ) -> Response[History]:
     """Answer with the ledger's rows of a match."""
-    await _known(matches, match_id)
+    await _known(request, unknown, matches, match_id)
     predictions = await matches.history(match_id)
     answer = History(is_simulated=await _is_simulated(current), match_id=match_id, predictions=predictions)
     return tabular(request, answer, predictions, IssuedPrediction)
 
 
-async def _known(matches: Matches, match_id: str) -> Match:
-    if (match := await matches.match(match_id)) is None:
+async def _known(request: Request[Any, Any, Any], unknown: Unknown, matches: Matches, match_id: str) -> Match:
+    match = await unknown.find(request.user.subject, "match", match_id, lambda: matches.match(match_id))
+    if match is None:
         raise NotFoundException("There is no match of this id.")
     return match
 

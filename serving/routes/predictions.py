@@ -208,7 +208,7 @@ async def get_prediction(
         raise NoPublication
     encoded = held.detail(prediction_id)
     if encoded is None:
-        if (found := await earlier.find(prediction_id, held.publication.publication_id)) is None:
+        if (found := await earlier.find(request.user.subject, prediction_id)) is None:
             raise NotFoundException("No prediction of this id was published.")
         return _detailed(to_json(found), fields).response(request)
     answer = _detailed(encoded, fields)

@@ -16,6 +16,7 @@ from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, pag
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
 from serving.store.pins import Pins
+from serving.unknown import Unknown
 
 
 @get(
@@ -66,10 +67,13 @@ async def list_publications(
 async def get_numbered_publication(
     request: Request[Any, Any, Any],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     publication_id: Annotated[int, PathParameter(ge=1, le=2**63 - 1)],
 ) -> Response[Publication]:
     """Answer with one publication."""
-    if (publication := await current.numbered(publication_id)) is None:
+    number = str(publication_id)
+    publication = await unknown.find(request.user.subject, "publication", number, lambda: current.numbered(publication_id))
+    if publication is None:
         raise NotFoundException("There is no publication of this number.")
     return cacheable(request, to_json(publication))
 

@@ -7,12 +7,21 @@ from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
 
-from serving.answers import CSV, cacheable, to_csv, to_json, wants_csv
+from serving.answers import cacheable, tabular, to_json
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, moment_after, next_cursor, page
-from serving.schemas.record import RecordAnswer, ScoreboardRow, SettledPage, SettledPrediction, VerificationAnswer
+from serving.routes.predictions import period
+from serving.schemas.record import (
+    CalibrationAnswer,
+    CalibrationBin,
+    RecordAnswer,
+    ScoreboardRow,
+    SettledPage,
+    SettledPrediction,
+    VerificationAnswer,
+)
 from serving.store.record import Record, RecordFilters
 
 InformationSet = Annotated[
@@ -28,7 +37,8 @@ InformationSet = Annotated[
     tags=["record"],
     summary="Get the record",
     description="The scores of the forecasts that were really issued, beside the closing odds of the same matches with 95 % "
-    "intervals, and how often what was said came true. `Accept: text/csv` gives the scoreboard.",
+    "intervals, and how often what was said came true. `Accept: text/csv` gives the scoreboard, and at "
+    "`/v1/record/calibration` the rest.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 503),
 )
 async def get_record(
@@ -43,12 +53,36 @@ async def get_record(
     ] = None,
 ) -> Response[RecordAnswer]:
     """Answer with the summaries."""
-    board = await record.scoreboard(information_set, group_by)
-    if wants_csv(request):
-        return cacheable(request, to_csv(ScoreboardRow, board), CSV)
     await current.get()
-    calibration = await record.calibration(information_set)
-    return cacheable(request, to_json(RecordAnswer(is_simulated=current.is_simulated, scoreboard=board, calibration=calibration)))
+    answer = RecordAnswer(
+        is_simulated=current.is_simulated,
+        scoreboard=await record.scoreboard(information_set, group_by),
+        calibration=await record.calibration(information_set),
+    )
+    return tabular(request, answer, answer.scoreboard, ScoreboardRow)
+
+
+@get(
+    "/record/calibration",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    operation_class=also_csv(CalibrationBin),
+    tags=["record"],
+    summary="Get the calibration",
+    description="How often what was said came true, by outcome and the probability that was given to it, with 95 % intervals: of "
+    "the last forecasts before kick-off. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+)
+async def get_calibration(
+    request: Request[Any, Any, Any],
+    record: NamedDependency[Record],
+    current: NamedDependency[CurrentPublication],
+    information_set: InformationSet = None,
+) -> Response[CalibrationAnswer]:
+    """Answer with the table."""
+    await current.get()
+    answer = CalibrationAnswer(is_simulated=current.is_simulated, calibration=await record.calibration(information_set))
+    return tabular(request, answer, answer.calibration, CalibrationBin)
 
 
 @get(
@@ -60,7 +94,7 @@ async def get_record(
     summary="List settled predictions",
     description="Each forecast that counts with its scores, by kick-off. `Accept: text/csv` gives CSV; the header `Link` then "
     "leads to the next page.",
-    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+    responses=NOT_MODIFIED | problems(400, 401, 403, 422, 503),
 )
 async def list_settled(
     *,
@@ -69,6 +103,14 @@ async def list_settled(
     current: NamedDependency[CurrentPublication],
     competition: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
+    ] = None,
+    team: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="A club's id.")] = None,
+    since: Annotated[
+        str | None, QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        QueryParameter(name="to", max_length=40, description="Last kick-off: a day (UTC), inclusive, or an instant, exclusive."),
     ] = None,
     information_set: InformationSet = None,
     horizon_hours: Annotated[
@@ -80,8 +122,23 @@ async def list_settled(
     ] = None,
 ) -> Response[SettledPage]:
     """Answer with one page of settled predictions."""
-    filters = {"competition": competition, "information_set": information_set, "horizon_hours": horizon_hours}
-    wanted = RecordFilters(competition=competition, information_set=information_set, horizon_hours=horizon_hours)
+    filters = {
+        "competition": competition,
+        "team": team,
+        "from": since,
+        "to": until,
+        "information_set": information_set,
+        "horizon_hours": horizon_hours,
+    }
+    first, last = period(since, until)
+    wanted = RecordFilters(
+        since=first,
+        until=last,
+        competition=competition,
+        team=team,
+        information_set=information_set,
+        horizon_hours=horizon_hours,
+    )
     found = await record.settled(wanted, moment_after(cursor, filters), limit + 1)
     shown = found[:limit]
     await current.get()

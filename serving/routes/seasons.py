@@ -1,5 +1,6 @@
 """A competition's season: its table, and how it may end."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, get
@@ -12,8 +13,9 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import TEXT
-from serving.schemas.seasons import SeasonAnswer, SeasonRow
+from serving.schemas.seasons import SeasonAnswer, SeasonRow, Standing
 from serving.store.seasons import Seasons
+from serving.unknown import Unknown
 
 
 @get(
@@ -31,16 +33,23 @@ async def get_season(
     request: Request[Any, Any, Any],
     seasons: NamedDependency[Seasons],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     competition_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     season: Annotated[
         int | None, QueryParameter(ge=1800, le=2999, description="The year in which it begins. Default: the latest.")
     ] = None,
 ) -> Response[SeasonAnswer]:
     """Answer with one season."""
-    wanted = season if season is not None else await seasons.latest_season(competition_id)
-    table, latest = await seasons.table(competition_id, wanted) if wanted is not None else ([], None)
-    if wanted is None or not table:
+
+    async def look() -> tuple[int, list[Standing], datetime | None] | None:
+        wanted = season if season is not None else await seasons.latest_season(competition_id)
+        table, latest = await seasons.table(competition_id, wanted) if wanted is not None else ([], None)
+        return (wanted, table, latest) if wanted is not None and table else None
+
+    name = f"{season or 'latest'}/{competition_id}"
+    if (found := await unknown.find(request.user.subject, "season", name, look)) is None:
         raise NotFoundException("No match of such a season is known.")
+    wanted, table, latest = found
     outlook = await seasons.outlook(competition_id, wanted)
     await current.get()
     answer = SeasonAnswer(

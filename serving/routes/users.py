@@ -8,6 +8,7 @@ from litestar.exceptions import ClientException, NotFoundException, ValidationEx
 from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import UNSET
 
+from serving.answers import cacheable, to_json
 from serving.identity.acting import actor
 from serving.identity.credentials import Credentials
 from serving.identity.passwords import PasswordChecker, WeakPassword
@@ -75,6 +76,22 @@ async def create_user(
     if account is None:
         raise ClientException("There is an account of this name already.", status_code=409)
     return User.of(account)
+
+
+@get(
+    "/users/{user_id:int}",
+    opt=allow(Permission.ADMINISTER),
+    security=BEARER,
+    tags=["users"],
+    summary="Get one account",
+    description="An account by its number.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
+)
+async def get_user(request: Request[Any, Any, Any], accounts: NamedDependency[Accounts], user_id: UserId) -> Response[User]:
+    """Answer with one account."""
+    if (account := await accounts.numbered(user_id)) is None:
+        raise NotFoundException(NO_SUCH_USER)
+    return cacheable(request, to_json(User.of(account)))
 
 
 @patch(

@@ -62,6 +62,13 @@ class Competition(Struct, frozen=True, kw_only=True):
     latest_result_on: date | None
 
 
+class CompetitionAnswer(Competition, frozen=True, kw_only=True):
+    """One competition."""
+
+    is_simulated: bool
+    publication_id: int
+
+
 class CompetitionList(Struct, frozen=True, kw_only=True):
     """All competitions of the publication being served."""
 

@@ -23,6 +23,13 @@ class Login(Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
 
 
+class PasswordChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """The password that one has, and the one that shall take its place."""
+
+    password: Password
+    new_password: Annotated[Password, Meta(description="At least 12 characters, and not a common one.")]
+
+
 class Refresh(Struct, frozen=True, forbid_unknown_fields=True):
     """What carries a session on."""
 

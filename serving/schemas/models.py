@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 
 class ModelVersion(Struct, frozen=True, kw_only=True):
@@ -42,6 +42,25 @@ class ServedModel(Struct, frozen=True, kw_only=True):
     champion: ModelVersion
     promotion: Annotated[Decision | None, Meta(description="Why it is champion; null where that was decided before it was kept.")]
     challenger: Annotated[Decision | None, Meta(description="The last model since that was not promoted; null if none was made.")]
+
+
+class ServedModelRow(ModelVersion, frozen=True, kw_only=True):
+    """A champion as a line of CSV: since when it is one, and what last stood against it; empty where that is not known."""
+
+    promoted_at: datetime | None
+    challenger_version: int | None
+    challenger_decided_at: datetime | None
+
+    @classmethod
+    def of(cls, model: ServedModel) -> "ServedModelRow":
+        """The line of a model."""
+        promotion, challenger = model.promotion, model.challenger
+        return cls(
+            **structs.asdict(model.champion),
+            promoted_at=promotion.decided_at if promotion else None,
+            challenger_version=challenger.model_version if challenger else None,
+            challenger_decided_at=challenger.decided_at if challenger else None,
+        )
 
 
 class ModelsAnswer(Struct, frozen=True, kw_only=True):

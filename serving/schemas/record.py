@@ -45,6 +45,13 @@ class RecordAnswer(Struct, frozen=True, kw_only=True):
     calibration: Annotated[list[CalibrationBin], Meta(description="Of the last forecasts before kick-off.")]
 
 
+class CalibrationAnswer(Struct, frozen=True, kw_only=True):
+    """How often what was said came true."""
+
+    is_simulated: bool
+    calibration: list[CalibrationBin]
+
+
 class SettledPrediction(Struct, frozen=True, kw_only=True):
     """A forecast whose match was played, and its scores."""
 

@@ -40,6 +40,11 @@ class Accounts:
         rows = await self._database.rows(sa.select(account).where(account.c.username == username))
         return Account(**rows[0]) if rows else None
 
+    async def numbered(self, account_id: int) -> Account | None:
+        """The account of that number, disabled or not."""
+        rows = await self._database.rows(sa.select(account).where(account.c.account_id == account_id))
+        return Account(**rows[0]) if rows else None
+
     async def accounts(self, after: str = "", limit: int | None = None) -> list[Account]:
         """At most `limit` accounts by name (None: all), those behind the name `after`."""
         query = sa.select(account).where(account.c.username > after).order_by(account.c.username).limit(limit)
@@ -90,6 +95,21 @@ class Accounts:
             action = next(iter(changes)) if len(changes) == 1 else "change"
             await write.tell(f"account.{action}", f"account/{account_id}", found[0], after)
         return Account(**after)
+
+    async def replace_password(self, known: Account, password_hash: str, session_id: str, by: Actor) -> bool:
+        """Give an account the password of its owner's choice, and end its sessions but that one.
+
+        False: the password that the owner showed was changed meanwhile.
+        """
+        same = sa.and_(account.c.account_id == known.account_id, account.c.password_hash == known.password_hash)
+        values = {"password_hash": password_hash, "revised_at": sa.func.now()}
+        async with audited(self._database, by) as write:
+            before = await write.rows(sa.select(account).where(same).with_for_update())
+            if before:
+                (after,) = await write.rows(sa.update(account).where(same).values(values).returning(account))
+                await write.connection.execute(ending(known.account_id, but_not=session_id))
+                await write.tell("account.set_password", f"account/{known.account_id}", before[0], after)
+        return bool(before)
 
     async def replace_hash(self, account_id: int, old: str, new: str, by: Actor) -> None:
         """Keep a better hash of the same password, unless it was changed meanwhile."""

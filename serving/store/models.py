@@ -52,10 +52,10 @@ class Models:
         rows = await self._rows(query, name=model_name, version=model_version)
         return _of(ModelVersion, rows[0]) if rows else None
 
-    async def evidence(self, model_name: str) -> list[Evidence]:
-        """What was decided of the versions of a model, the latest first."""
+    async def evidence(self, model_name: str) -> list[Evidence] | None:
+        """What was decided of the versions of a model, the latest first; None if nothing ever was."""
         query = "select * from published.model_evidence where model_name = :name order by evidence_id desc"
-        return [_of(Evidence, row) for row in await self._rows(query, name=model_name)]
+        return [_of(Evidence, row) for row in await self._rows(query, name=model_name)] or None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         return await self._database.rows(sa.text(query).bindparams(**values))

@@ -18,9 +18,12 @@ OUTCOMES: Final = ("home", "draw", "away")
 
 
 class RecordFilters(Struct, frozen=True, kw_only=True):
-    """Which settled predictions are wanted."""
+    """Which settled predictions are wanted: kick-off in [since, until), of a competition, a team's, a set's, a horizon's."""
 
+    since: datetime | None = None
+    until: datetime | None = None
     competition: str | None = None
+    team: str | None = None
     information_set: str | None = None
     horizon_hours: int | None = None
 
@@ -65,16 +68,16 @@ class Record:
 
     async def settled(self, filters: RecordFilters, after: tuple[datetime, str] | None, limit: int) -> list[SettledPrediction]:
         """At most `limit` settled predictions by (kick-off, id), those behind `after` if given."""
-        given = ["true"]
-        values: dict[str, Any] = {}
-        for column, value in (
-            ("competition_id", filters.competition),
-            ("information_set", filters.information_set),
-            ("horizon_hours", filters.horizon_hours),
-        ):
-            if value is not None:
-                given.append(f"score.{column} = :{column}")
-                values[column] = value
+        conditions = {
+            "since": "score.kickoff_at >= :since",
+            "until": "score.kickoff_at < :until",
+            "competition": "score.competition_id = :competition",
+            "team": "score.match_id in (select match_id from published.match where home_team_id = :team or away_team_id = :team)",
+            "information_set": "score.information_set = :information_set",
+            "horizon_hours": "score.horizon_hours = :horizon_hours",
+        }
+        values: dict[str, Any] = {name: getattr(filters, name) for name in conditions if getattr(filters, name) is not None}
+        given = ["true", *(conditions[name] for name in values)]
         if after is not None:
             given.append("(score.kickoff_at, score.score_id) > (:kickoff_at, :score_id)")
             values["kickoff_at"], values["score_id"] = after

@@ -165,9 +165,10 @@ class Sessions:
             return await _end(write, "session.end", account_id, session_id)
 
 
-def ending(account_id: int) -> sa.Update:
-    """What ends all open sessions of an account, in the transaction of whoever changes more than that."""
-    return sa.update(session).where(session.c.account_id == account_id, _OPEN).values(ended_at=sa.func.now())
+def ending(account_id: int, but_not: str = "") -> sa.Update:
+    """What ends all open sessions of an account (but for one), in the transaction of whoever changes more than that."""
+    others = sa.and_(session.c.account_id == account_id, session.c.session_id != but_not, _OPEN)
+    return sa.update(session).where(others).values(ended_at=sa.func.now())
 
 
 async def _end(write: Write, action: str, account_id: int, session_id: str) -> bool:

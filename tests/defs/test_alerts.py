@@ -7,13 +7,14 @@ import json
 import threading
 import urllib.parse
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from click.testing import CliRunner
@@ -25,7 +26,7 @@ from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
 from pipelines.settings import Settings, SettingsError
-from pipelines.store import notifications
+from pipelines.store import notifications, pin
 from pipelines.store.notifications import FORGOTTEN_AFTER, MESSAGES_AN_HOUR, NO_NEWS_WITHIN, Message
 from pipelines.store.warehouse import Warehouse
 
@@ -297,6 +298,51 @@ def test_a_failure_is_told_with_what_it_means_and_its_end_is_told_too(settings: 
         "http://127.0.0.1:3000/runs/r1",
     ]
     assert (recovery["type"], recovery["title"]) == ("success", "Run of day succeeded again (live)")
+
+
+def test_a_pin_is_told_at_once_and_every_day_while_it_stands_and_so_is_its_end(
+    settings: Settings, server: Server, database: Urls
+) -> None:
+    def tick(cursor: str | None) -> str | None:
+        said = alerts.pin_sensor(dg.build_sensor_context(cursor=cursor))
+        assert isinstance(said, dg.SensorResult)
+        return said.cursor
+
+    assert tick(None) == ""
+    with psycopg.connect(database.api) as connection:
+        connection.execute(
+            "insert into app.pin (publication_id, reason, pinned_at, pinned_by)"
+            " values (41, 'Prices of 42 were wrong.', '2026-03-01 11:59+00', '7')"
+        )
+    told = tick("")
+    assert tick(told) == told
+    standing = pin.standing(Warehouse(settings.model_url))
+    assert standing is not None
+    alerts.announce_pin(settings, standing, date(2030, 1, 1))
+    with psycopg.connect(database.api) as connection:
+        connection.execute("delete from app.pin")
+    assert tick(tick(told)) == ""
+    alerts.delivery_sensor()
+
+    assert [(said["type"], said["title"]) for _, said in server.requests] == [
+        ("warning", "Publication 41 is pinned (live)"),
+        ("warning", "Publication 41 is pinned (live)"),
+        ("success", "The latest publication is served again (live)"),
+    ]
+    assert server.requests[0][1]["message"].split("\n") == [
+        "Since 2026-03-01 11:59 UTC, by account 7: Prices of 42 were wrong.",
+        "It is served whatever is published after it, until it is released: DELETE /v1/publications/pin.",
+    ]
+
+
+def test_of_the_services_schema_nothing_but_the_pin_is_told_and_to_nobody_else(settings: Settings, database: Urls) -> None:
+    assert pin.standing(Warehouse(settings.model_url)) is None
+    for url, statement in (
+        (database.reader, "select * from operations.pinned()"),
+        (database.model, "select * from app.pin"),
+    ):
+        with psycopg.connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
 
 
 def test_a_channel_that_refuses_makes_the_tick_fail_and_is_told_at_a_later_one(settings: Settings, server: Server) -> None:

@@ -19,6 +19,7 @@ LISTS = ("/v1/teams", "/v1/matches", "/v1/record/predictions")
 ANSWERS = (
     *LISTS,
     *("/v1/teams/england-a", "/v1/matches/m1", "/v1/matches/m1/predictions", "/v1/competitions/E0/season"),
+    *("/v1/competitions/E0", "/v1/record/calibration", "/v1/status"),
     *("/v1/publication/checks", "/v1/record", "/v1/record/verification", "/v1/models", "/v1/models/results/evidence"),
     *(f"/v1/predictions/{1:064x}/lineage", "/v1/publications", "/v1/publications/1"),
 )
@@ -89,7 +90,7 @@ def test_matches_are_filtered_by_every_filter(ask: Ask) -> None:
     assert ask("/v1/matches", status="postponed").status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/matches", "/v1/audit"])
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/matches", "/v1/record/predictions", "/v1/audit"])
 def test_a_time_that_ends_before_it_begins_is_refused_wherever_one_can_be_given(
     client: Client, bearer: Callable[..., dict[str, str]], path: str
 ) -> None:
@@ -158,6 +159,14 @@ def test_a_season_has_its_table_and_how_it_may_end(ask: Ask) -> None:
     assert ask("/v1/competitions/D1/season").status_code == 404
 
 
+def test_one_competition_is_told_as_in_the_list(ask: Ask) -> None:
+    listed = ask("/v1/competitions").json()
+    head = {name: listed[name] for name in ("is_simulated", "publication_id")}
+    for each in listed["competitions"]:
+        assert ask(f"/v1/competitions/{each['competition_id']}").json() == head | each
+    assert ask("/v1/competitions/X").status_code == 404
+
+
 def test_the_record_is_summed_up_with_its_calibration(ask: Ask) -> None:
     answer = ask("/v1/record").json()
     assert [(row["group_by"], row["n"], row["log_loss"], row["market_log_loss"]) for row in answer["scoreboard"]] == [
@@ -165,6 +174,13 @@ def test_the_record_is_summed_up_with_its_calibration(ask: Ask) -> None:
         ("competition", 2, 1.0, None),
     ]
     assert answer["calibration"][0]["frequency_high"] == 0.91
+    assert ask("/v1/record/calibration").json() == {"is_simulated": False, "calibration": answer["calibration"]}
+    assert ask("/v1/record/calibration", information_set="market").json()["calibration"] == []
+    lines = ask("/v1/record/calibration", {"Accept": "text/csv"}).text.splitlines()
+    assert lines == [
+        "information_set,outcome,bin,n,p_mean,frequency,frequency_low,frequency_high",
+        "results,home,0,2,0.45,0.5,0.09,0.91",
+    ]
     assert len(ask("/v1/record", group_by="competition").json()["scoreboard"]) == 1
     assert ask("/v1/record", information_set="market").json()["scoreboard"] == []
     assert ask("/v1/record", {"Accept": "text/csv"}, group_by="all").text.splitlines()[1].startswith("results,0,all,all,2,1.0,")
@@ -179,6 +195,19 @@ def test_each_settled_prediction_is_listed_with_its_score(ask: Ask) -> None:
     ]
     assert len(ask("/v1/record/predictions", information_set="results").json()["predictions"]) == 2
     assert ask("/v1/record/predictions", competition="D1").json()["predictions"] == []
+
+
+def test_settled_predictions_are_those_of_a_club_and_of_a_time(ask: Ask) -> None:
+    """All three are of m1: A against B, on 8 February."""
+
+    def n(**filters: Any) -> int:
+        return len(ask("/v1/record/predictions", **filters).json()["predictions"])
+
+    assert [n(team=f"england-{each}") for each in "abc"] == [3, 3, 0]
+    assert [n(**{"from": each}) for each in ("2026-02-08", "2026-02-08T12:00Z", "2026-02-08T12:01Z")] == [3, 3, 0]
+    assert [n(to=each) for each in ("2026-02-07", "2026-02-08", "2026-02-08T12:00Z")] == [0, 3, 0]
+    assert n(team="england-a", horizon_hours=24, **{"from": "2026-02-01", "to": "2026-02-28"}) == 1
+    assert ask("/v1/record/predictions", to="soon").status_code == 400
 
 
 def test_the_ledgers_state_is_the_last_verdict(ask: Ask) -> None:
@@ -196,6 +225,10 @@ def test_each_set_has_its_champion_why_it_is_one_and_what_last_stood_against_it(
         "reasons": ["Reason 3."],
     }  # fmt: skip
     assert (model["challenger"]["model_version"], model["challenger"]["decision"]) == (5, "kept_champion")
+    (row,) = csv.DictReader(io.StringIO(ask("/v1/models", {"Accept": "text/csv"}).text))
+    assert row == {name: str(value) for name, value in (model["champion"] | {"is_champion": "true"}).items()} | {
+        "promoted_at": "2026-02-23T12:00:00Z", "challenger_version": "5", "challenger_decided_at": "2026-02-25T12:00:00Z",
+    }  # fmt: skip
     evidence = ask("/v1/models/results/evidence").json()["evidence"]
     assert [(each["model_version"], each["figures"]["log_loss"]) for each in evidence] == [
         (5, 0.5), (4, 0.4), (2, 0.3), (3, 0.2), (1, 0.1),
@@ -220,6 +253,19 @@ def test_the_checks_behind_the_publication_are_told_those_first_that_found_somet
     assert "2 checks of the data in the last run, at 1 Mar 2026, 12:00 UTC: 1 passed, 1 found something." in page
     assert "12 lines of 1 files are set aside" in page
     assert "no match is lost on the way to gold" not in page
+
+
+def test_the_state_of_everything_is_told_with_when_it_was_found(ask: Ask) -> None:
+    assert ask("/v1/status").json() == {
+        "is_simulated": False, "edition": "live", "rehearsed_at": "2026-03-01T12:00:00Z",
+        "publication": {
+            "publication_id": 2, "published_at": "2026-03-01T11:40:00Z", "confirmed_at": "2026-03-01T11:50:00Z",
+            "data_cutoff": "2026-03-01T11:00:00Z", "is_simulated": False, "digest": "0" * 64, "n_predictions": 125, "note": None,
+            "git_revision": "abc1234",
+        },
+        "n_files": 2, "pin": None, "checks": {"n_checks": 2, "n_passed": 1, "checked_at": "2026-03-01T12:00:00Z"},
+        "ledger": {"verified_at": "2026-03-01T12:00:00Z", "n_predictions": 4, "is_intact": True}, "backup": None, "redis": "off",
+    }  # fmt: skip
 
 
 def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:

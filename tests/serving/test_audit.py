@@ -74,6 +74,7 @@ def service(database: Urls, settings_for: Callable[..., Settings]) -> Iterator[C
 
 PIN = {"publication_id": 1, "reason": "Prices of 2 were wrong."}
 LOGIN = {"username": "ann", "password": PASSWORD}
+CHANGE = {"password": PASSWORD, "new_password": "four other words in a row"}
 HERE = {"Origin": "http://testserver.local"}
 
 NEW = {"username": "bob", "password": PASSWORD}
@@ -150,6 +151,13 @@ WRITES: dict[tuple[str, str], tuple[Call | None, Call, str, str, list[int]]] = {
         "session.end",
         r"session/\w+",
         PUBLIC,
+    ),
+    ("PUT", "/v1/auth/password"): (
+        None,
+        lambda client, bearer, _: client.put("/v1/auth/password", json=CHANGE, headers=bearer),
+        "account.set_password",
+        "account/1",
+        GUARDED,  # the second time it is no longer the password
     ),
     ("POST", "/login"): (
         None,

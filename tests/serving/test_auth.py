@@ -50,6 +50,7 @@ OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "own": (
         ("post", "/v1/auth/logout"),
+        ("put", "/v1/auth/password"),
         ("get", "/v1/sessions"),
         ("delete", "/v1/sessions/{session_id}"),
         ("get", "/v1/keys"),
@@ -58,6 +59,7 @@ OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "read": (
         ("get", "/v1/competitions"),
+        ("get", "/v1/competitions/{competition_id}"),
         ("get", "/v1/predictions"),
         ("get", "/v1/predictions/{prediction_id}"),
         ("get", "/v1/publication"),
@@ -68,9 +70,11 @@ OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("get", "/v1/matches/{match_id}/predictions"),
         ("get", "/v1/competitions/{competition_id}/season"),
         ("get", "/v1/record"),
+        ("get", "/v1/record/calibration"),
         ("get", "/v1/record/verification"),
         ("get", "/v1/models"),
         ("get", "/v1/publication/checks"),
+        ("get", "/v1/status"),
         ("get", "/v1/publications"),
         ("get", "/v1/publications/{publication_id}"),
     ),
@@ -88,6 +92,7 @@ OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("get", "/v1/audit"),
         ("get", "/v1/users"),
         ("post", "/v1/users"),
+        ("get", "/v1/users/{user_id}"),
         ("patch", "/v1/users/{user_id}"),
         ("get", "/v1/users/{user_id}/sessions"),
         ("get", "/v1/users/{user_id}/keys"),
@@ -152,8 +157,9 @@ def test_each_role_may_do_exactly_what_the_matrix_says(
     method, path, role, refusal = cell
     headers = {} if role == "anonymous" else bearer(role)
     answer = client.request(method.upper(), path.format_map(IDS), headers=headers)
-    # Past the guard: an empty body is no login, pin or key, and nothing is there to be released, ended or revoked.
-    past = 204 if path == "/v1/auth/logout" else {"post": 400, "put": 400, "patch": 400, "delete": 404}.get(method, 200)
+    # Past the guard: an empty body is no login, pin or key, and nobody and nothing is there to be told, released or ended.
+    past = {"post": 400, "put": 400, "patch": 400, "delete": 404}.get(method, 200)
+    past = {"/v1/auth/logout": 204, "/v1/users/{user_id}": 404}.get(path, past) if method != "patch" else past
     expected = {refusal or past}
     assert {answer.status_code} == expected
     if refusal:

@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from litestar.testing import TestClient as LitestarClient
 
 from deploy.database import Urls
+from serving.app import create_app
+from serving.bench.__main__ import hit_ratio
 from serving.bench.asked import HOST, Asked
 from serving.bench.generators import closed_loop
 from serving.bench.instead import app
 from serving.bench.load import percentile, run
+from serving.settings import Settings
 from tests.conftest import Program
 
 POST = Asked("/invocations?a=b", {"Content-Type": "application/json"}, '{"data": ["a\\nb", 0.5]}')
@@ -65,6 +69,16 @@ def test_the_closed_loop_sends_the_same_request_and_tells_of_errors(
     assert found["per_second"] > 0
     assert {request.partition(b"\r\n")[0] for request in came} == {b"POST /invocations?a=b HTTP/1.1"}
     assert {request.partition(b"\r\n\r\n")[2].decode() for request in came} == {POST.body}
+
+
+def test_the_share_of_ready_answers_is_read_from_the_services_metrics(
+    urls: Urls, settings_for: Callable[..., Settings], bearer: Callable[..., dict[str, str]]
+) -> None:
+    with LitestarClient(create_app(settings_for(urls.api))) as client:
+        client.get("/health/ready")  # by then the lists of all leagues are made
+        for competition in ("D1", "D1", "D1", "D1", "X"):
+            client.get("/v1/predictions", params={"competition": competition}, headers=bearer())
+        assert hit_ratio(client.get("/metrics").text) == 0.8
 
 
 def test_what_one_would_build_instead_tells_the_same_row(

@@ -23,6 +23,7 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
 from serving.identity.credentials import Credentials
+from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
@@ -376,6 +377,10 @@ def test_an_administrator_lists_makes_and_changes_accounts(world: World) -> None
     weak = world.first.post("/v1/users", headers=admin, json={"username": "bob", "password": "password1234"})
     assert (weak.status_code, "first that anyone would try" in weak.text) == (400, True)
     number = made.json()["user_id"]
+    told = world.first.get(f"/v1/users/{number}", headers=admin)
+    assert told.json() == made.json()
+    assert world.first.get(f"/v1/users/{number}", headers=admin | {"If-None-Match": told.headers["ETag"]}).status_code == 304
+    assert world.first.get("/v1/users/999", headers=admin).status_code == 404
     ann = world.bearer("ann")
     key = {"Authorization": f"Bearer {make_key(world, ann, 'read', 'analyse').json()['key']}"}
     evidence = "/v1/record/predictions"
@@ -392,6 +397,68 @@ def test_an_administrator_lists_makes_and_changes_accounts(world: World) -> None
     assert world.first.patch("/v1/users/999", headers=admin, json={}).status_code == 404
     own = next(each["user_id"] for each in listed["users"] if each["username"] == "admin")
     assert world.first.patch(f"/v1/users/{own}", headers=admin, json={"role": "viewer"}).status_code == 409
+
+
+NEW_PASSWORD = "four other words in a row"
+
+
+def change_password(world: World, bearer: dict[str, str], old: str, new: str = NEW_PASSWORD) -> Any:
+    return world.first.put("/v1/auth/password", headers=bearer, json={"password": old, "new_password": new})
+
+
+def test_one_changes_ones_own_password_and_ones_other_sessions_end_on_every_worker(world: World) -> None:
+    given = world.login()
+    mine = {"Authorization": f"Bearer {given['access_token']}"}
+    other, theirs = world.bearer(), world.bearer("admin")
+    key = {"Authorization": f"Bearer {make_key(world, mine, 'read').json()['key']}"}
+    assert {status(world.second, each) for each in (mine, other, theirs, key)} == {200}
+    changed = change_password(world, mine, PASSWORD)
+    assert (changed.status_code, changed.content) == (204, b"")
+    assert status(world.first, other) == 401
+    assert refused_soon(world.second, other)
+    assert {status(worker, each) for worker in (world.first, world.second) for each in (mine, theirs, key)} == {200}
+    assert world.refresh(given["refresh_token"]).status_code == 200
+    login = {"username": "viewer", "password": PASSWORD}
+    assert world.first.post("/v1/auth/token", json=login).status_code == 401
+    assert world.login("viewer", NEW_PASSWORD)
+    hashes = "before ->> 'password_hash', after ->> 'password_hash'"
+    told = world.sql(f"select actor, {hashes} from app.audit where action = 'account.set_password'")
+    ((number,),) = world.sql("select account_id from app.account where username = 'viewer'")
+    assert told == [(f"account:{number}", "(hidden)", "(hidden)")]
+
+
+def test_a_wrong_password_changes_nothing_and_is_an_attempt_to_log_in(world: World) -> None:
+    mine = world.bearer()
+    answers = [change_password(world, mine, "a wrong password") for _ in range(10)]
+    assert {(each.status_code, each.json()["detail"]) for each in answers} == {(403, "The password is wrong.")}
+    refused = change_password(world, mine, PASSWORD)
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
+    assert world.first.post("/v1/auth/token", json={"username": "viewer", "password": PASSWORD}).status_code == 429
+    assert world.sql("select password_hash from app.account where username = 'viewer'") == [(hashed(PASSWORD),)]
+    assert world.login("admin")
+
+
+def test_a_common_password_is_not_taken_and_neither_a_key_nor_nobody_changes_one(world: World) -> None:
+    mine = world.bearer("admin")
+    weak = change_password(world, mine, PASSWORD, "password1234")
+    assert (weak.status_code, "first that anyone would try" in weak.text) == (400, True)
+    key = {"Authorization": f"Bearer {make_key(world, mine, 'administer').json()['key']}"}
+    gone = {"Authorization": "Bearer " + Tokens.from_file(world.secret_file, "live").issue("999", Role.VIEWER, "a session")}
+    assert [change_password(world, each, PASSWORD).status_code for each in (key, gone, {})] == [403, 403, 401]
+    assert world.sql("select distinct password_hash from app.account") == [(hashed(PASSWORD),)]
+
+
+def test_of_two_who_change_a_password_at_once_the_later_finds_it_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def overtaken(_: PasswordChecker, password: str) -> str:
+        world.sql("update app.account set password_hash = 'the other one''s' where username = 'viewer'")
+        return hashed(password)
+
+    monkeypatch.setattr(PasswordChecker, "hash", overtaken)
+    mine = world.bearer()
+    assert change_password(world, mine, PASSWORD).status_code == 403
+    assert world.sql("select password_hash from app.account where username = 'viewer'") == [("the other one's",)]
+    assert world.sql("select action from app.audit where action = 'account.set_password'") == []
+    assert status(world.first, mine) == 200
 
 
 def test_an_administrator_ends_the_sessions_and_keys_of_others(world: World) -> None:

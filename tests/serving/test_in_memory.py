@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import brotli
@@ -28,8 +29,11 @@ from serving.app import create_app
 from serving.earlier import ID
 from serving.held import Answers, HeldPublication, Key
 from serving.identity.buckets import Rate
+from serving.identity.roles import Role
+from serving.identity.tokens import Tokens
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
+from serving.store.database import Database
 from serving.store.publications import Filters, Publications
 from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
 from tests.serving.test_service import samples, wait_for
@@ -206,7 +210,7 @@ def test_without_the_database_reads_go_on_and_readiness_says_degraded(
         wait_for(lambda: client.get("/health/ready").json()["database"] == "down")
         ready = client.get("/health/ready")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
-        for path in (*paths, "/v1/publication"):
+        for path in (*paths, "/v1/publication", "/v1/competitions/E0", "/", "/leagues"):
             assert client.get(path, headers=bearer()).status_code == 200, path
         assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 404  # no id looks like this
         # It could be of an earlier publication: who asks is told to ask again.
@@ -222,7 +226,7 @@ def test_without_the_database_reads_go_on_and_readiness_says_degraded(
 def test_ids_that_nobody_published_reach_the_database_a_bounded_number_of_times(
     database: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be an id never does, another once between two publications, and of all no more than the budget allows."""
+    """What cannot be an id never does, another once between two publications, and of all no more than an account may."""
     reached: list[str] = []
     first_with = Publications.first_with
 
@@ -231,7 +235,7 @@ def test_ids_that_nobody_published_reach_the_database_a_bounded_number_of_times(
         return await first_with(publications, prediction_id)
 
     monkeypatch.setattr(Publications, "first_with", counted)
-    monkeypatch.setattr("serving.earlier.BUDGET", Rate(per_second=1e-6, burst=4))
+    monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=4))
     publish(database.model, [prediction(1)])
     with TestClient(create_app(settings_for(database.api))) as client:
 
@@ -256,13 +260,70 @@ def test_ids_that_nobody_published_reach_the_database_a_bounded_number_of_times(
 def test_no_more_ids_are_remembered_than_the_memory_that_is_meant_for_them(
     database: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.earlier.MAXIMUM_UNKNOWN", 2)
+    monkeypatch.setattr("serving.unknown.MAXIMUM_REMEMBERED", 2)
     publish(database.model, [prediction(1)])
     app = create_app(settings_for(database.api))
     with TestClient(app) as client:
         for each in "1234":
             assert client.get(f"/v1/predictions/{each * 32}", headers=bearer()).status_code == 404
-        assert [*app.dependencies["earlier"].dependency()._unknown] == ["3" * 32, "4" * 32]
+        assert [*app.dependencies["unknown"].dependency()._remembered] == [("prediction", each * 32) for each in "34"]
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Those of a few ids that there is nothing of that the database was asked for, in that order."""
+    asked: list[str] = []
+    rows = Database.rows
+
+    async def counted(database: Database, statement: Any) -> list[dict[str, Any]]:
+        asked.extend({str(each) for each in statement.compile().params.values()} & {"71", "72", "73", "74"})
+        return await rows(database, statement)
+
+    monkeypatch.setattr(Database, "rows", counted)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/v1/predictions/{}/lineage", "/v1/matches/{}", "/v1/matches/{}/predictions", "/v1/teams/{}", "/v1/publications/{}"),
+        *("/v1/competitions/{}/season", "/v1/competitions/{}/season?season=2020", "/v1/models/{}/evidence", "/matches/{}"),
+    ],
+)
+def test_whatever_there_is_nothing_of_is_looked_for_once_and_by_an_account_not_too_often(
+    urls: Urls, settings_for: SettingsFor, secret_file: Path, monkeypatch: pytest.MonkeyPatch, reached: list[str], path: str
+) -> None:
+    monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=3))
+    tokens = Tokens.from_file(secret_file, "live")
+    with TestClient(create_app(settings_for(urls.api))) as client:
+
+        def ask(account: str, *ids: str) -> list[int]:
+            headers = {"Authorization": "Bearer " + tokens.issue(account, Role.ANALYST, "a session")}
+            return [client.get(path.format(each), headers=headers).status_code for each in ids]
+
+        client.get("/health/ready")
+        assert ask("1", "71", "71", "72", "71", "73", "74") == [404] * 5 + [429]
+        assert reached == ["71", "72", "73"]
+        assert ask("2", "71", "74") == [404, 404], "another account may"
+        assert reached == ["71", "72", "73", "74"]
+
+
+def test_what_was_looked_for_in_vain_is_looked_for_again_after_its_time(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch, reached: list[str]
+) -> None:
+    """It may have been added since."""
+    monkeypatch.setattr("serving.unknown.REMEMBERED_SECONDS", 0.0)
+    with TestClient(create_app(settings_for(urls.api))) as client:
+        assert [client.get("/v1/matches/71", headers=bearer()).status_code for _ in range(2)] == [404, 404]
+    assert reached == ["71", "71"]
+
+
+def test_what_there_is_may_be_asked_for_as_often_as_one_likes(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=3))
+    with TestClient(create_app(settings_for(urls.api))) as client:
+        assert [client.get("/v1/matches/m1", headers=bearer()).status_code for _ in range(10)] == [200] * 10
 
 
 def test_the_ledgers_ids_are_what_the_service_takes_for_one() -> None:

@@ -20,6 +20,7 @@ from serving.pages.login import own_address
 from serving.pages.record import cumulative
 from serving.pages.site import POLICY
 from tests.serving.conftest import NOW, Client, prediction, publish
+from tests.serving.test_service import wait_for
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 """What a browser accepts."""
@@ -124,6 +125,8 @@ def test_before_the_first_publication_the_pages_say_what_to_do(database: Urls, s
         answer = client.get("/status", headers=bearer() | PAGE)
         assert answer.status_code == 200
         assert "football refresh" in answer.text
+        status = client.get("/v1/status", headers=bearer()).json()
+        assert [status[name] for name in ("publication", "n_files", "pin", "checks", "ledger", "backup")] == [None] * 6
 
 
 def test_a_publication_without_a_coming_match_says_so(database: Urls, settings_for: Any, bearer: Any) -> None:
@@ -167,6 +170,25 @@ def test_pages_of_fixtures_show_every_match_once_and_keep_the_filters(ask: Get) 
         assert parse_qs(urlsplit(address).query)["competition"] == ["E0"]
     expected = {f"e0-2025-home{n}-away{n}-1" for n in (*range(90), 201)}
     assert (len(seen), set(seen)) == (len(expected), expected)
+
+
+def test_who_walks_the_fixtures_stays_in_the_publication_they_began_in(
+    database: Urls, settings_for: Callable[..., Any], bearer: Callable[..., dict[str, str]]
+) -> None:
+    publish(database.model, [prediction(n) for n in range(61)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+
+        def show(address: str) -> tuple[set[str], list[str]]:
+            page = client.get(address, headers=bearer() | PAGE).text
+            following = re.findall(r'<a rel="next" href="([^"]+)"', page)
+            return set(re.findall(r">(Home \d+)<", page)), [each.replace("&amp;", "&") for each in following]
+
+        first, (following,) = show("/")
+        assert first == {f"Home {n}" for n in range(60)}
+        assert show(following) == ({"Home 60"}, [])
+        publish(database.model, [prediction(99)])
+        wait_for(lambda: show("/") == ({"Home 99"}, []))
+        assert show(following) == ({"Home 60"}, [])
 
 
 def test_a_cursor_of_other_filters_begins_anew(ask: Get) -> None:
@@ -273,3 +295,27 @@ def test_status_and_metrics_tell_how_old_the_last_whole_backup_is_and_the_page_w
         with psycopg.connect(database.model) as connection:
             connection.execute("update published.backup set restored_at = now() - interval '5 hours'")
         assert "a server was started from it <time" in client.get("/status", headers=bearer() | PAGE).text
+        assert client.get("/v1/status", headers=bearer()).json()["backup"]["n_bytes"] == 16045823
+
+
+def test_every_page_says_that_a_publication_is_pinned_to_whoever_is_signed_in(
+    database: Urls, settings_for: Callable[..., Any], bearer: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.standing.ASK_SECONDS", 0.1)
+    for number in (1, 2):
+        publish(database.model, [prediction(number)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+
+        def told(path: str, **headers: str) -> bool:
+            page = client.get(path, headers=headers or bearer() | PAGE).text
+            return "<strong>Publication 1 is pinned</strong> since" in page and "Prices of 2 were wrong." in page
+
+        assert not told("/")
+        asked = {"publication_id": 1, "reason": "Prices of 2 were wrong."}
+        pin = client.put("/v1/publications/pin", json=asked, headers=bearer("operator")).json()
+        wait_for(lambda: told("/"))
+        assert [told(path) for path in ("/record", "/leagues", "/status")] == [True] * 3
+        assert not told("/login", **PAGE)
+        assert client.get("/v1/status", headers=bearer()).json()["pin"] == pin
+        assert client.delete("/v1/publications/pin", headers=bearer("operator")).status_code == 204
+        wait_for(lambda: not told("/"))

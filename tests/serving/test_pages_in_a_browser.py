@@ -106,6 +106,14 @@ def test_axe_finds_nothing_to_complain_of(visit: Callable[..., Any], path: str, 
     assert any(each["id"] == "color-contrast" for each in found["passes"])  # it did look
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_reference_of_the_api_is_as_usable_as_the_pages(visit: Callable[..., Any], scheme: str) -> None:
+    """It has a style sheet of its own."""
+    found = Axe().run(visit("/schema", scheme)).response
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+    assert visit("/schema", scheme, PHONE).evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
 @every_page
 def test_a_phone_shows_the_page_without_scrolling_sideways(visit: Callable[..., Any], path: str) -> None:
     tab = visit(path, viewport=PHONE)

@@ -1,0 +1,65 @@
+"""How old everything is, and whether it is as it should be."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from msgspec import convert
+
+from serving.answers import cacheable, to_json
+from serving.current import CurrentPublication
+from serving.identity.limits import LoginLimit
+from serving.identity.roles import Permission, allow
+from serving.routes.documented import BEARER, NOT_MODIFIED, problems
+from serving.schemas.lineage import CheckResult
+from serving.schemas.status import BackupState, ChecksSummary, LedgerState, StatusAnswer
+from serving.settings import Settings
+from serving.store.lineage import Lineages
+from serving.store.pins import Pins
+from serving.store.record import Record
+
+
+@get(
+    "/status",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    tags=["publication"],
+    summary="Get the state of everything",
+    description="The publication being served and what it rests on, what the last checks said, the ledger's verification, the "
+    "last backup: when each was. For machines that only ask whether to come here there is `/health/ready`.",
+    responses=NOT_MODIFIED | problems(401, 403, 503),
+)
+async def get_status(
+    *,
+    request: Request[Any, Any, Any],
+    settings: NamedDependency[Settings],
+    current: NamedDependency[CurrentPublication],
+    record: NamedDependency[Record],
+    lineages: NamedDependency[Lineages],
+    pins: NamedDependency[Pins],
+    logins: NamedDependency[LoginLimit],
+) -> Response[StatusAnswer]:
+    """Answer with the state."""
+    held = await current.hold()
+    ledger, backup = await record.verification(), await record.last_backup()
+    answer = StatusAnswer(
+        is_simulated=current.is_simulated,
+        edition=settings.edition,
+        rehearsed_at=settings.data_cutoff,
+        publication=held.publication if held else None,
+        n_files=len(held.manifest) if held else None,
+        pin=await pins.pinned(),
+        checks=summed_up(await lineages.checks(held.publication.publication_id)) if held else None,
+        ledger=convert(ledger, LedgerState) if ledger else None,
+        backup=convert(backup, BackupState) if backup else None,
+        redis=await logins.redis_state(),
+    )
+    return cacheable(request, to_json(answer))
+
+
+def summed_up(checks: list[CheckResult]) -> ChecksSummary | None:
+    """How many there are, how many passed, and when the last was made; None of none."""
+    if not checks:
+        return None
+    n_passed, checked_at = sum(each.passed for each in checks), max(each.checked_at for each in checks)
+    return ChecksSummary(n_checks=len(checks), n_passed=n_passed, checked_at=checked_at)
