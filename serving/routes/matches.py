@@ -13,7 +13,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, moment_after, next_cursor, page
-from serving.routes.predictions import period
+from serving.routes.predictions import FirstKickoff, LastKickoff, period
 from serving.schemas.matches import (
     History,
     IssuedPrediction,
@@ -119,13 +119,8 @@ async def list_matches(
     team: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="A club's id.")] = None,
     opponent: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="The other club's id.")] = None,
     status: Annotated[MatchStatus | None, QueryParameter(description="How the match stands.")] = None,
-    since: Annotated[
-        str | None, QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant.")
-    ] = None,
-    until: Annotated[
-        str | None,
-        QueryParameter(name="to", max_length=40, description="Last kick-off: a day (UTC), inclusive, or an instant, exclusive."),
-    ] = None,
+    since: FirstKickoff = None,
+    until: LastKickoff = None,
     limit: Limit = 50,
     cursor: CursorText = None,
 ) -> Response[MatchPage]:

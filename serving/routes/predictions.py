@@ -33,6 +33,15 @@ from serving.store.publications import Filters, Publications
 
 DEFAULT_LIMIT: Final = 50
 
+FirstKickoff = Annotated[
+    str | None, QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant.")
+]
+LastKickoff = Annotated[
+    str | None,
+    QueryParameter(name="to", max_length=40, description="Last kick-off: a day (UTC), inclusive, or an instant, exclusive."),
+]
+"""What `period` understands, of lists that begin at the first kick-off there is."""
+
 Fields = Annotated[
     str | None,
     QueryParameter(
@@ -126,10 +135,7 @@ async def list_predictions(
         str | None,
         QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant. Default: now."),
     ] = None,
-    until: Annotated[
-        str | None,
-        QueryParameter(name="to", max_length=40, description="Last kick-off: a day (UTC), inclusive, or an instant, exclusive."),
-    ] = None,
+    until: LastKickoff = None,
     team: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A team's id, or its name in any case.")
     ] = None,

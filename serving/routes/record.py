@@ -12,7 +12,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, BEHIND, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, moment_after, next_cursor, page
-from serving.routes.predictions import period
+from serving.routes.predictions import FirstKickoff, LastKickoff, period
 from serving.schemas.record import (
     CalibrationAnswer,
     CalibrationBin,
@@ -105,13 +105,8 @@ async def list_settled(
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
     ] = None,
     team: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT, description="A club's id.")] = None,
-    since: Annotated[
-        str | None, QueryParameter(name="from", max_length=40, description="First kick-off: a day (UTC) or an instant.")
-    ] = None,
-    until: Annotated[
-        str | None,
-        QueryParameter(name="to", max_length=40, description="Last kick-off: a day (UTC), inclusive, or an instant, exclusive."),
-    ] = None,
+    since: FirstKickoff = None,
+    until: LastKickoff = None,
     information_set: InformationSet = None,
     horizon_hours: Annotated[
         int | None, QueryParameter(ge=0, le=1000, description="0 (the record), 24 or 72 hours before kick-off. Default: all.")

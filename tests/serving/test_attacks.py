@@ -31,6 +31,8 @@ from tests.serving.process import serving, variables
 
 PASSWORD = "correct horse battery staple"
 ROUNDS = int(os.environ.get("ATTACK_ROUNDS", "2"))
+PATIENCE_SECONDS = 1.0 if "ATTACK_ROUNDS" in os.environ else 10.0
+"""How long what was taken back may be accepted: the second that is promised where it is measured, longer beside other tests."""
 WORKERS = 2
 READ = "/v1/predictions?from=2026-01-01"
 
@@ -132,12 +134,12 @@ def keep() -> Callable[[str, Mapping[str, Any]], None]:
 
 
 def seconds_until_refused(connections: tuple[Connection, ...], bearer: dict[str, str]) -> float | None:
-    """How long an access token was still good on any of the workers; None if it still is after ten: a busy machine is no thief."""
+    """How long an access token was still good on any of the workers; None if longer than it may be."""
     begun = time.monotonic()
     left = list(connections)
     while left:
         left = [each for each in left if each.ask("GET", "/v1/competitions", headers=bearer).status_code != 401]
-        if time.monotonic() - begun > 10:
+        if time.monotonic() - begun > PATIENCE_SECONDS:
             return None if left else time.monotonic() - begun
         time.sleep(0.01)
     return time.monotonic() - begun
@@ -162,8 +164,8 @@ def test_a_stolen_refresh_token_gains_nothing_round_after_round_on_two_workers(
         attacked.sql("update app.refresh_token set used_at = used_at - interval '11 seconds' where used_at is not null")
         accepted["the stolen token"] += refresh(thiefs, stolen).status_code != 401
         wait = seconds_until_refused((owners, thiefs), access)
-        accepted["an access token after ten seconds"] += wait is None
-        waits.append(wait or 10.0)
+        accepted["an access token for too long"] += wait is None
+        waits.append(wait or PATIENCE_SECONDS)
         accepted["the owner's next token"] += refresh(owners, after["refresh_token"]).status_code != 401
     figures = {
         "rounds": ROUNDS,
@@ -173,7 +175,7 @@ def test_a_stolen_refresh_token_gains_nothing_round_after_round_on_two_workers(
         "seconds": round(time.monotonic() - begun, 1),
     }
     keep("refresh-token-attack", figures)
-    assert dict(accepted) == dict.fromkeys(("the stolen token", "an access token after ten seconds", "the owner's next token"), 0)
+    assert dict(accepted) == dict.fromkeys(("the stolen token", "an access token for too long", "the owner's next token"), 0)
     assert attacked.sql("select count(*) from app.audit where action = 'session.reused'") == [(ROUNDS,)]
 
 

@@ -259,9 +259,8 @@ def test_when_a_key_was_last_used_is_written_when_the_service_ends(world: World,
 def test_what_is_known_goes_on_without_the_database_and_made_up_keys_are_an_error_of_ours(
     world: World, postgres: Any, settings_for: Callable[..., Settings]
 ) -> None:
-    world.sql(
-        "update app.account set revised_at = revised_at - interval '1 hour'"
-    )  # what just changed is looked up again for a while
+    # An account that has just changed is looked up again for a while.
+    world.sql("update app.account set revised_at = revised_at - interval '1 hour'")
     made = make_key(world, world.bearer(), "read").json()
     key = {"Authorization": f"Bearer {made['key']}"}
     assert status(world.second, key) == 200
