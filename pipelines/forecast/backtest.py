@@ -29,7 +29,7 @@ from pipelines.forecast.metrics import (
 )
 from pipelines.forecast.models import Recipe
 from pipelines.forecast.occasions import OCCASIONS, occasions
-from pipelines.forecast.splits import walk_forward
+from pipelines.forecast.splits import begins_late, walk_forward
 
 MARKET_PROBABILITIES = ("market_p_home", "market_p_draw", "market_p_away")
 CLOSING_ODDS = ("closing_odds_home", "closing_odds_draw", "closing_odds_away")
@@ -44,6 +44,9 @@ def backtest(
     grown: Grown | None = None,
 ) -> pd.DataFrame:
     """Forecast every played match of the seasons by models that have seen only earlier seasons.
+
+    Each season has two of them. Leagues that play from spring to autumn begin it half a year before the others; a model that
+    forecasts these as well knows nothing of the last season's second half, which by the summer everybody knew.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ def backtest(
     labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
     grown = {} if grown is None else grown
     parts = []
-    for split in walk_forward(rows, seasons, recipe.n_seasons):
+    for split in walk_forward(rows, seasons, recipe.n_seasons, apart=begins_late(rows)):
         model = recipe.make().fit(features[split.train], labels[split.train], grown)
         part = rows.loc[split.test, ["season", "competition_id", "kickoff_at", "as_of"]].copy()
         part["outcome"] = outcome_of(goals.loc[split.test, "home_goals"], goals.loc[split.test, "away_goals"])
@@ -88,7 +91,9 @@ def backtest(
         parts.append(part)
     if not parts:
         raise ValueError("none of the seasons has a played match")
-    return pd.concat(parts).join(occasion)
+    forecasts = pd.concat(parts)
+    order = pd.Series(np.arange(len(features)), index=features.index).loc[forecasts.index].to_numpy()
+    return forecasts.iloc[np.lexsort((order, forecasts["season"].to_numpy()))].join(occasion)
 
 
 def match_day(forecasts: pd.DataFrame) -> "pd.Series[pd.Timestamp]":

@@ -100,11 +100,17 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
         *(f"{whose}_innovation_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
         *("pair_innovation", "pair_n_met"),
     ),
+    "moves": (
+        *(f"{side}_move_{pace}" for side in ("home", "away") for pace in ("fast", "middle", "slow")),
+        *(f"{whose}_move_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
+        *("pair_move", "pair_n_moved"),
+    ),
 }
 """Memory to the columns it gives for each match: what earlier prices say of this one's, as it stood before the match.
 
 Sides are ln(p_home/p_away), draws ln(p_draw/√(p_home·p_away)), totals the log-odds of more than 2.5 goals; see `memory`.
-Innovations are what `innovations.decayed` keeps of what `memory_side_restless` had not expected.
+Innovations are what `innovations.decayed` keeps of what `memory_side_restless` had not expected, moves what it keeps of how
+prices went from the average quote before a match to the closing one.
 """
 
 WAREHOUSE_FEATURES: Final = (
@@ -182,8 +188,11 @@ RESTLESS_FEATURES: Final = (
 """The memory in which clubs change faster, what prices had in them that it did not expect, home's lead of that over away, and by
 how much other views of the sides exceed this memory."""
 
+MOVE_FEATURES: Final = MEMORIES["moves"]
+"""How the prices of earlier matches moved says how this one's will: of use only beside its quotes."""
+
 MEMORY_FEATURES: Final = (
-    *(name for names in MEMORIES.values() for name in names if name not in RESTLESS_FEATURES),
+    *(name for names in MEMORIES.values() for name in names if name not in RESTLESS_FEATURES + MOVE_FEATURES),
     "memory_side_slow_lead",
     "memory_side_fast_lead",
     "memory_side_unsteered_lead",
@@ -213,7 +222,7 @@ _RESULTS: Final = (*DERIVED_FEATURES, *(name for names in RATINGS.values() for n
 FEATURES: Final[dict[str, tuple[str, ...]]] = {
     "results": _RESULTS,
     "history": (*_RESULTS, *MEMORY_FEATURES),
-    "market": (*_RESULTS, *MEMORY_FEATURES, *QUOTE_FEATURES),
+    "market": (*_RESULTS, *MEMORY_FEATURES, *MOVE_FEATURES, *QUOTE_FEATURES),
 }
 """Information set to the columns of its feature matrix, in order, every one float64 with NaN for "not known"."""
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 
 from pipelines.forecast.additive import HISTORY_LEADS, TERMS, Array
-from pipelines.forecast.contract import BOOKMAKERS, FEATURES, MEMORY_FEATURES, PROBABILITIES, RATINGS
+from pipelines.forecast.contract import BOOKMAKERS, FEATURES, MEMORY_FEATURES, MOVE_FEATURES, PROBABILITIES, RATINGS
 
 Contributions = Sequence[tuple[str, float, float]]
 """What each group, the base first, adds to side and draw."""
@@ -66,7 +66,8 @@ GROUPS: Final[dict[str, Group]] = {
     "experience": Group("how many matches of the clubs are known", RATINGS["experience"]),
     "occasion": Group("the level of the league, and the month", ("tier", "month")),
     "memory": Group(
-        "prices of the clubs' earlier matches", (*(name for name in MEMORY_FEATURES if name not in PLAY_LEADS), *HISTORY_LEADS)
+        "prices of the clubs' earlier matches",
+        (*(name for name in MEMORY_FEATURES if name not in PLAY_LEADS), *MOVE_FEATURES, *HISTORY_LEADS),
     ),
     "quotes": Group(
         "the average price of this match", ("pre_match_side", "pre_match_draw", "pre_match_total", "pre_match_overround")

@@ -1,10 +1,11 @@
-"""By how much the prices of earlier matches differed from what the memory had expected: decayed means.
+"""By how much the prices of earlier matches differed from what had been expected of them: decayed means.
 
-Belongs here: what is kept of these differences (in a Kalman filter, innovations) for clubs, competitions, everything and pairs of
-clubs. Does not belong here: the filter that expects (`statespace`), or what is observed of a match (`memory`).
+Belongs here: what is kept of these differences for clubs, competitions, everything and pairs of clubs. Does not belong here: what
+was expected. That is either the memory (`statespace`), whose differences are a Kalman filter's innovations, or the average quote
+before the match, from which its price moved to the closing one; see `memory`.
 
-A filter whose dynamics were right would leave nothing in them. As in `replay`, a match counts iff its `known_at` is strictly
-before the `as_of` of the match that is asked about.
+A filter whose dynamics were right would leave nothing in its innovations, and a quote that knew everything nothing in the moves.
+As in `replay`, a match counts iff its `known_at` is strictly before the `as_of` of the match that is asked about.
 """
 
 from functools import cache

@@ -115,7 +115,7 @@ class Logit(BaseEstimator):  # type: ignore[misc]
 @dataclass(frozen=True)
 class Growth:
     """How trees are grown, in LightGBM's terms: `num_iterations`, `learning_rate`, `num_leaves`, `min_data_in_leaf`,
-    `bagging_fraction`, `feature_fraction`, `lambda_l2`."""
+    `bagging_fraction`, `feature_fraction`, `lambda_l2`, `seed`."""
 
     n_trees: int
     learning_rate: float
@@ -125,6 +125,7 @@ class Growth:
     row_share: float
     column_share: float
     ridge: float
+    seed: int = 1
 
 
 class Trees:
@@ -178,7 +179,7 @@ class Trees:
             "bagging_freq": 1,
             "feature_fraction": self.growth.column_share,
             "lambda_l2": self.growth.ridge,
-            "seed": 1,
+            "seed": self.growth.seed,
             # The same bytes whenever the same frame comes again: no choice of algorithm by timing, no race of sums.
             "deterministic": True,
             "force_row_wise": True,

@@ -163,7 +163,9 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
         (n matches, all columns of `contract.MEMORIES`) of float64, index `match_id`, in the order of the timeline.
     """
     quotes = quotes.set_index("match_id") if "match_id" in quotes else quotes
-    prices = price(quotes.reindex(timeline.match_id))
+    quotes = quotes.reindex(timeline.match_id)
+    before, closing = price(quotes, ("pre_match",)), price(quotes, ("closing",))
+    prices = closing.fillna(before)
     side, draw, total = (prices[name].to_numpy(dtype=np.float64) for name in ("side", "draw", "total"))
     played, counted = performance(timeline)
     driven = drive(standings(timeline))
@@ -196,6 +198,7 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
         *(totals[0][:, 0], totals[1]),
         *(restless[0][:, 0], restless[0][:, 1], restless[1]),
         *decayed(timeline, side - restless[0][:, 0]).T,
+        *decayed(timeline, closing["side"].to_numpy(dtype=np.float64) - before["side"].to_numpy(dtype=np.float64)).T,
     ]
     names = [name for names in contract.MEMORIES.values() for name in names]
     return pd.DataFrame(dict(zip(names, columns, strict=True)), index=timeline.match_id)

@@ -27,7 +27,21 @@ def is_played(matches: pd.DataFrame) -> npt.NDArray[np.bool_]:
     return np.asarray((matches["status"] == "played") & known, dtype=bool)
 
 
-def walk_forward(matches: pd.DataFrame, seasons: Iterable[int], n_seasons: int | None = None) -> Iterator[Split]:
+def begins_late(matches: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """(n,) whether a match's competition begins this season after June, as it does where a season runs into the next year.
+
+    Parameters
+    ----------
+    matches
+        `competition_id`, `season` and `as_of` of each match, in any order.
+    """
+    begins = matches.groupby(["competition_id", "season"], sort=False)["as_of"].transform("min")
+    return np.asarray(begins.dt.month >= 7, dtype=bool)
+
+
+def walk_forward(
+    matches: pd.DataFrame, seasons: Iterable[int], n_seasons: int | None = None, *, apart: npt.NDArray[np.bool_] | None = None
+) -> Iterator[Split]:
     """For each season, the matches of earlier seasons whose results were known before its first forecast.
 
     Seasons overlap (2019/20 ended after 2020/21 had begun in other leagues, and calendar-year leagues begin in the
@@ -41,15 +55,19 @@ def walk_forward(matches: pd.DataFrame, seasons: Iterable[int], n_seasons: int |
         Start years to be forecast, each with all its played matches; a season without any is passed over.
     n_seasons
         How many earlier seasons to learn from; all if None.
+    apart
+        (n,) which matches are forecast apart from the others of their season, from what was known before their own first
+        forecast: a season is then two splits, without those that have nothing to forecast.
     """
     played = is_played(matches)
     season = matches["season"].to_numpy(dtype=np.int64)
+    parts = [np.ones(len(matches), dtype=bool)] if apart is None else [~apart, apart]
     for test_season in seasons:
-        test = played & (season == test_season)
-        if not test.any():
-            continue
         earlier = played & (season < test_season)
         if n_seasons is not None:
             earlier &= season >= test_season - n_seasons
-        train = earlier & (matches["known_at"] < matches["as_of"][test].min()).to_numpy(dtype=bool)
-        yield Split(test_season, train, test)
+        for part in parts:
+            test = played & (season == test_season) & part
+            if test.any():
+                train = earlier & (matches["known_at"] < matches["as_of"][test].min()).to_numpy(dtype=bool)
+                yield Split(test_season, train, test)

@@ -51,6 +51,26 @@ def test_the_model_of_a_season_has_seen_only_earlier_ones(frames):
     assert [seasons.loc[ids].max() for ids in Spy.fitted_on] == [2016, 2017]
 
 
+def test_leagues_that_begin_in_autumn_are_forecast_by_a_model_that_saw_the_spring_before(frames):
+    """One country plays from March, the other from November to March: two models, and forecasts in the order of the features."""
+    matches, features, market = frames
+    moved = matches.copy()
+    of_spring = moved["country"] == moved["country"].iloc[0]
+    times = ["kickoff_at", "as_of", "known_at"]
+    moved.loc[of_spring, times] -= pd.Timedelta(days=150)
+    moved.loc[~of_spring, times] += pd.Timedelta(days=100)
+    Spy.fitted_on = []
+    forecasts = backtest(moved, features, market, replace(MODELS["results-logit"], make=lambda: Spy(use_trees=False)), [2018])
+    rows = moved.set_index("match_id")
+    begins = rows.loc[forecasts.index].groupby("competition_id")["as_of"].min()
+    assert {*begins.dt.month} == {3, 11}
+    first, second = (rows.loc[ids, "known_at"].max() for ids in Spy.fitted_on)
+    assert first < begins.min() < second < begins.max()
+    assert all(rows.loc[ids, "season"].max() == 2017 for ids in Spy.fitted_on)
+    due = features.index[features.index.isin(moved.loc[(moved["season"] == 2018) & (moved["status"] == "played"), "match_id"])]
+    assert forecasts.index.tolist() == due.tolist()
+
+
 def test_outcome_and_market_stand_beside_the_forecast_of_their_match(frames, forecasts):
     matches, market = frames[0].set_index("match_id"), frames[2].set_index("match_id")
     one = forecasts.iloc[17]

@@ -131,7 +131,7 @@ def test_sets_differ_in_what_they_know():
     results, history, market = (set(contract.FEATURES[name]) for name in ("results", "history", "market"))
     assert results < history < market
     assert history - results == set(contract.MEMORY_FEATURES)
-    assert market - history == set(contract.QUOTE_FEATURES)
+    assert market - history == {*contract.QUOTE_FEATURES, *contract.MOVE_FEATURES}
     assert all("price" in name or "closing" in name for name in set(contract.LABELS["market"]) - set(contract.LABELS["results"]))
 
 

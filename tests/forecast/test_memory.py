@@ -179,3 +179,26 @@ def test_nothing_known_after_a_cut_changes_what_was_remembered_before_it(world):
     ours, theirs = remember(Timeline.of(matches), quotes), remember(Timeline.of(nonsense), other)
     pd.testing.assert_frame_equal(ours.loc[earlier], theirs.loc[earlier], check_exact=True)
     assert (ours != theirs).any().all(), "the nonsense must be visible later in every column, or this test proves nothing"
+
+
+def test_moves_are_how_earlier_prices_went_from_the_quote_before_to_the_closing_one(make_match):
+    """The price of `first` rose by ln 2 for home; `bare` has no closing price, `asked` has one itself: neither says anything."""
+    rows = [
+        make_match(0, "a", "b", (1, 0), match_id="first"),
+        make_match(7, "a", "b", (1, 0), match_id="bare"),
+        make_match(14, "b", "a", match_id="asked"),
+    ]
+    before = {"pre_match_odds_home": 3.0, "pre_match_odds_draw": 3.0, "pre_match_odds_away": 3.0}
+    moved = closing(2.0, 4.0, 4.0) | before
+    quotes = pd.DataFrame([moved, quote(**before), moved], index=["first", "bare", "asked"])
+    row = remember(Timeline.of(pd.DataFrame(rows)), quotes).loc["asked", list(contract.MEMORIES["moves"])]
+    rose = math.log(2.0)
+    assert row.tolist() == pytest.approx(
+        [
+            *(-0.4 * rose, -0.15 * rose, -0.05 * rose),
+            *(0.4 * rose, 0.15 * rose, 0.05 * rose),
+            *(0.02 * rose, 0.1 * rose, 0.002 * rose, 0.01 * rose),
+            *(-0.3 * rose, 1.0),
+        ],
+        abs=1e-9,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast import contract, metrics
+from pipelines.forecast import contract, learners, metrics
 from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
 from pipelines.forecast.firmness import firmness
@@ -251,6 +251,15 @@ def test_history_without_prices_says_what_the_memories_say(of_set):
     np.testing.assert_allclose(model.forecast_price(coming), np.column_stack([sides, coming["memory_draw"]]), rtol=1e-12)
 
 
+def test_a_fit_after_what_was_foreseen_is_the_fit_that_foresees_itself(fitted, of_set, tmp_path):
+    features, labels, _ = of_set("history")
+    model = History()
+    said = model.foresee(*model.recent(features, labels), {})
+    model.fit_after(said, *model.recent(features, labels), {}).to_files(tmp_path / "after")
+    fitted["history"].to_files(tmp_path / "whole")
+    assert digest(tmp_path / "after") == digest(tmp_path / "whole")
+
+
 def test_history_forecasts_the_price_better_than_the_bare_memory(of_set):
     """Out of sample: learnt from the first three seasons, asked about the last."""
     features, labels, _ = of_set("history")
@@ -343,10 +352,55 @@ def test_a_movement_that_no_stream_ever_told_grows_no_other_trees(of_set, monkey
     features, labels, coming = of_set("market")
     movement = ["movement_side", "movement_draw"]
     assert features[movement].isna().all(axis=None)
-    assert {*movement} < {*market._MARKET_COLUMNS}
+    of_stages = {name: getattr(market, name) for name in ("_MOVE_COLUMNS", "_OUTCOME_COLUMNS")}
+    assert all({*movement} < {*columns} for columns in of_stages.values())
     whole = Market().fit(features, labels, {}).predict_proba(coming)
-    monkeypatch.setattr(market, "_MARKET_COLUMNS", tuple(name for name in market._MARKET_COLUMNS if name not in movement))
+    for name, columns in of_stages.items():
+        monkeypatch.setattr(market, name, tuple(column for column in columns if column not in movement))
     np.testing.assert_array_equal(Market().fit(features, labels, {}).predict_proba(coming), whole)
+
+
+def test_how_earlier_prices_moved_is_told_to_the_stage_that_says_where_this_one_moves_and_to_no_other(fitted, of_set):
+    moves, model = set(contract.MOVE_FEATURES), fitted["market"]
+    looks = {name: moves & set(trees.columns) for name, trees in (*model.trees_.items(), *model.history_.trees_.items())}
+    assert looks == {name: moves if name in ("side", "draw") else set() for name in looks}
+    assert not moves & set(contract.FEATURES["history"])
+
+
+@pytest.fixture(scope="module")
+def long_foreseen(of_set):
+    """The model `Market` where one year, of 300 matches, is enough to forecast from: four seasons are then enough for its second one."""
+    features, labels, _ = of_set("market")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learners, "N_WARM", 1)
+        patch.setattr(learners, "LEAST", 300)
+        return Market().fit(features, labels, {})
+
+
+def test_the_second_stage_of_market_is_the_geometric_mean_of_its_draws(long_foreseen, of_set):
+    features, model = of_set("market")[2], long_foreseen
+    draws = [name for name in model.trees_ if name.startswith("outcome_")]
+    assert draws == ["outcome_1", "outcome_2", "outcome_3", "outcome_4"]
+    alone = []
+    for draw in draws:
+        one = Market(history_share=0.0)
+        one.history_, one.trees_ = model.history_, {name: model.trees_[name] for name in ("side", "draw", draw)}
+        alone.append(one.predict_proba(features))
+    assert all(np.abs(alone[0] - other).max() > 1e-5 for other in alone[1:]), "draws differ"
+    whole = Market(history_share=0.0)
+    whole.history_, whole.trees_ = model.history_, model.trees_
+    mean = np.exp(np.mean(np.log(alone), axis=0))
+    np.testing.assert_allclose(whole.predict_proba(features), mean / mean.sum(axis=1, keepdims=True), atol=1e-12)
+
+
+def test_what_the_draws_add_is_explained_to_the_last_bit_and_kept_in_files(long_foreseen, of_set, tmp_path):
+    features = of_set("market")[2]
+    side, draw = log_odds(long_foreseen.predict_proba(features))
+    np.testing.assert_allclose(long_foreseen.terms(features).sum(axis=1), np.column_stack([side, draw]), atol=1e-9)
+    long_foreseen.to_files(tmp_path)
+    again = Market.from_files(tmp_path)
+    assert [trees.growth.seed for name, trees in again.trees_.items() if name.startswith("outcome_")] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(again.predict_proba(features), long_foreseen.predict_proba(features))
 
 
 def test_market_without_closing_prices_is_history(of_set):

@@ -1,8 +1,9 @@
 """Divisions by time, and only by time."""
 
 import pandas as pd
+import pytest
 
-from pipelines.forecast.splits import is_played, walk_forward
+from pipelines.forecast.splits import begins_late, is_played, walk_forward
 
 
 def test_everything_learnt_was_known_before_the_first_question_of_the_season(world):
@@ -42,6 +43,60 @@ def test_only_played_matches_take_part_and_empty_seasons_are_passed_over(make_ma
     )
     assert is_played(matches).tolist() == [True, False, False]
     assert [split.season for split in walk_forward(matches, [2019, 2020, 2021])] == [2020]
+
+
+@pytest.fixture
+def spring_and_autumn(make_match) -> pd.DataFrame:
+    """Two seasons of a league that plays from March on and of one that plays from August to May; days count from January 2020."""
+    autumn = {"competition_id": "autumn"}
+    rows = [
+        make_match(-150, "a", "b", (1, 0), season=2019, match_id="autumn 2019, first half", **autumn),
+        make_match(65, "c", "d", (1, 0), season=2020, match_id="spring 2020, first half", competition_id="spring"),
+        make_match(100, "b", "a", (1, 0), season=2019, match_id="autumn 2019, second half", **autumn),
+        make_match(216, "a", "b", (1, 0), season=2020, match_id="autumn 2020", **autumn),
+        make_match(250, "d", "c", (1, 0), season=2020, match_id="spring 2020, second half", competition_id="spring"),
+    ]
+    matches = pd.DataFrame(rows)
+    assert matches["kickoff_at"].dt.month.tolist() == [8, 3, 4, 8, 9], "as the names say"
+    return matches
+
+
+def test_a_season_begins_late_where_its_first_match_is_after_june_whatever_the_month_of_a_match(spring_and_autumn):
+    assert begins_late(spring_and_autumn).tolist() == [True, False, True, True, False]
+
+
+def test_leagues_that_begin_in_autumn_learn_what_became_known_since_those_of_spring_began(spring_and_autumn):
+    matches = spring_and_autumn
+    (both,) = walk_forward(matches, [2020])
+    assert matches["match_id"][both.train].tolist() == ["autumn 2019, first half"]
+    spring, autumn = walk_forward(matches, [2020], apart=begins_late(matches))
+    assert matches["match_id"][spring.test].tolist() == ["spring 2020, first half", "spring 2020, second half"]
+    assert matches["match_id"][spring.train].tolist() == ["autumn 2019, first half"]
+    assert matches["match_id"][autumn.test].tolist() == ["autumn 2020"]
+    assert matches["match_id"][autumn.train].tolist() == ["autumn 2019, first half", "autumn 2019, second half"]
+
+
+def test_of_its_own_season_no_part_learns_anything_though_it_was_known(spring_and_autumn):
+    """The first half of spring's season 2020 was known when autumn's began: it is judged, and stays out."""
+    autumn = list(walk_forward(spring_and_autumn, [2020], apart=begins_late(spring_and_autumn)))[1]
+    known = spring_and_autumn["known_at"] < spring_and_autumn["as_of"][autumn.test].min()
+    assert (known & (spring_and_autumn["season"] == 2020)).sum() == 1
+    assert not (autumn.train & (spring_and_autumn["season"] == 2020).to_numpy()).any()
+
+
+def test_a_result_known_at_the_first_question_of_its_own_part_is_not_learnt(spring_and_autumn):
+    matches = spring_and_autumn.set_index("match_id")
+    matches.loc["autumn 2019, second half", "known_at"] = matches.loc["autumn 2020", "as_of"]
+    autumn = list(walk_forward(matches, [2020], apart=begins_late(matches)))[1]
+    assert matches.index[autumn.train].tolist() == ["autumn 2019, first half"]
+
+
+def test_a_part_without_anything_to_forecast_is_no_split(world):
+    matches = world[0]
+    assert begins_late(matches).all()
+    ((one,), (whole,)) = walk_forward(matches, [2018], apart=begins_late(matches)), walk_forward(matches, [2018])
+    assert (one.train == whole.train).all()
+    assert (one.test == whole.test).all()
 
 
 def test_the_window_limits_how_many_seasons_are_learnt_from(world):

@@ -47,11 +47,18 @@ class History(BaseEstimator):  # type: ignore[misc]
         ValueError
             If there is no match to learn from.
         """
+        features, labels = self.recent(features, labels)
+        return self.fit_after(self.foresee(features, labels, grown), features, labels, grown)
+
+    def recent(self, features: pd.DataFrame, labels: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The features and labels of the seasons that it learns from; raises as `fit`."""
         recent = (labels["season"] >= self.since).to_numpy()
-        features, labels = features[recent], labels[recent]
-        if features.empty:
+        if not recent.any():
             raise ValueError("there is no match to learn from")
-        said = self.foresee(features, labels, grown)
+        return features[recent], labels[recent]
+
+    def fit_after(self, said: Array, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
+        """As `fit`, of what `recent` gives, after `foresee` has said this of it."""
         priced = labels["price_side"].notna().to_numpy()
         told = is_told(said.mean(axis=1))
         self.trees_: dict[str, Trees] = {}

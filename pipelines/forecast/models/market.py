@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import HISTORY_LEADS, start, terms
-from pipelines.forecast.contract import FEATURES, RESTLESS_FEATURES
+from pipelines.forecast.contract import FEATURES, MOVE_FEATURES, RESTLESS_FEATURES
 from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
@@ -19,20 +19,22 @@ from pipelines.forecast.models.history import History
 
 Array = npt.NDArray[np.float64]
 
-_MARKET_COLUMNS: Final = (*(name for name in FEATURES["market"] if name not in RESTLESS_FEATURES), *HISTORY_LEADS)
+_MOVE_COLUMNS: Final = (*(name for name in FEATURES["market"] if name not in RESTLESS_FEATURES), *HISTORY_LEADS)
+_OUTCOME_COLUMNS: Final = tuple(name for name in _MOVE_COLUMNS if name not in MOVE_FEATURES)
 
 MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
-MOVE_OUTCOME_GROWTH: Final = Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0)
-"""Chosen on seasons up to 2018."""
+"""Chosen on seasons up to 2018, as all settings here."""
+OUTCOME_GROWTHS: Final = tuple(Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0, seed) for seed in (1, 2, 3, 4))
+"""Draws of the second stage: of so few columns a tree, single ones differ by more than most changes of a model gain."""
 
 
 class Market(BaseEstimator):  # type: ignore[misc]
     """The model of the information set `market`: where the price is going to move, then what it overlooks.
 
     The first stage regresses the closing price on the average one before the match, from where single bookmakers and the
-    model `History` stand apart from it: prices move towards what earlier prices and results said. The second adds what
-    outcomes teach: here, and among the many more matches of `History`. A match without quotes before it gets the forecast
-    of `History`.
+    model `History` stand apart from it, and how the prices of its clubs' earlier matches moved: prices move towards what earlier
+    prices and results said. The second adds what outcomes teach: here, as the mean of what several draws of its trees add, and
+    among the many more matches of `History`. A match without quotes before it gets the forecast of `History`.
 
     Parameters
     ----------
@@ -57,10 +59,10 @@ class Market(BaseEstimator):  # type: ignore[misc]
 
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
         """Learn from (n, k) features and `contract.LABELS["market"]` of the same matches; raises as `History.fit`."""
-        self.history_ = History().fit(features, labels, grown)
-        remembered = (labels["season"] >= self.history_.since).to_numpy()
-        features, labels = features[remembered], labels[remembered]
+        self.history_ = History()
+        features, labels = self.history_.recent(features, labels)
         foreseen = self.history_.foresee(features, labels, grown)
+        self.history_.fit_after(foreseen, features, labels, grown)
         expected = foreseen.mean(axis=1)
         usable = (labels["season"] >= self.since) & labels["closing_side"].notna() & _has_quotes(features)
         usable &= is_told(expected)
@@ -82,7 +84,9 @@ class Market(BaseEstimator):  # type: ignore[misc]
         if told.sum() >= LEAST:
             outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
             start = self._start(said[told], overlooked[told])
-            self.trees_["outcome"] = Trees(_MARKET_COLUMNS, MOVE_OUTCOME_GROWTH).fit(features[told], outcomes, grown, start=start)
+            for growth in OUTCOME_GROWTHS:
+                trees = Trees(_OUTCOME_COLUMNS, growth).fit(features[told], outcomes, grown, start=start)
+                self.trees_[f"outcome_{growth.seed}"] = trees
         return self
 
     def predict_proba(self, features: pd.DataFrame) -> Array:
@@ -93,7 +97,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
         if self.trees_ and quoted.any():
             beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
             start = self._start(self._forecast(self.trees_, beside), self.history_.overlooked(features[quoted]))
-            priced = self.trees_["outcome"].predict(beside, start) if "outcome" in self.trees_ else np.exp(start)
+            drawn = [np.log(trees.predict(beside, start)) for trees in self._of_outcomes()]
+            priced = np.exp(np.mean(drawn, axis=0) if drawn else start)
             pooled = priced ** (1.0 - self.history_share) * probabilities[quoted] ** self.history_share
             probabilities[quoted] = pooled / pooled.sum(axis=1, keepdims=True)
         return probabilities
@@ -107,8 +112,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
             beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
             priced = np.stack([self._price_terms(beside, k) for k in range(2)], axis=2)
             priced += self.overlooked_share * self.history_.overlooked_terms(features[quoted])
-            if "outcome" in self.trees_:
-                priced += terms(self.trees_["outcome"], beside)
+            drawn = [terms(trees, beside) for trees in self._of_outcomes()]
+            priced += np.mean(drawn, axis=0) if drawn else 0.0
             found[quoted] = (1.0 - self.history_share) * priced + self.history_share * found[quoted]
         return found
 
@@ -134,7 +139,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
     def _grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
         home, _, away = probabilities_of(features["pre_match_side"].to_numpy(), features["pre_match_draw"].to_numpy()).T
         return {
-            name: Trees(_MARKET_COLUMNS, MOVE_GROWTH).fit(
+            name: Trees(_MOVE_COLUMNS, MOVE_GROWTH).fit(
                 features,
                 labels[f"closing_{name}"].to_numpy(),
                 grown,
@@ -144,6 +149,10 @@ class Market(BaseEstimator):  # type: ignore[misc]
             )
             for name in ("side", "draw")
         }
+
+    def _of_outcomes(self) -> list[Trees]:
+        """The draws of the second stage, none if there was too little to learn from."""
+        return [trees for name, trees in self.trees_.items() if name.startswith("outcome_")]
 
     def _start(self, said: Array, overlooked: Array) -> Array:
         """(n, 3) logarithms of probabilities: what the price forecast means, and what prices overlook."""
