@@ -97,12 +97,12 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
     "side_restless": ("memory_side_restless", "memory_side_restless_unsteered", "memory_side_restless_variance"),
     "innovations": (
         *(f"{side}_innovation_{pace}" for side in ("home", "away") for pace in ("fast", "middle", "slow")),
-        *(f"{whose}_innovation_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
+        *(f"{whose}_innovation_{pace}" for whose in ("competition", "country") for pace in ("slow", "fast")),
         *("pair_innovation", "pair_n_met"),
     ),
     "moves": (
         *(f"{side}_move_{pace}" for side in ("home", "away") for pace in ("fast", "middle", "slow")),
-        *(f"{whose}_move_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
+        *(f"{whose}_move_{pace}" for whose in ("competition", "country") for pace in ("slow", "fast")),
         *("pair_move", "pair_n_moved"),
     ),
 }
