@@ -1,6 +1,7 @@
 """Reading the publication in force on a real PostgreSQL: what it says now, in the numbers that its grids are made of."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -38,8 +39,14 @@ def forecasts(information_set: str) -> pd.DataFrame:
 
 def publish(warehouse: Warehouse, issued: pd.DataFrame, shown_goals: float) -> None:
     """Publish what was issued; shown goals are a tilted grid's, and other than the ledger's."""
-    names = {"competition": "C", "country": "X", "home_team": "A", "away_team": "B"}
-    ids = {"competition_id": "X1", "season": 2025, "home_team_id": "a", "away_team_id": "b", "is_time_known": True}
+    names: dict[str, Any] = {"competition": "C", "country": "X", "home_team": "A", "away_team": "B"}
+    ids: dict[str, Any] = {
+        "competition_id": "X1",
+        "season": 2025,
+        "home_team_id": "a",
+        "away_team_id": "b",
+        "is_time_known": True,
+    }
     predictions = issued.assign(**names, **ids, expected_home_goals=shown_goals, book=None, explanation=None)
     predictions["is_best_informed"] = predictions["information_set"] == "history"
     competition = {"competition_id": "X1", "name": "C", "country": "X", "tier": 1, "n_matches": 0, "n_predictions": 2}
@@ -60,12 +67,12 @@ def test_coming_matches_are_told_by_the_best_informed_forecast_in_the_ledgers_nu
     assert publication.forecasts(warehouse, after=NOW).empty, "before the first publication"
     basis = Basis(NOW - timedelta(hours=1), 7, "f" * 64, None, "Linux", None)
     both = pd.concat([forecasts("results"), forecasts("history")], ignore_index=True)
-    issued = ledger.issue(warehouse, both, basis).drop(columns=["link"], errors="ignore")
-    issued = issued.assign(strength_deviation=0.6, firmness="usual")
+    issued = ledger.issue(warehouse, both, basis).assign(strength_deviation=0.6, firmness="usual")
     publish(warehouse, issued, shown_goals=2.0)
     publish(warehouse, issued, shown_goals=2.5)
     told = publication.forecasts(warehouse, after=NOW)
     assert told["kickoff_at"].tolist() == [NOW + timedelta(hours=1), NOW + timedelta(days=1)], "of the last publication alone"
     assert told["expected_home_goals"].tolist() == [1.5, 1.5]
-    assert told.loc[0, ["competition_id", "season", "home_team_id", "away_team_id"]].tolist() == ["X1", 2025, "a", "b"]
+    assert told["competition_id"].tolist() == ["X1", "X1"]
+    assert told[["season", "home_team_id", "away_team_id"]].to_numpy().tolist() == [[2025, "a", "b"]] * 2
     assert len(publication.forecasts(warehouse, after=NOW + timedelta(hours=1))) == 1, "what has kicked off is not coming"
