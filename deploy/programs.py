@@ -35,6 +35,9 @@ load_from:
 """
 
 
+K8S_MEMORY = "4Gi"
+"""What a pod may have at most: the week's training takes 3.1 GB (deploy/runbooks/scaling.md)."""
+
 RUN_LAUNCHER = """
 # Steps are pods of a run that is one itself. Who asks for them is in the cluster, too.
 run_launcher:
@@ -72,7 +75,7 @@ def lay_out(installation: Installation, edition: Edition) -> None:
 def _run_launcher(installation: Installation, edition: Edition) -> str:
     """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get the variables
     of `football env --worker` from a Secret, and the edition's folder, the instance in it, from a claim of one name."""
-    asked, name = installation.scope(edition), f"football-{edition.name}"
+    asked, name, environment = installation.scope(edition), f"football-{edition.name}", installation.environment(edition)
     if asked.get("EXECUTOR") != "k8s":
         return ""
     state = installation.state_dir(edition)
@@ -84,7 +87,18 @@ def _run_launcher(installation: Installation, edition: Edition) -> str:
         "instance_config_map": name,  # is asked for, and nothing is mounted of it
         "env_secrets": [name],
         "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
-        "volume_mounts": [{"name": "state", "mountPath": str(state)}],
+        "volume_mounts": [
+            {"name": "state", "mountPath": str(state)},
+            {"name": "state", "mountPath": environment["EVIDENCE_DIR"], "subPath": "evidence"},
+        ],
+        "resources": {
+            "requests": {"cpu": "500m", "memory": "1Gi"},
+            "limits": {"memory": asked.get("K8S_MEMORY", K8S_MEMORY)},
+        },
+        "security_context": {"allow_privilege_escalation": False, "capabilities": {"drop": ["ALL"]}},
+        "run_k8s_config": {
+            "pod_spec_config": {"security_context": {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}}}
+        },
     }
     return RUN_LAUNCHER.format(json.dumps(config))
 

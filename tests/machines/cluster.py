@@ -33,6 +33,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import kubernetes
 import kubernetes_validate
+import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -56,7 +57,9 @@ CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 1 << 18
 def is_possible() -> bool:
     """Whether this account may make mount namespaces."""
     try:
-        return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+        return (
+            subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], capture_output=True).returncode == 0
+        )
     except OSError:
         return False
 
@@ -113,10 +116,10 @@ class Cluster:
 
     def admin(self) -> kubernetes.client.ApiClient:
         """A client that may do everything."""
-        configuration = kubernetes.client.Configuration()
+        configuration = type.__call__(kubernetes.client.Configuration)  # not a copy of what somebody made the default
         configuration.host = f"https://127.0.0.1:{self._server.server_port}"
         configuration.ssl_ca_cert = str(self._certificate)
-        configuration.api_key["authorization"] = f"Bearer {next(iter(self._tokens))}"
+        configuration.api_key["BearerToken"] = f"bearer {next(iter(self._tokens))}"
         return kubernetes.client.ApiClient(configuration)
 
     def stop(self) -> None:
@@ -246,7 +249,8 @@ class Cluster:
                 del self.objects[resource, namespace, name]
                 return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
             found["metadata"]["deletionTimestamp"] = _now()
-            running.process.send_signal(signal.SIGTERM)
+            for first in psutil.Process(running.process.pid).children():  # which is the pod's process 1; its parent only waits
+                first.terminate()
             after = threading.Timer(found["spec"].get("terminationGracePeriodSeconds", 30), _kill, [running])
             after.daemon = True
             after.start()
@@ -272,13 +276,15 @@ class Cluster:
         if not any(verb in rule["verbs"] and group in rule["apiGroups"] and resource in rule["resources"] for rule in rules):
             who = f'"system:serviceaccount:{namespace}:{account}"'
             raise Refused(
-                403, "Forbidden", f'User {who} cannot {verb} resource "{resource}" in API group "{group}" in the namespace "{namespace}"'
+                403,
+                "Forbidden",
+                f'User {who} cannot {verb} resource "{resource}" in API group "{group}" in the namespace "{namespace}"',
             )
 
     # --- the node
 
     def account(self, name: str) -> Path:
-        """What is mounted for a service account: its token, the certificate, its namespace."""
+        """What is mounted for a service account: its token and the certificate."""
         folder = self.folder / f"account-{name}"
         if not folder.exists():
             token = secrets.token_hex(16)
@@ -286,7 +292,6 @@ class Cluster:
             folder.mkdir()
             (folder / "token").write_text(token)
             (folder / "ca.crt").write_bytes(self._certificate.read_bytes())
-            (folder / "namespace").write_text(name)
         return folder
 
     def claim(self, name: str) -> Path:
@@ -336,7 +341,9 @@ class Cluster:
         if container["image"] != self.image:
             raise Refused(0, "ErrImagePull", f"{container['image']}: not found")
         environment = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "HOSTNAME": pod["metadata"]["name"]}
-        environment |= self.variables
+        # As the image would have them: by which routines OpenBLAS computes decides a sum's last bit.
+        environment |= {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")}
+        environment |= self.variables | {"HOME": str(self.folder / f"home-{pod['metadata']['name']}")}
         for source in container.get("envFrom", ()):
             name = source["secretRef"]["name"]
             if ("secrets", namespace, name) not in self.objects:
@@ -354,7 +361,8 @@ class Cluster:
             mounts.append((source, each["mountPath"]))
         script = "".join(f"mkdir -p {path} && mount --bind {source} {path} && " for source, path in mounts)
         whole = f'mount -t tmpfs tmpfs "$(realpath /var/run)" && {script}exec "$@"'
-        return ["unshare", "--mount", "sh", "-c", whole, "sh", *container.get("command", ()), *container.get("args", ())], environment
+        apart = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"]
+        return [*apart, whole, "sh", *container.get("command", ()), *container.get("args", ())], environment
 
     def _follow(self, job: Object, pod: Object, running: Running) -> None:
         """Say of the pod and its Job how the process ended."""
@@ -362,7 +370,10 @@ class Cluster:
         code = 128 - ended if ended < 0 else ended
         (container,) = pod["spec"]["containers"]
         with self._changed:
-            said = running.verdict or {"status": {"phase": "Failed" if code else "Succeeded"}, "reason": "Error" if code else "Completed"}
+            said = running.verdict or {
+                "status": {"phase": "Failed" if code else "Succeeded"},
+                "reason": "Error" if code else "Completed",
+            }
             pod["status"] |= said["status"]
             _say(pod, container, {"terminated": {"exitCode": code, "reason": said["reason"], "finishedAt": _now()}})
             job["status"] = {"startTime": job["status"]["startTime"], "failed" if code else "succeeded": 1}
@@ -393,7 +404,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _any  # noqa: N815 - the base class's names
+        do_GET = do_POST = do_DELETE = _any
 
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: pytest's output is not the place."""
