@@ -132,7 +132,7 @@ class Cluster:
             _kill(each)
             each.process.wait(10)
 
-    def wait_for(self, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    def wait_for(self, condition: Callable[[], Any], seconds: float = 120) -> Any:
         """What the condition says once it says something; it is asked anew whenever a pod begins or ends, and twice a second."""
         deadline = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
         while datetime.datetime.now(datetime.UTC) < deadline:
@@ -227,6 +227,11 @@ class Cluster:
                 raise Refused(422, "Invalid", f"{asked['kind']} is invalid: {where}: {quantity!r} is no quantity")
         made = _copy(asked)
         made["metadata"] |= {"uid": str(uuid.uuid4()), "creationTimestamp": _now()}
+        if resource == "secrets":
+            plain = made.pop("stringData", {})
+            made["data"] = made.get("data", {}) | {
+                each: base64.b64encode(value.encode()).decode() for each, value in plain.items()
+            }
         if resource != "namespaces":
             made["metadata"]["namespace"] = namespace
             self._find("namespaces", "", namespace)

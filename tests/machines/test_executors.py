@@ -1,13 +1,22 @@
 """Which executor a setting chooses, and what it lacks."""
 
+import json
 import os
 import sys
 from pathlib import Path
 from unittest.mock import patch
 
 import dagster as dg
+import kubernetes_validate
 import pytest
+import yaml
+from click.testing import CliRunner
 
+from deploy.cli import main
+from deploy.edition import LIVE
+from deploy.installation import Installation
+from deploy.programs import SERVICE_ONLY, lay_out
+from deploy.settings import Settings as DeploySettings
 from pipelines.defs.resources import resources
 from pipelines.machines import celery_settings, executor, worker_app
 from pipelines.settings import Settings, SettingsError
@@ -71,3 +80,21 @@ def test_steps_are_pods_only_of_runs_that_are(tmp_path: Path) -> None:
         pytest.raises(dg.DagsterInvariantViolationError, match="an instance whose runs are pods"),
     ):
         dg.execute_job(world.reconstructable("backtest", "k8s"), instance=instance, raise_on_error=True)
+
+
+@pytest.mark.parametrize(("asked", "memory"), [({}, "4Gi"), ({"K8S_MEMORY": "16Gi"}, "16Gi")])
+def test_what_a_pod_may_have_at_most_is_a_setting(tmp_path: Path, asked: dict[str, str], memory: str) -> None:
+    lay_out(Installation(DeploySettings.read({"LOCAL_DIR": str(tmp_path), **K8S, **asked})), LIVE)
+    written = yaml.safe_load((tmp_path / "live/dagster/dagster.yaml").read_text())
+    assert written["run_launcher"]["config"]["resources"]["limits"] == {"memory": memory}
+
+
+def test_what_pods_are_told_is_printed_as_a_secret_without_what_is_the_services_own(tmp_path: Path) -> None:
+    with patch.dict(os.environ, {"LOCAL_DIR": str(tmp_path), "EDITION": "live", "K8S_NAMESPACE": "matches", **K8S}):
+        printed = CliRunner().invoke(main, ["env", "--secret"])
+    assert printed.exit_code == 0, printed.output
+    secret = json.loads(printed.stdout)
+    kubernetes_validate.validate(secret, "1.36", strict=True)
+    assert secret["metadata"] == {"name": "football-live", "namespace": "matches"}
+    assert (secret["stringData"]["EXECUTOR"], secret["stringData"]["STATE_DIR"]) == ("k8s", str(tmp_path / "live"))
+    assert not set(SERVICE_ONLY).intersection(secret["stringData"])
