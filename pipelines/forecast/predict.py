@@ -63,6 +63,6 @@ def forecast(
             "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
             "contributions": explain(model.terms(features), information_set),
             "strength_deviation": deviation,
-            "firmness": firmness(deviation),
+            "firmness": firmness(deviation, model.disagreement(features)),
         }
     )

@@ -48,7 +48,7 @@ MARKETS: Final = {
 FIRMNESS: Final = {
     "firm": "Firm: the strengths of both clubs are well known.",
     "usual": "As firm as most.",
-    "loose": "Loose: little is known of how strong these clubs are now.",
+    "loose": "Loose: little is known of how strong these clubs are now, or the model is of two minds.",
 }
 
 SHADES: Final = 20

@@ -120,8 +120,8 @@ class Prediction(Struct, frozen=True, kw_only=True):
     firmness: Annotated[
         str | None,
         Meta(
-            description="Its level: firm (at most 0.53, a quarter of all matches), loose (above 0.74, a tenth) or usual; null in "
-            "a prediction that was issued before there were levels."
+            description="Its level: firm (at most 0.53, a quarter of all matches), loose (above 0.74, a tenth, or where the two "
+            "members of the model of earlier prices disagree) or usual; null in a prediction issued before there were levels."
         ),
     ]
     is_simulated: bool

@@ -4,13 +4,18 @@ import numpy as np
 import pandas as pd
 
 from pipelines.forecast.features import rate
-from pipelines.forecast.firmness import FIRM, LEVELS, LOOSE, firmness, strength_deviation
+from pipelines.forecast.firmness import DISAGREED, FIRM, LEVELS, LOOSE, firmness, strength_deviation
 
 
 def test_levels_are_cut_at_the_stated_values_and_what_is_unknown_is_loose() -> None:
     cut = np.array([FIRM, np.nextafter(FIRM, 1), LOOSE, np.nextafter(LOOSE, 1), np.nan])
-    assert firmness(cut) == ["firm", "usual", "usual", "loose", "loose"]
-    assert set(firmness(cut)) == set(LEVELS)
+    for disagreement in (0.0, DISAGREED, np.nan):
+        assert firmness(cut, np.full(5, disagreement)) == ["firm", "usual", "usual", "loose", "loose"]
+    assert set(firmness(cut, np.zeros(5))) == set(LEVELS)
+
+
+def test_a_model_of_two_minds_is_loose_however_well_the_clubs_are_known() -> None:
+    assert firmness(np.array([FIRM, LOOSE, np.nan]), np.full(3, np.nextafter(DISAGREED, 1))) == ["loose"] * 3
 
 
 def deviation_of(rows: list[dict[str, object]]) -> "pd.Series[float]":

@@ -105,7 +105,7 @@ def test_what_the_features_add_is_exactly_the_forecast(fitted, of_set, name):
 
 
 @every_recipe
-def test_what_is_forecast_is_explained_by_the_same_features(fitted, world, name):
+def test_what_is_forecast_is_explained_by_the_same_features(fitted, of_set, world, name):
     """As a row for the ledger: its contributions add up to the probabilities beside them."""
     matches, warehouse = world
     rated = known(matches, warehouse)
@@ -121,7 +121,8 @@ def test_what_is_forecast_is_explained_by_the_same_features(fitted, world, name)
     np.testing.assert_allclose(told, np.column_stack(log_odds(p)), rtol=0, atol=1e-9)
     variance = rated.loc[rows["match_id"], "play_variance"].to_numpy()
     np.testing.assert_allclose(rows["strength_deviation"] ** 2, variance)
-    assert list(rows["firmness"]) == firmness(rows["strength_deviation"].to_numpy())
+    disagreement = fitted[name].disagreement(of_set(name)[2].loc[rows["match_id"]])
+    assert list(rows["firmness"]) == firmness(rows["strength_deviation"].to_numpy(), disagreement)
 
 
 @every_recipe
@@ -391,6 +392,16 @@ def long_foreseen(of_set):
         patch.setattr(learners, "N_WARM", 1)
         patch.setattr(learners, "LEAST", 300)
         return Market().fit(features, labels, {})
+
+
+def test_members_disagree_by_the_difference_of_the_prices_that_they_expect(fitted, of_set):
+    features = of_set("market")[2]
+    one, other = (member.forecast(fitted["history"].trees_, features)[:, 0] for member in MEMBERS)
+    np.testing.assert_array_equal(fitted["history"].disagreement(features), np.abs(one - other))
+    assert np.isnan(fitted["market"].disagreement(features)).all(), "quotes say what the price is"
+    without = features.assign(**dict.fromkeys(contract.QUOTE_FEATURES, np.nan))
+    np.testing.assert_array_equal(fitted["market"].disagreement(without), fitted["market"].history_.disagreement(without))
+    assert np.isnan(fitted["results"].disagreement(features)).all()
 
 
 def test_the_second_stage_of_market_is_the_geometric_mean_of_its_draws(long_foreseen, of_set):

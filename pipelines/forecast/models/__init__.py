@@ -49,6 +49,9 @@ class Model(Protocol):
     def predict_goals(self, features: pd.DataFrame) -> Array:
         """(n, 2) expected goals of home and away, each above 0."""
 
+    def disagreement(self, features: pd.DataFrame) -> Array:
+        """(n,) by how much its members differ in ln(p_home/p_away); NaN where that says nothing of how good a forecast is."""
+
     def to_files(self, folder: Path) -> None:
         """Write the fitted model into an existing or new folder."""
 

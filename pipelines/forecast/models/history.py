@@ -134,6 +134,10 @@ class History(BaseEstimator):  # type: ignore[misc]
         """(n, 2) expected goals of home and away."""
         return self.expected_goals_.predict(features, self.predict_proba(features))
 
+    def disagreement(self, features: pd.DataFrame) -> Array:
+        """(n,) by how much the prices differ that its members expect, see `firmness`."""
+        return np.asarray(np.ptp(self._said(features)[:, :, 0], axis=1))
+
     def to_files(self, folder: Path) -> None:
         """Write `model.json` and the trees of each stage."""
         check_is_fitted(self)

