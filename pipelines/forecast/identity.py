@@ -99,7 +99,7 @@ def _plain(value: Any) -> Any:
         return value.__qualname__
     if hasattr(value, "_asdict"):
         return _plain(value._asdict())
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return _plain(asdict(value))
     if isinstance(value, Mapping):
         return {name: _plain(each) for name, each in value.items()}
