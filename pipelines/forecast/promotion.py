@@ -224,7 +224,8 @@ def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, rival: Rival,
         word = "better" if passed else "not shown to be better"
         return (
             passed,
-            f"{rival.differs} Challenger {word} than the champion, by {rival.told_by}: difference in log loss {difference}.",
+            f"{rival.differs} Challenger {word} than the champion (compared with {rival.told_by}): difference in log loss "
+            f"{difference}.",
         )
     passed = difference.high < NON_INFERIORITY
     word = "not worse" if passed else "perhaps worse"
@@ -232,8 +233,8 @@ def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, rival: Rival,
     if rival.kind is Kind.REPLACEMENT:
         return (
             passed,
-            f"The earlier model {'could not be kept' if passed else 'cannot be served'}, for this code cannot read it; by "
-            f"{rival.told_by} the challenger is {word} by {margin}, difference in log loss {difference}.",
+            f"The earlier model {'could not be kept' if passed else 'cannot be served'}, for this code cannot read it; "
+            f"compared with {rival.told_by} the challenger is {word} by {margin}, difference in log loss {difference}.",
         )
     return (
         passed,

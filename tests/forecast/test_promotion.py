@@ -158,7 +158,7 @@ def test_what_takes_the_place_of_an_unreadable_model_need_only_not_be_worse_than
     assert (same.figures["n_judged"], same.figures["n_compared"], same.figures["difference"]["mean"]) == (8000, 5000, 0.0)
     (told,) = (reason for reason in same.reasons if "could not be kept" in reason)
     assert told.startswith(
-        f"The earlier model could not be kept, for this code cannot read it; by {KEPT} the challenger is not worse"
+        f"The earlier model could not be kept, for this code cannot read it; compared with {KEPT} the challenger is not worse"
     )
     assert "+0.0000 [+0.0000, +0.0000]" in told
     worse = decide(forecast(0.6), champion, kind=Kind.REPLACEMENT)
@@ -298,9 +298,7 @@ def test_a_person_reads_what_was_decided_why_and_on_what(forecast):
     champion = forecast(0.3)
     lines = decide(forecast(0.6), champion).as_markdown("results").splitlines()
     assert lines[0] == "**results: not promoted** (changed recipe), judged on 8,000 matches of 2022"
-    said = (
-        f"- The recipe differs in K. Challenger not shown to be better than the champion, by {KEPT}: difference in log loss +0."
-    )
+    said = f"- The recipe differs in K. Challenger not shown to be better than the champion (compared with {KEPT}): difference in log loss +0."
     assert lines[2].startswith(said)
     table = {line.split(" | ")[0]: line.split(" | ")[1:] for line in lines if line.startswith("| c")}
     assert list(table) == ["| challenger", "| champion", "| closing odds"]
