@@ -26,8 +26,13 @@ COMPARED = ("E0", "D1", "I1", "SP1", "F1")
 """Divisions of which the last seasons are fitted by both Dixon-Coles."""
 N_SEASONS = 4
 
+BEFORE_THE_END = timedelta(days=120)
+"""How long before the last result most seasons were under way."""
+
+RATINGS_SECONDS = 15.0
 REFIT_SECONDS = 60.0
 TRAINING_SECONDS = 240.0
+BACKTEST_SECONDS = 720.0
 
 
 def seconds_of(work: Callable[[], Any]) -> float:
@@ -40,9 +45,9 @@ def seconds_of(work: Callable[[], Any]) -> float:
 def measure_learning(warehouse: Warehouse, echo: Echo) -> dict[str, float]:
     """Seconds of each piece of learning on everything that the edition holds.
 
-    `ratings_and_memories`; `dixon_coles_weekly`, refitted every week of all seasons; `training_<set>`, the usual recipe's fit
-    with no tree grown before; and `refit`, that of the set `history` where a fit a week older has been. Fits alone are timed, not
-    their comparison with the champion, and not the reading of the matches.
+    `ratings_and_memories`; `dixon_coles_weekly`, refitted every week of all seasons; `outlooks`, 10,000 ends of each season that
+    was under way `BEFORE_THE_END`; `training_<set>`, the usual recipe's fit with no tree grown before; `refit_<set>`, the same
+    where a fit a week older has been. Fits alone are timed, not their comparison with the champion, nor the reading of matches.
     """
     from pipelines.defs.training import matrix
     from pipelines.forecast import dixon_coles
@@ -50,6 +55,7 @@ def measure_learning(warehouse: Warehouse, echo: Echo) -> dict[str, float]:
     from pipelines.forecast.features import rate
     from pipelines.forecast.memory import remember
     from pipelines.forecast.models import MODELS
+    from pipelines.forecast.outlook import outlooks
     from pipelines.forecast.replay import Timeline
 
     matches, prices = gold.matches(warehouse), gold.prices(warehouse)
@@ -66,15 +72,18 @@ def measure_learning(warehouse: Warehouse, echo: Echo) -> dict[str, float]:
 
     note("ratings_and_memories", seconds_of(remember_all))
     note("dixon_coles_weekly", seconds_of(lambda: dixon_coles.rate(matches)))
+    at = matches["known_at"].max() - BEFORE_THE_END
+    note("outlooks", seconds_of(lambda: outlooks(matches, at)))
     recipes = [MODELS[name] for name in FEATURES]
     known = matrix(warehouse, recipes, gold.newest_season(warehouse))
     for recipe in recipes:
         fit = _fitter(known, recipe.name)
         note(f"training_{recipe.name}", seconds_of(lambda fit=fit: fit({}, None)))  # type: ignore[misc]
-    grown: Grown = {}
-    refit = _fitter(known, "history")
-    refit(grown, timedelta(days=7))
-    note("refit", seconds_of(lambda: refit(grown, None)))
+    for name in ("history", "market"):
+        grown: Grown = {}
+        fit = _fitter(known, name)
+        fit(grown, timedelta(days=7))
+        note(f"refit_{name}", seconds_of(lambda fit=fit, grown=grown: fit(grown, None)))  # type: ignore[misc]
     return taken
 
 

@@ -146,7 +146,7 @@ def seasons(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> Ite
 @dg.op(ins={"start": dg.In(Nothing)}, out=dg.Out(io_manager_key="frames"))
 @under_policy
 def season(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> pd.DataFrame:
-    """Forecast the season that the step is named after by a model that has seen only earlier ones."""
+    """Forecast the season that the step is named after by models that have seen only earlier ones."""
     from pipelines.forecast.backtest import backtest
 
     year = int(context.get_mapping_key() or "")
@@ -210,7 +210,7 @@ def evidence(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk], forec
     group_name="forecast",
     kinds={"python", "lightgbm"},
     owners=["team:forecasting"],
-    description="Past seasons, each forecast by a model that has seen only earlier ones: how far from closing, how calibrated.",
+    description="Past seasons, each forecast by models that have seen only earlier ones: how far from closing, how calibrated.",
 )
 def backtest(matches: None, ratings: None) -> None:
     """A step for each season, and one that judges them together."""

@@ -10,14 +10,14 @@ from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
-from pipelines.store import gold, read_model
+from pipelines.store import gold, publication, read_model
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 
 @dg.asset(
     key=["forecast", "season_outlook"],
-    deps=[["gold", "fct_match"]],
+    deps=[["gold", "fct_match"], ["published", "prediction"]],
     group_name="forecast",
     kinds={"python", "postgres"},
     owners=["team:forecasting"],
@@ -32,7 +32,8 @@ def season_outlook(
     from pipelines.forecast.outlook import outlooks
 
     Silver(warehouse.url).require_whole()
-    table, reasons = outlooks(gold.matches(warehouse), pd.Timestamp(settings.now()))
+    now = settings.now()
+    table, reasons = outlooks(gold.matches(warehouse), pd.Timestamp(now), forecasts=publication.forecasts(warehouse, after=now))
     n_changed = warehouse.update("forecast.season_outlook", "outlook_id", table)
     read_model.refresh_seasons(warehouse)
     left_out = pd.DataFrame({"competition": list(reasons), "reason": list(reasons.values())})

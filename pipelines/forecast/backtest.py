@@ -45,8 +45,8 @@ def backtest(
 ) -> pd.DataFrame:
     """Forecast every played match of the seasons by models that have seen only earlier seasons.
 
-    Each season has two of them. Leagues that play from spring to autumn begin it half a year before the others; a model that
-    forecasts these as well knows nothing of the last season's second half, which by the summer everybody knew.
+    A season has two of them where some of its leagues play from spring to autumn: these begin it half a year before the others,
+    and a model that forecasts all knows nothing of the last season's second half, which by the summer everybody knew.
 
     Parameters
     ----------

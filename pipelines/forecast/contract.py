@@ -97,12 +97,12 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
     "side_restless": ("memory_side_restless", "memory_side_restless_unsteered", "memory_side_restless_variance"),
     "innovations": (
         *(f"{side}_innovation_{pace}" for side in ("home", "away") for pace in ("fast", "middle", "slow")),
-        *(f"{whose}_innovation_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
+        *(f"{whose}_innovation_{pace}" for whose in ("competition", "country") for pace in ("slow", "fast")),
         *("pair_innovation", "pair_n_met"),
     ),
     "moves": (
         *(f"{side}_move_{pace}" for side in ("home", "away") for pace in ("fast", "middle", "slow")),
-        *(f"{whose}_move_{pace}" for whose in ("competition", "general") for pace in ("slow", "fast")),
+        *(f"{whose}_move_{pace}" for whose in ("competition", "country") for pace in ("slow", "fast")),
         *("pair_move", "pair_n_moved"),
     ),
 }
@@ -110,7 +110,7 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
 
 Sides are ln(p_home/p_away), draws ln(p_draw/√(p_home·p_away)), totals the log-odds of more than 2.5 goals; see `memory`.
 Innovations are what `innovations.decayed` keeps of what `memory_side_restless` had not expected, moves what it keeps of how
-prices went from the average quote before a match to the closing one.
+prices went from the average quote before a match to the closing one (Pinnacle's up to 2018, where there is no average).
 """
 
 WAREHOUSE_FEATURES: Final = (

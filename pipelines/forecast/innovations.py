@@ -1,6 +1,6 @@
 """By how much the prices of earlier matches differed from what had been expected of them: decayed means.
 
-Belongs here: what is kept of these differences for clubs, competitions, everything and pairs of clubs. Does not belong here: what
+Belongs here: what is kept of these differences for clubs, competitions, countries and pairs of clubs. Does not belong here: what
 was expected. That is either the memory (`statespace`), whose differences are a Kalman filter's innovations, or the average quote
 before the match, from which its price moved to the closing one; see `memory`.
 
@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 CLUB: Final = (0.6, 0.85, 0.95)
 """What a club keeps of each of its three means when a match is added."""
 COMPETITION: Final = (0.98, 0.9)
-EVERYTHING: Final = (0.998, 0.99)
+COUNTRY: Final = (0.998, 0.99)
 PAIR: Final = 0.7
 
 
@@ -37,7 +37,7 @@ def decayed(timeline: Timeline, innovations: Array) -> Array:
 
     Returns
     -------
-    (n, 12): three means of home and three of away, each in favour of the club; two of the competition and two of everything, in
+    (n, 12): three means of home and three of away, each in favour of the club; two of the competition and two of the country, in
     favour of whoever plays at home; that of the pair in favour of home, and of how many of its matches.
     """
     home, away = (np.ascontiguousarray(timeline.matches[side]) for side in ("home", "away"))
@@ -47,16 +47,18 @@ def decayed(timeline: Timeline, innovations: Array) -> Array:
         home,
         away,
         np.ascontiguousarray(timeline.matches["competition"]),
+        np.ascontiguousarray(timeline.matches["country"]),
         pair,
         timeline.n_clubs,
         timeline.n_competitions,
+        timeline.n_countries,
         timeline.as_of,
         timeline.known_at,
         timeline.results,
         innovations,
         np.array(CLUB),
         np.array(COMPETITION),
-        np.array(EVERYTHING),
+        np.array(COUNTRY),
         PAIR,
     )
     return told
@@ -73,21 +75,23 @@ def _run(
     home: Any,
     away: Any,
     competition: Any,
+    country: Any,
     pair: Any,
     n_clubs: int,
     n_competitions: int,
+    n_countries: int,
     as_of: Any,
     known_at: Any,
     results: Any,
     innovations: Any,
     of_club: Any,
     of_competition: Any,
-    of_everything: Any,
+    of_country: Any,
     of_pair: float,
 ) -> Any:
     """Go through time once. Matches are in the order of `as_of`, `results` in that of `known_at`."""
     clubs, competitions = np.zeros((n_clubs, 3)), np.zeros((n_competitions, 2))
-    everything, pairs, n_met = np.zeros(2), np.zeros(len(home)), np.zeros(len(home))
+    countries, pairs, n_met = np.zeros((n_countries, 2)), np.zeros(len(home)), np.zeros(len(home))
     told = np.zeros((len(home), 12))
     learnt = 0
     for i in range(len(home)):
@@ -100,13 +104,13 @@ def _run(
             clubs[home[match]] += (1.0 - of_club) * (found - clubs[home[match]])
             clubs[away[match]] += (1.0 - of_club) * (-found - clubs[away[match]])
             competitions[competition[match]] += (1.0 - of_competition) * (found - competitions[competition[match]])
-            everything += (1.0 - of_everything) * (found - everything)
+            countries[country[match]] += (1.0 - of_country) * (found - countries[country[match]])
             # Of a pair it is kept in favour of the club with the lower number.
             in_favour = found if home[match] < away[match] else -found
             pairs[pair[match]] += (1.0 - of_pair) * (in_favour - pairs[pair[match]])
             n_met[pair[match]] += 1.0
         told[i, 0:3], told[i, 3:6] = clubs[home[i]], clubs[away[i]]
-        told[i, 6:8], told[i, 8:10] = competitions[competition[i]], everything
+        told[i, 6:8], told[i, 8:10] = competitions[competition[i]], countries[country[i]]
         told[i, 10] = pairs[pair[i]] if home[i] < away[i] else -pairs[pair[i]]
         told[i, 11] = n_met[pair[i]]
     return told

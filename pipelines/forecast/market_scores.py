@@ -9,6 +9,7 @@ expectation the score is best exactly at q = win/(win + lose), which is what a p
 this is the ordinary log loss.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from pipelines.forecast.devig import devig
 from pipelines.forecast.grid import AWAY_GOALS, HOME_GOALS, MAX_GOALS, OUTCOME, flattened
 from pipelines.forecast.markets import MARGIN_BAND, asian_handicap, settle
 from pipelines.forecast.metrics import LEAST, paired_bootstrap
-from pipelines.forecast.splits import is_played, walk_forward
+from pipelines.forecast.splits import Split, begins_late, is_played, walk_forward
 
 Array = npt.NDArray[np.float64]
 Categories = npt.NDArray[np.int64]
@@ -142,10 +143,10 @@ def _score_handicap(
     settled = settle(margin, quotes["line"].to_numpy(dtype=np.float64))
     covered = pd.DataFrame({"win": settled.win, "lose": settled.lose}, index=quotes.index)[~np.isnan(margin)]
     base = np.empty(len(rows))
-    for split in walk_forward(matches, sorted(rows["season"].unique()), BASE_SEASONS):
+    for split in _splits(matches, rows):
         earlier = covered.loc[covered.index.isin(matches.index[split.train])].sum()
         home = (earlier["win"] + POOLED_MATCHES / 2.0) / (earlier["win"] + earlier["lose"] + POOLED_MATCHES)
-        base[(rows["season"] == split.season).to_numpy(dtype=bool)] = home
+        base[rows.index.isin(matches.index[split.test])] = home
 
     price = _price(closing, rows.index, "asian_handicap", ("odds_home", "odds_away"))
     has_line = rows.index.isin(covered.index) & ~np.isnan(price).any(axis=1)
@@ -188,10 +189,15 @@ def _frequencies(matches: pd.DataFrame, rows: pd.DataFrame) -> Array:
     codes, names = pd.factorize(matches["competition_id"], sort=True)
     of_row = names.get_indexer(pd.Index(rows["competition_id"]))
     result = np.empty((len(rows), len(HOME_GOALS)))
-    for split in walk_forward(matches, sorted(rows["season"].unique()), BASE_SEASONS):
+    for split in _splits(matches, rows):
         counts = np.zeros((len(names), len(HOME_GOALS)))
         np.add.at(counts, (codes[split.train], _cell(matches[split.train])), 1.0)
         pooled = _conditional(counts.sum(axis=0, keepdims=True) + 1.0 / len(HOME_GOALS))
-        of_season = (rows["season"] == split.season).to_numpy(dtype=bool)
-        result[of_season] = _conditional(counts + POOLED_MATCHES * pooled)[of_row[of_season]]
+        asked = rows.index.isin(matches.index[split.test])
+        result[asked] = _conditional(counts + POOLED_MATCHES * pooled)[of_row[asked]]
     return result
+
+
+def _splits(matches: pd.DataFrame, rows: pd.DataFrame) -> Iterator[Split]:
+    """What a constant may know of each row: as much as the model beside it."""
+    return walk_forward(matches, sorted(rows["season"].unique()), BASE_SEASONS, apart=begins_late(matches))

@@ -2,6 +2,9 @@
 
 Belongs here: which seasons are under way, how many clubs go down, and putting goals, grids and simulation together for each.
 Does not belong here: the simulation (`season`) or the model of goals (`dixon_coles`).
+
+A match that is forecast is played by its forecast's own grid, so that no table says other than what is published. Months ahead
+nothing is published: those pairings are played by what Dixon and Coles' model says of the clubs today.
 """
 
 import json
@@ -10,8 +13,9 @@ from typing import Final
 import pandas as pd
 
 from pipelines.forecast import dixon_coles
-from pipelines.forecast.grid import scoreline_grid
-from pipelines.forecast.season import NotSimulated, Schedule, schedule, simulate
+from pipelines.forecast.book import grids
+from pipelines.forecast.grid import Array, scoreline_grid
+from pipelines.forecast.season import NotSimulated, Outlook, Schedule, schedule, simulate
 from pipelines.forecast.splits import is_played
 
 UNDER_WAY: Final = pd.Timedelta(days=75)
@@ -24,7 +28,9 @@ OUTLOOK_COLUMNS: Final = (
 )  # fmt: skip
 
 
-def outlooks(matches: pd.DataFrame, at: pd.Timestamp, n_seasons: int = 10_000) -> tuple[pd.DataFrame, dict[str, str]]:
+def outlooks(
+    matches: pd.DataFrame, at: pd.Timestamp, n_seasons: int = 10_000, forecasts: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Simulate the rest of every season that is under way.
 
     Parameters
@@ -35,6 +41,9 @@ def outlooks(matches: pd.DataFrame, at: pd.Timestamp, n_seasons: int = 10_000) -
         The moment, with a time zone: only results known before it count.
     n_seasons
         How often each season is played to its end.
+    forecasts
+        Of coming matches: `competition_id, season, home_team_id, away_team_id` and what `book.grids` wants. Where a pairing is
+        left more than once, its forecast is that of the first.
 
     Returns
     -------
@@ -52,8 +61,13 @@ def outlooks(matches: pd.DataFrame, at: pd.Timestamp, n_seasons: int = 10_000) -
                 reasons[competition_id] = plan.reason
                 continue
             strengths = strengths or dixon_coles.fit(country, at)
+            grid = _grids(plan, strengths, competition_id)
+            if forecasts is not None:
+                is_of = (forecasts["competition_id"] == competition_id) & (forecasts["season"] == season)
+                _put(forecasts[is_of], plan, grid)
             down = n_relegated(country, competition_id, season)
-            parts.append(_outlook(plan, strengths, competition_id, season, down, n_seasons))
+            simulated = simulate(plan, grid, down, n_seasons)
+            parts.append(_rows(simulated, plan, competition_id, season, down))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(OUTLOOK_COLUMNS))
     return table[list(OUTLOOK_COLUMNS)], reasons
 
@@ -76,12 +90,31 @@ def _under_way(country: pd.DataFrame, at: pd.Timestamp) -> dict[str, int]:
     return {str(name): int(season) for name, season in alive.groupby("competition_id", sort=True)["season"].max().items()}
 
 
-def _outlook(
-    plan: Schedule, strengths: dixon_coles.Strengths, competition_id: str, season: int, down: int, n_seasons: int
-) -> pd.DataFrame:
-    home, away = ([plan.clubs[club] for club in side] for side in (plan.home, plan.away))
-    goals = strengths.expected_goals(competition_id, home, away)
-    simulated = simulate(plan, scoreline_grid(goals[:, 0], goals[:, 1], strengths.rho), down, n_seasons)
+def _pairings(plan: Schedule) -> tuple[list[str], list[str]]:
+    """Home and away of each pairing that is left."""
+    return [plan.clubs[club] for club in plan.home], [plan.clubs[club] for club in plan.away]
+
+
+def _grids(plan: Schedule, strengths: dixon_coles.Strengths, competition_id: str) -> Array:
+    """(m, 16, 16) by which the pairings that are left would be played today."""
+    goals = strengths.expected_goals(competition_id, *_pairings(plan))
+    return scoreline_grid(goals[:, 0], goals[:, 1], strengths.rho)
+
+
+def _put(forecasts: pd.DataFrame, plan: Schedule, grid: Array) -> None:
+    """Put the grids of what is forecast in the place of those of the same pairings."""
+    pairings = pd.MultiIndex.from_arrays(_pairings(plan))
+    first = pd.Series(range(len(pairings)), index=pairings)[~pairings.duplicated()]
+    told = forecasts.sort_values("kickoff_at").drop_duplicates(["home_team_id", "away_team_id"])
+    places = first.reindex(pd.MultiIndex.from_frame(told[["home_team_id", "away_team_id"]]))
+    is_left = places.notna().to_numpy()
+    if is_left.any():
+        grid[places[is_left].to_numpy(dtype="int64")] = grids(told[is_left])
+
+
+def _rows(simulated: Outlook, plan: Schedule, competition_id: str, season: int, down: int) -> pd.DataFrame:
+    """`OUTLOOK_COLUMNS` of one season."""
+    home, away = _pairings(plan)
     table, places = simulated.table.reset_index(), simulated.places.round(4)
     left = pd.Series([*home, *away], dtype=object).value_counts()
     return table.assign(

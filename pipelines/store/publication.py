@@ -87,6 +87,28 @@ def latest(warehouse: Warehouse, information_set: str | None = None) -> "tuple[P
     return (Publication(*row) if row else None), predictions
 
 
+def forecasts(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
+    """What the publication in force says of each match that kicks off after the moment, by the best informed of its forecasts.
+
+    Returns:
+        `competition_id, season, home_team_id, away_team_id, kickoff_at`, and the ledger's `p_home, p_draw, p_away,
+        expected_home_goals, expected_away_goals`, of which its grid is made.
+    """
+    return warehouse.read(
+        """
+        select
+            shown.competition_id, shown.season, shown.home_team_id, shown.away_team_id, shown.kickoff_at,
+            said.p_home, said.p_draw, said.p_away, said.expected_home_goals, said.expected_away_goals
+        from published.prediction as shown
+        inner join forecast.prediction as said using (prediction_id)
+        where shown.publication_id = (select max(publication_id) from published.publication)
+            and shown.is_best_informed and shown.kickoff_at > %(after)s
+        order by shown.kickoff_at, shown.prediction_id
+        """,
+        {"after": after},
+    )
+
+
 def publish(
     warehouse: Warehouse, content: Content, now: datetime, data_cutoff: datetime, told_of: str | None = None
 ) -> Published:

@@ -9,7 +9,7 @@ from pipelines.forecast.replay import Timeline
 
 NAMES = [
     *("home_fast", "home_middle", "home_slow", "away_fast", "away_middle", "away_slow"),
-    *("competition_slow", "competition_fast", "general_slow", "general_fast", "pair", "n_met"),
+    *("competition_slow", "competition_fast", "country_slow", "country_fast", "pair", "n_met"),
 ]
 
 
@@ -25,7 +25,7 @@ def test_a_price_above_what_was_expected_speaks_for_home_and_against_away(make_m
     assert row[["home_fast", "home_middle", "home_slow"]].tolist() == pytest.approx([-0.2, -0.075, -0.025], abs=1e-12)
     assert row[["away_fast", "away_middle", "away_slow"]].tolist() == pytest.approx([0.2, 0.075, 0.025], abs=1e-12)
     assert row[["competition_slow", "competition_fast"]].tolist() == pytest.approx([0.01, 0.05], abs=1e-12)
-    assert row[["general_slow", "general_fast"]].tolist() == pytest.approx([0.001, 0.005], abs=1e-12)
+    assert row[["country_slow", "country_fast"]].tolist() == pytest.approx([0.001, 0.005], abs=1e-12)
     assert row[["pair", "n_met"]].tolist() == pytest.approx([-0.15, 1.0], abs=1e-12)
     turned = [make_match(0, "b", "a", (1, 0), match_id="first"), make_match(7, "a", "b", match_id="return")]
     assert told(turned, {"first": 0.5}).loc["return", "pair"] == pytest.approx(-0.15, abs=1e-12)

@@ -202,3 +202,13 @@ def test_moves_are_how_earlier_prices_went_from_the_quote_before_to_the_closing_
         ],
         abs=1e-9,
     )
+
+
+def test_what_is_remembered_of_a_match_does_not_depend_on_which_other_countries_are_read(world):
+    """A day's forecasts are made from the countries that play: each must be, to the last bit, what a model learnt from."""
+    matches, quotes = world
+    here = matches[matches["country"] == "here"]
+    alone = remember(Timeline.of(here), quotes)
+    together = remember(Timeline.of(matches), quotes).loc[alone.index]
+    pd.testing.assert_frame_equal(alone, together, check_exact=True)
+    assert alone["country_innovation_slow"].std() > 0.0

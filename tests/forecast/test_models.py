@@ -260,6 +260,17 @@ def test_a_fit_after_what_was_foreseen_is_the_fit_that_foresees_itself(fitted, o
     assert digest(tmp_path / "after") == digest(tmp_path / "whole")
 
 
+def test_a_model_with_stages_that_this_version_does_not_have_is_refused_and_not_read_without_them(fitted, tmp_path):
+    """As one of the time when the second stage was a single draw, which would lose it without a word."""
+    fitted["market"].to_files(tmp_path)
+    content = json.loads((tmp_path / "model.json").read_text())
+    content["trees"]["outcome"] = content["trees"]["side"]
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    (tmp_path / "outcome.txt").write_text((tmp_path / "side.txt").read_text())
+    with pytest.raises(UnknownFormat, match="it has outcome"):
+        Market.from_files(tmp_path)
+
+
 def test_history_forecasts_the_price_better_than_the_bare_memory(of_set):
     """Out of sample: learnt from the first three seasons, asked about the last."""
     features, labels, _ = of_set("history")
@@ -362,6 +373,11 @@ def test_a_movement_that_no_stream_ever_told_grows_no_other_trees(of_set, monkey
 
 def test_how_earlier_prices_moved_is_told_to_the_stage_that_says_where_this_one_moves_and_to_no_other(fitted, of_set):
     moves, model = set(contract.MOVE_FEATURES), fitted["market"]
+    side = model.trees_["side"].booster_
+    gains = dict(zip(side.feature_name(), side.feature_importance("gain"), strict=True))
+    assert sum(gains[name] for name in moves) > 0.0, "trees split by them, and explanations tell of it"
+    told = model.terms(of_set("market")[2])[:, [1 + TERMS.index(name) for name in contract.MOVE_FEATURES]]
+    assert np.abs(told).max() > 1e-4
     looks = {name: moves & set(trees.columns) for name, trees in (*model.trees_.items(), *model.history_.trees_.items())}
     assert looks == {name: moves if name in ("side", "draw") else set() for name in looks}
     assert not moves & set(contract.FEATURES["history"])

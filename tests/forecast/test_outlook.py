@@ -102,3 +102,31 @@ def test_a_season_that_is_no_plain_round_robin_says_why(matches: pd.DataFrame) -
     assert table.empty
     assert set(reasons) == {"X1", "X2"}
     assert all(reasons.values())
+
+
+def said(home: str, away: str, **changes: object) -> dict[str, object]:
+    """A forecast of a match of the first division's season 2023."""
+    forecast = {"competition_id": "X1", "season": 2023, "home_team_id": home, "away_team_id": away, "kickoff_at": START[2023]}
+    goals = {"expected_home_goals": 1.5, "expected_away_goals": 1.0}
+    return forecast | goals | {"p_home": 0.7, "p_draw": 0.2, "p_away": 0.1} | changes
+
+
+def test_a_match_that_is_forecast_is_played_by_its_forecast(matches: pd.DataFrame) -> None:
+    """The last match of the season, g at home to e, is the only one left: 3 · .7 + .2 points for g, 3 · .1 + .2 for e."""
+    at = pd.Timestamp(START[2023] + timedelta(days=29))
+    others = [said("g", "e", competition_id="X2"), said("g", "e", season=2022), said("a", "b"), said("e", "g")]
+    later = said("g", "e", kickoff_at=START[2023] + timedelta(days=40), p_home=0.1, p_draw=0.2, p_away=0.7)
+    table, _ = outlooks(matches, at, 200, pd.DataFrame([later, *others, said("g", "e")]))
+    first = table[table["competition_id"] == "X1"].set_index("team_id")
+    assert first["n_left"].to_dict() == {"a": 0, "b": 0, "c": 0, "d": 0, "e": 1, "g": 1}
+    to_come = first["expected_points"] - first["points"]
+    assert to_come["g"] == pytest.approx(2.3, abs=1e-9)
+    assert to_come["e"] == pytest.approx(0.5, abs=1e-9)
+
+
+def test_what_is_not_forecast_is_played_as_without_forecasts(matches: pd.DataFrame) -> None:
+    at = pd.Timestamp(START[2023] + timedelta(days=15))
+    without = outlooks(matches, at, 500)[0]
+    nothing = pd.DataFrame([said("a", "b", competition_id="elsewhere")])
+    pd.testing.assert_frame_equal(outlooks(matches, at, 500, nothing)[0], without, check_exact=True)
+    assert not outlooks(matches, at, 500, pd.DataFrame([said("g", "e")]))[0].equals(without)

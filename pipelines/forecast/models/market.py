@@ -26,6 +26,7 @@ MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
 """Chosen on seasons up to 2018, as all settings here."""
 OUTCOME_GROWTHS: Final = tuple(Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0, seed) for seed in (1, 2, 3, 4))
 """Draws of the second stage: of so few columns a tree, single ones differ by more than most changes of a model gain."""
+_STAGES: Final = {"side", "draw", *(f"outcome_{growth.seed}" for growth in OUTCOME_GROWTHS)}
 
 
 class Market(BaseEstimator):  # type: ignore[misc]
@@ -129,8 +130,10 @@ class Market(BaseEstimator):  # type: ignore[misc]
 
     @classmethod
     def from_files(cls, folder: Path) -> Self:
-        """Read what `to_files` wrote; raises as `History.from_files`."""
+        """Read what `to_files` wrote; raises as `History.from_files`, `UnknownFormat` also for stages that it does not have."""
         content, trees = files.read(folder)
+        if unknown := sorted(trees.keys() - _STAGES):
+            raise files.UnknownFormat(f"a model `market` of another version of this code: it has {', '.join(unknown)}")
         model = cls(**content["parameters"])
         model.trees_ = trees
         model.history_ = History.from_files(folder / "history")
