@@ -4,10 +4,11 @@ import io
 import json
 from collections.abc import Callable
 
+import mlflow
 import pandas as pd
 import pytest
 
-from pipelines.defs.champions import RECIPE_DIGEST
+from pipelines.defs.champions import RECIPE_DIGEST, is_readable
 from pipelines.defs.rivals import FORECASTS
 from pipelines.forecast.contract import PROBABILITIES
 from pipelines.forecast.identity import digest
@@ -103,3 +104,27 @@ def test_what_the_best_informed_model_said_is_made_again_to_the_last_bit(trained
     report = json.loads(done.stdout)
     assert [line for line in report["lines"] if not line["is_identical"]] == []
     assert (done.returncode, len(report["lines"])) == (0, 8)
+
+
+def test_after_an_update_that_cannot_read_a_set_s_model_a_build_compares_the_new_one_with_what_was_kept_of_it(
+    trained: Platform,
+) -> None:
+    registry, name = Registry(trained.mlflow), f"market-{trained.edition}"
+    before = registry.champion(name)
+    assert before is not None
+    client = mlflow.MlflowClient(trained.mlflow, trained.mlflow)
+    client.set_model_version_tag(name, str(before.version), "format", "1")  # as if this code wrote files of another form
+    trained.must_run("build", IS_SIMULATED="1")
+    ((kind, compared_with, decision, difference, told),) = trained.query(
+        f"""
+        select figures ->> 'kind', figures ->> 'compared_with', decision, (figures #>> '{{difference,mean}}')::float8, reasons::text
+        from forecast.model_evidence where model_name = '{name}' order by evidence_id desc limit 1
+        """
+    )
+    assert (kind, decision) == ("in place of a model that this code cannot read", "promoted")
+    assert compared_with == f"the walk-forward forecasts that were kept with version {before.version}"
+    assert difference == 0.0, "the same recipe on the same matches: what was kept is what it says, to the last bit"
+    assert "The earlier model could not be kept, for this code cannot read it; compared with" in str(told)
+    after = registry.champion(name)
+    assert after is not None
+    assert (after.version > before.version, is_readable(after)) == (True, True)
