@@ -284,12 +284,16 @@ def status(as_json: bool) -> None:
 @click.command()
 @click.option("--all", "is_all", is_flag=True, help="Also the roles' URLs, folders and settings of the programs.")
 @click.option("--worker", "is_worker", is_flag=True, help="What runs are given, and workers need: no secret of the service's.")
-def env(is_all: bool, is_worker: bool) -> None:
+@click.option("--secret", "is_secret", is_flag=True, help="That as the Secret of an edition's pods (EXECUTOR=k8s), for kubectl.")
+def env(is_all: bool, is_worker: bool, is_secret: bool) -> None:
     """Print the URLs in force as NAME=value lines, quoted for a shell."""
-    from deploy.programs import SERVICE_ONLY
+    from deploy.programs import SERVICE_ONLY, pods_secret
 
     here = installation()
     edition = here.edition()
+    if is_secret:
+        click.echo(json.dumps(pods_secret(here, edition), indent=1))
+        return
     if is_worker:
         variables = {name: value for name, value in here.environment(edition).items() if name not in SERVICE_ONLY}
     else:

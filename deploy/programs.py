@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from deploy.edition import Edition
 from deploy.installation import NO_TELEMETRY, Installation
@@ -34,6 +35,9 @@ load_from:
       location_name: pipelines
 """
 
+
+K8S_MEMORY = "4Gi"
+"""What a pod may have at most: the week's training takes 3.1 GB (deploy/runbooks/scaling.md)."""
 
 RUN_LAUNCHER = """
 # Steps are pods of a run that is one itself. Who asks for them is in the cluster, too.
@@ -70,23 +74,53 @@ def lay_out(installation: Installation, edition: Edition) -> None:
 
 
 def _run_launcher(installation: Installation, edition: Edition) -> str:
-    """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get the variables
-    of `football env --worker` from a Secret, and the edition's folder, the instance in it, from a claim of one name."""
-    asked, name = installation.scope(edition), f"football-{edition.name}"
+    """Where runs begin if not on this machine, for the instance: with EXECUTOR=k8s in pods of one image, which get their
+    variables from a Secret (`pods_secret`), and the edition's folder, the instance in it, from a claim of the same name."""
+    asked, name, environment = installation.scope(edition), _name_of_pods(edition), installation.environment(edition)
     if asked.get("EXECUTOR") != "k8s":
         return ""
     state = installation.state_dir(edition)
     config = {
         "job_image": asked.get("K8S_IMAGE", ""),
-        "job_namespace": asked.get("K8S_NAMESPACE", "football"),
+        "job_namespace": _namespace(installation, edition),
         "service_account_name": "football",
         "dagster_home": str(state / "dagster"),
         "instance_config_map": name,  # is asked for, and nothing is mounted of it
         "env_secrets": [name],
         "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": name}}],
-        "volume_mounts": [{"name": "state", "mountPath": str(state)}],
+        "volume_mounts": [
+            {"name": "state", "mountPath": str(state)},
+            {"name": "state", "mountPath": environment["EVIDENCE_DIR"], "subPath": "evidence"},
+        ],
+        "resources": {
+            "requests": {"cpu": "500m", "memory": "1Gi"},
+            "limits": {"memory": asked.get("K8S_MEMORY", K8S_MEMORY)},
+        },
+        "security_context": {"allow_privilege_escalation": False, "capabilities": {"drop": ["ALL"]}},
+        "run_k8s_config": {
+            "pod_spec_config": {"security_context": {"run_as_non_root": True, "seccomp_profile": {"type": "RuntimeDefault"}}}
+        },
     }
     return RUN_LAUNCHER.format(json.dumps(config))
+
+
+def pods_secret(installation: Installation, edition: Edition) -> dict[str, Any]:
+    """The Secret that an edition's pods get their variables from, as the API of Kubernetes takes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": _name_of_pods(edition), "namespace": _namespace(installation, edition)},
+        "stringData": pipelines_environment(installation, edition),
+    }
+
+
+def _name_of_pods(edition: Edition) -> str:
+    """How what an edition's pods take is named."""
+    return f"football-{edition.name}"
+
+
+def _namespace(installation: Installation, edition: Edition) -> str:
+    return installation.scope(edition).get("K8S_NAMESPACE", "football")
 
 
 def applications(installation: Installation, edition: Edition) -> list[Program]:

@@ -24,7 +24,7 @@ S3_VARIABLES = (
 )
 """Where raw files and models are kept instead of the edition's folder, and how to get in; boto3 reads the latter itself."""
 
-EXECUTOR_VARIABLES = ("EXECUTOR", "BROKER_URL", "BROKER_PATIENCE_SECONDS", "K8S_IMAGE", "K8S_NAMESPACE")
+EXECUTOR_VARIABLES = ("EXECUTOR", "BROKER_URL", "BROKER_PATIENCE_SECONDS", "K8S_IMAGE", "K8S_NAMESPACE", "K8S_MEMORY")
 """Where the steps of runs are executed."""
 
 STREAM_VARIABLES = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_OPTIONS", "KAFKA_TOPIC", "KAFKA_PUBLICATION_TOPIC")

@@ -118,11 +118,9 @@ def _k8s(settings: Settings) -> dg.ExecutorDefinition:
     if not settings.k8s_image:
         raise SettingsError("EXECUTOR=k8s needs K8S_IMAGE, the image that has this project installed")
     try:
-        from dagster_k8s import k8s_job_executor
+        from pipelines.pods import in_pods
     except ModuleNotFoundError as error:
         raise SettingsError(_MISSING.format(settings.executor)) from error
-    # A step's pod is made as the instance's run launcher makes the run's, of the same image.
-    in_pods: dg.ExecutorDefinition = k8s_job_executor
     return in_pods
 
 

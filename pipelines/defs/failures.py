@@ -1,8 +1,8 @@
 """Failures: six classes, and one table that says what is done about each.
 
 Belongs here: the table, telling an exception's class, and the decorator by which every asset obeys the table. Does not belong
-here: waiting within a request, which is politeness towards a host (`pipelines.sources.http`), and starting a run anew whose
-process died, which has nothing to raise (`run_retries` of the instance).
+here: waiting within a request, which is politeness towards a host (`pipelines.sources.http`), and starting anew what
+has nothing to raise: a run whose process died (`run_retries` of the instance), a step whose pod was lost (`pipelines.pods`).
 """
 
 import errno
@@ -158,6 +158,7 @@ _OF_KEPT: Final[Mapping[str, FailureClass]] = MappingProxyType(
     {
         "OperationalError": FailureClass.DEPENDENCY_DOWN,
         "DagsterAssetCheckFailedError": FailureClass.DATA,
+        "DagsterK8sAPIRetryLimitExceeded": FailureClass.DEPENDENCY_DOWN,
         **{kind.__name__: found for kind, found in _OF_TYPE.items()},
     }
 )

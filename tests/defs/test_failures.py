@@ -18,6 +18,9 @@ import pytest
 import redis
 import requests
 import sqlalchemy
+from dagster._core.events import JobFailureData
+from dagster_k8s.client import DagsterK8sAPIRetryLimitExceeded
+from dagster_shared.error import SerializableErrorInfo
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
@@ -256,6 +259,13 @@ def test_a_run_that_never_gets_its_turn_ends_before_its_steps_and_is_classed_all
     event = result.get_run_failure_event()
     assert not result.get_step_failure_events()
     assert classify_event(event) is FailureClass.DEPENDENCY_DOWN
+
+
+def test_a_cluster_that_takes_no_jobs_is_a_dependency_that_is_down() -> None:
+    """As Dagster keeps it of a run that could make no pod for a step: the bare name of dagster-k8s's exception."""
+    error = SerializableErrorInfo("Retry limit of 3 exceeded", [], DagsterK8sAPIRetryLimitExceeded.__name__)
+    failed = dg.DagsterEvent("PIPELINE_FAILURE", "backtest", event_specific_data=JobFailureData(error))
+    assert classify_event(failed) is FailureClass.DEPENDENCY_DOWN
 
 
 def test_outside_a_run_the_exception_passes_as_it_is() -> None:

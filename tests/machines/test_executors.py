@@ -1,21 +1,21 @@
-"""Which executor a setting chooses, and what it lacks; what Kubernetes would be asked for, where there is no cluster."""
+"""Which executor a setting chooses, and what it lacks."""
 
+import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest.mock import MagicMock, patch
+from unittest.mock import patch
 
 import dagster as dg
+import kubernetes_validate
 import pytest
 import yaml
-from dagster._core.launcher import LaunchRunContext
+from click.testing import CliRunner
 
+from deploy.cli import main
 from deploy.edition import LIVE
 from deploy.installation import Installation
-from deploy.programs import lay_out
+from deploy.programs import SERVICE_ONLY, lay_out
 from deploy.settings import Settings as DeploySettings
 from pipelines.defs.resources import resources
 from pipelines.machines import celery_settings, executor, worker_app
@@ -44,6 +44,7 @@ def test_every_job_is_executed_where_the_setting_says(environment: dict[str, str
 
 def test_without_the_setting_nothing_of_celery_and_kubernetes_is_imported() -> None:
     with patch.dict(sys.modules, {"dagster_celery": None, "dagster_k8s": None}):
+        sys.modules.pop("pipelines.pods", None)
         assert executor(Settings.read({})) is dg.in_process_executor
         for environment in (CELERY, K8S):
             with pytest.raises(SettingsError, match="not installed: `uv sync --group machines`"):
@@ -72,63 +73,28 @@ def test_a_worker_gives_back_what_it_did_not_finish() -> None:
     assert "secret" not in str(sent), "what a run's configuration says is shown in the UI"
 
 
-class Asked(Exception):
-    """What would have gone to the cluster."""
+def test_steps_are_pods_only_of_runs_that_are(tmp_path: Path) -> None:
+    with (
+        patch.dict(os.environ, {**K8S, "STATE_DIR": str(tmp_path)}),
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        pytest.raises(dg.DagsterInvariantViolationError, match="an instance whose runs are pods"),
+    ):
+        dg.execute_job(world.reconstructable("backtest", "k8s"), instance=instance, raise_on_error=True)
 
 
-class Cluster:
-    """The client that would speak to a cluster, which is the one thing that is replaced, and an instance as `football up` lays it out."""
-
-    def __init__(self, folder: Path) -> None:
-        self.state = folder / "live"
-        lay_out(Installation(DeploySettings.read({"LOCAL_DIR": str(folder), **K8S})), LIVE)
-        self.launcher = yaml.safe_load((self.state / "dagster/dagster.yaml").read_text())["run_launcher"]
-        self.client = MagicMock()
-        self.client.create_namespaced_job_with_retries.side_effect = Asked
-
-    @contextmanager
-    def instance(self) -> Iterator[dg.DagsterInstance]:
-        with (
-            patch.dict(os.environ, K8S),
-            patch("kubernetes.config.load_incluster_config"),
-            patch("dagster_k8s.client.DagsterKubernetesClient.production_client", return_value=self.client),
-            dg.DagsterInstance.local_temp(overrides={"run_launcher": self.launcher}) as instance,
-        ):
-            yield instance
-
-    def asked(self) -> Any:
-        """The container of the one pod that was asked for, which is our image with the edition's secret, and its folder with the instance in it."""
-        ((_, asked),) = self.client.create_namespaced_job_with_retries.call_args_list
-        assert asked["namespace"] == "football"
-        pod = asked["body"].spec.template.spec
-        (container,) = pod.containers
-        assert pod.service_account_name == "football"
-        assert container.image == K8S["K8S_IMAGE"]
-        assert [source.secret_ref.name for source in container.env_from] == ["football-live"]
-        assert {each.name: each.value for each in container.env}["DAGSTER_HOME"] == str(self.state / "dagster")
-        assert [(mount.name, mount.mount_path) for mount in container.volume_mounts] == [("state", str(self.state))]
-        (volume,) = pod.volumes
-        assert (volume.name, volume.persistent_volume_claim.claim_name) == ("state", "football-live")
-        return container
+@pytest.mark.parametrize(("asked", "memory"), [({}, "4Gi"), ({"K8S_MEMORY": "16Gi"}, "16Gi")])
+def test_what_a_pod_may_have_at_most_is_a_setting(tmp_path: Path, asked: dict[str, str], memory: str) -> None:
+    lay_out(Installation(DeploySettings.read({"LOCAL_DIR": str(tmp_path), **K8S, **asked})), LIVE)
+    written = yaml.safe_load((tmp_path / "live/dagster/dagster.yaml").read_text())
+    assert written["run_launcher"]["config"]["resources"]["limits"] == {"memory": memory}
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Cluster:
-    return Cluster(tmp_path)
-
-
-def test_kubernetes_is_asked_for_a_pod_for_a_run(cluster: Cluster) -> None:
-    with cluster.instance() as instance:
-        job = world.reconstructable("backtest", "k8s")
-        run = instance.create_run_for_job(job.get_definition(), job_code_origin=job.get_python_origin())
-        with pytest.raises(Asked):
-            instance.run_launcher.launch_run(LaunchRunContext(dagster_run=run, workspace=None))
-    assert cluster.asked().args[:3] == ["dagster", "api", "execute_run"]
-
-
-def test_kubernetes_is_asked_for_a_pod_for_a_step(cluster: Cluster) -> None:
-    with cluster.instance() as instance:
-        dg.execute_job(world.reconstructable("backtest", "k8s"), instance=instance, raise_on_error=False)
-    container = cluster.asked()
-    assert container.args[:3] == ["dagster", "api", "execute_step"]
-    assert {each.name: each.value for each in container.env}["DAGSTER_RUN_STEP_KEY"] == "forecast__backtest.seasons"
+def test_what_pods_are_told_is_printed_as_a_secret_without_what_is_the_services_own(tmp_path: Path) -> None:
+    with patch.dict(os.environ, {"LOCAL_DIR": str(tmp_path), "EDITION": "live", "K8S_NAMESPACE": "matches", **K8S}):
+        printed = CliRunner().invoke(main, ["env", "--secret"])
+    assert printed.exit_code == 0, printed.output
+    secret = json.loads(printed.stdout)
+    kubernetes_validate.validate(secret, "1.36", strict=True)
+    assert secret["metadata"] == {"name": "football-live", "namespace": "matches"}
+    assert (secret["stringData"]["EXECUTOR"], secret["stringData"]["STATE_DIR"]) == ("k8s", str(tmp_path / "live"))
+    assert not set(SERVICE_ONLY).intersection(secret["stringData"])
