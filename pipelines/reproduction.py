@@ -12,7 +12,7 @@ from itertools import groupby
 
 import pandas as pd
 
-from pipelines.defs.champions import is_readable, read
+from pipelines.defs.champions import is_readable, made_by, read
 from pipelines.defs.predictions import HORIZON, memories_and_quotes
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, ParsedFile
@@ -134,10 +134,15 @@ def _model(settings: Settings, issued: Issued) -> ModelVersion:
         versions = Registry(settings.mlflow_tracking_uri).versions(name)
     except RegistryUnavailable as error:
         raise NotReproducible(f"The model cannot be fetched: {error}") from error
-    for version in versions:
-        if version.version == number:
-            return version
-    raise NotReproducible(f"The registry has no version {number} of {name} any more.")
+    version = next((version for version in versions if version.version == number), None)
+    if version is None:
+        raise NotReproducible(f"The registry has no version {number} of {name} any more.")
+    if not is_readable(version):
+        raise NotReproducible(
+            f"{version.name} version {version.version} cannot be read by this code: it was made {made_by(version)}. The same to "
+            "the last bit is promised for the same platform, lock file and code."
+        )
+    return version
 
 
 def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.DataFrame:
@@ -146,8 +151,6 @@ def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.D
     from pipelines.forecast.predict import forecast
 
     warehouse, was = Warehouse(settings.model_url), issued.prediction.iloc[0]
-    if not is_readable(version):
-        raise NotReproducible(f"{version.name} version {version.version} was made by another version of this code.")
     recipe, model = MODELS[version.tags["recipe"]], read(settings, Registry(settings.mlflow_tracking_uri), version)
     coming = gold.coming_rows(warehouse, after=was["issued_at"], before=was["issued_at"] + HORIZON)
     if was["match_id"] not in set(coming["match_id"]):

@@ -12,6 +12,7 @@ def models(action: str, information_set: str | None) -> None:
     """List the registered models, or give a set's alias `champion` back to the version before."""
     from rich.table import Table
 
+    from pipelines.defs.champions import is_readable, made_by
     from pipelines.forecast.contract import FEATURES
     from pipelines.settings import Settings
     from pipelines.store.registry import Registry
@@ -22,9 +23,15 @@ def models(action: str, information_set: str | None) -> None:
         if information_set is None:
             raise click.UsageError("say which information set: football models rollback results")
         try:
-            model = registry.rollback(settings.model_name(information_set))
+            model = registry.before_champion(settings.model_name(information_set))
         except LookupError as error:
             raise click.ClickException(str(error)) from error
+        if not is_readable(model):
+            raise click.ClickException(
+                f"{model.name} version {model.version}, the champion before, cannot be read by this code, and nothing could be "
+                f"served: it was made {made_by(model)}. The champion is what it was."
+            )
+        registry.restore(model)
         click.echo(f"{model.name} version {model.version} is champion again; `football refresh` publishes its forecasts")
         return
     table = Table("model", "version", "recipe", "promoted", "champion", title="Registered models")

@@ -10,19 +10,18 @@ from pipelines.commands.launch import run_job
 @click.option("--train/--no-train", default=None, help="Train a model. Default: only where there is none that can be read.")
 def build(train: bool | None) -> None:
     """Run everything from raw files to publication, and show the coming fixtures."""
-    from pipelines.defs.champions import is_readable
+    from pipelines.defs.champions import sets_to_train
     from pipelines.settings import Settings
-    from pipelines.store.gold import last_promoted
     from pipelines.store.registry import Registry
     from pipelines.store.warehouse import Warehouse
 
+    settings = Settings.read()
     if train is None:
-        settings = Settings.read()
-        name = settings.model_name("results")
-        champion = Registry(settings.mlflow_tracking_uri).champion(name)
-        is_missing = champion is None and last_promoted(Warehouse(settings.model_url), name) is None
-        train = is_missing or (champion is not None and not is_readable(champion))
-    run_job("build" if train else "day")
+        wanted = sets_to_train(settings, Warehouse(settings.model_url), Registry(settings.mlflow_tracking_uri))
+    else:
+        wanted = ["results"] if train else []
+    # A new installation has no more than the quick model of `results` at first; after an update any set may be concerned.
+    run_job("day" if not wanted else "build" if wanted == ["results"] else "anew")
     show_predictions(limit=20)
 
 

@@ -32,6 +32,11 @@ build = dg.define_asset_job(
     selection=_EVERYTHING - _DOCS - _BEHIND - _BACKTEST - _LATER,
     description="From raw files to publication, a training of the set `results` included: the first run.",
 )
+anew = dg.define_asset_job(
+    "anew",
+    selection=_EVERYTHING - _DOCS - _BEHIND - _BACKTEST,
+    description="From raw files to publication, a training of each set included: where an updated code cannot read a model.",
+)
 day = dg.define_asset_job(
     "day",
     selection=_EVERYTHING - _LEARNING - _DOCS - _BEHIND - _BACKTEST,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pipelines.forecast.models import Model
 
 
+RECIPE_DIGEST = "recipe_sha256"
+"""The tag of a version by which a refit is told from a changed recipe: `pipelines.forecast.identity.digest`."""
+
+
 def served_sets(settings: Settings, registry: Registry) -> list[str]:
     """The information sets that have a champion which can be read: what others once said is no longer in force."""
     return list(served_champions(settings, registry))
@@ -77,6 +81,27 @@ def is_readable(champion: ModelVersion) -> bool:
 
     recipe = MODELS.get(champion.tags.get("recipe", ""))
     return recipe is not None and legible(recipe.information_set).items() <= dict(champion.tags).items()
+
+
+def made_by(version: ModelVersion) -> str:
+    """By which code a version was made, as the end of a sentence, with what brings that code back."""
+    revision = version.tags.get("git_revision", "unknown")
+    if revision == "unknown":
+        return "by code of which no revision is known"
+    if revision.endswith("+"):
+        return f"by files that differed from revision {revision[:-1]} (`git checkout {revision[:-1]}` has what they began as)"
+    return f"by revision {revision} (`git checkout {revision}`, then `make install`)"
+
+
+def sets_to_train(settings: Settings, warehouse: Warehouse, registry: Registry) -> list[str]:
+    """The information sets whose champion cannot be read, and `results` if it never had one: what a build trains first."""
+    wanted = []
+    for name in contract.FEATURES:
+        champion = registry.champion(settings.model_name(name))
+        is_first = name == "results" and champion is None and gold.last_promoted(warehouse, settings.model_name(name)) is None
+        if is_first or (champion is not None and not is_readable(champion)):
+            wanted.append(name)
+    return wanted
 
 
 def legible(information_set: str) -> dict[str, str]:

@@ -10,14 +10,16 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
 
-from pipelines.defs.champions import is_readable, legible, read
+from pipelines.defs.champions import RECIPE_DIGEST, legible, read
 from pipelines.defs.failures import under_policy
+from pipelines.defs.rivals import Champion, Known, keep, rival
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import gold
@@ -29,14 +31,11 @@ from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from pipelines.forecast.learners import Grown
-    from pipelines.forecast.models import Model, Recipe
+    from pipelines.forecast.models import Recipe
     from pipelines.forecast.promotion import Decision
 
 N_EVIDENCE_SEASONS = 2
 """Seasons on which recipes are compared, each forecast by models that have seen only earlier ones."""
-
-N_UNSEEN = 300
-"""Matches that a served model must not have learnt from before its refit is compared with it: some two weeks of all leagues."""
 
 MODELS_OF = {
     "results": dg.AssetKey(["forecast", "results_model"]),
@@ -95,13 +94,13 @@ def training(
     newest = gold.newest_season(warehouse)
     first = newest - max(_n_evidence(champion) for champion in champions.values()) + 1
     compared = [champion.recipe for champion in champions.values() if champion and champion.recipe]
-    known = Known(*matrix(warehouse, [*(recipe for each in recipes.values() for recipe in each), *compared], first))
+    data = Data(*matrix(warehouse, [*(recipe for each in recipes.values() for recipe in each), *compared], first))
     trees = TreesOnDisk(settings.trees_dir)
     for name, champion in champions.items():
         attempts: list[Attempt] = []
         for recipe in recipes[name]:
             context.log.info(f"{name}: {recipe.name}, compared walk-forward over {_n_evidence(champion)} seasons")
-            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, known, trees))
+            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, data, trees))
             context.log.info(f"{name}: {recipe.name} {'promoted' if attempts[-1].decision.promote else 'not promoted'}")
             if attempts[-1].decision.promote:
                 break
@@ -111,22 +110,7 @@ def training(
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The version that is served, and its recipe: None if this code has none of that name."""
-
-    version: ModelVersion
-    recipe: "Recipe | None"
-
-    @classmethod
-    def of(cls, version: ModelVersion | None) -> "Champion | None":
-        """None if nothing is served."""
-        from pipelines.forecast.models import MODELS
-
-        return None if version is None else cls(version, MODELS.get(version.tags.get("recipe", "")))
-
-
-@dataclass(frozen=True)
-class Known:
+class Data:
     """What `matrix` returns."""
 
     matches: pd.DataFrame
@@ -175,7 +159,7 @@ def _attempt(
     registry: Registry,
     recipe: "Recipe",
     champion: Champion | None,
-    known: Known,
+    data: Data,
     grown: "Grown",
 ) -> Attempt:
     """Fit, compare, register and, if it deserves it, promote."""
@@ -185,22 +169,19 @@ def _attempt(
     from pipelines.forecast.promotion import decide
     from pipelines.forecast.splits import is_played
 
-    matches, quotes, columns = known.matches, known.quotes, list(contract.FEATURES[recipe.information_set])
+    matches, quotes, columns = data.matches, data.quotes, list(contract.FEATURES[recipe.information_set])
     played = is_played(matches)
     seasons = sorted(matches.loc[played, "season"].unique())[-_n_evidence(champion) :]
-    challenger = backtest(matches, known.features, quotes, recipe, seasons, grown)
-    rival, is_refit = None, champion is not None and champion.recipe is recipe
-    if champion is not None and is_refit and is_readable(champion.version):
-        served = read(settings, registry, champion.version)
-        rival = _unseen(challenger, known.features[columns], served, champion.version.tags.get("learnt_until"))
-    elif is_refit:
-        dg.get_dagster_logger().warning("the champion was made by another version of this code and is no rival")
-    elif champion is not None and champion.recipe is not None:
-        rival = backtest(matches, known.features, quotes, champion.recipe, seasons, grown)
-    decision = decide(challenger, rival, is_refit=is_refit, is_odds_free=recipe.information_set == "results")
 
-    labels = label(matches, quotes).loc[known.features.index, list(contract.LABELS[recipe.information_set])]
-    features = known.features[columns]
+    def walk_forward(recipe: "Recipe") -> pd.DataFrame:
+        return backtest(matches, data.features, quotes, recipe, seasons, grown)
+
+    challenger = walk_forward(recipe)
+    known = Known(challenger, data.features[columns], walk_forward, partial(read, settings, registry), registry.evidence)
+    decision = decide(challenger, rival(champion, recipe, known), is_odds_free=recipe.information_set == "results")
+
+    labels = label(matches, quotes).loc[data.features.index, list(contract.LABELS[recipe.information_set])]
+    features = data.features[columns]
     model = recipe.make().fit(features[played], labels[played], grown)
     scores = summarise(challenger)
     plots = {
@@ -216,13 +197,19 @@ def _attempt(
             (evidence / f"{name}.png").write_bytes(png)
         scores.to_csv(evidence / "scores.csv")
         (evidence / "decision.md").write_text(decision.as_markdown(recipe.name))
+        keep(evidence, challenger, recipe)
         (evidence / "decision.json").write_text(json.dumps(asdict(decision), indent=1, default=str))
         version = registry.log_challenger(
             name=settings.model_name(recipe.information_set),
             folder=files,
             features=features.tail(5),
             probabilities=pd.DataFrame(model.predict_proba(features.tail(5)), columns=list(contract.PROBABILITIES)),
-            params={"recipe": recipe.name, "n_matches": int(played.sum()), "evidence_seasons": str([int(s) for s in seasons])},
+            params={
+                "recipe": recipe.name,
+                "n_matches": int(played.sum()),
+                "evidence_seasons": str([int(s) for s in seasons]),
+                **_said(decision),
+            },
             metrics={str(name): value for name, value in scores.iloc[0].dropna().items()},  # the first row is over all matches
             tags=_tags(recipe, features, matches) | {"learnt_until": matches.loc[played, "known_at"].max().isoformat()},
             evidence=evidence,
@@ -241,6 +228,7 @@ def _metadata(attempts: Sequence[Attempt]) -> dict[str, dg.MetadataValue]:
     reasons = [attempt.decision.as_markdown(attempt.recipe.name) for attempt in attempts]
     return {
         "decision": dg.MetadataValue.text("promoted" if last.decision.promote else "champion kept"),
+        **{name: dg.MetadataValue.text(value) for name, value in _said(last.decision).items()},
         "reasons": dg.MetadataValue.md("\n\n".join(reasons)),
         "model_version": dg.MetadataValue.int(last.version.version),
         "scores": _scores_table(last.scores),
@@ -248,18 +236,9 @@ def _metadata(attempts: Sequence[Attempt]) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _unseen(challenger: pd.DataFrame, features: pd.DataFrame, served: "Model", learnt_until: str | None) -> pd.DataFrame | None:
-    """The challenger's matches that the served model has not learnt from, with what that model says of them.
-
-    None if there are fewer than `N_UNSEEN`: nothing could be shown.
-    """
-    if learnt_until is None:
-        return None
-    unseen = challenger[challenger["as_of"] >= pd.Timestamp(learnt_until)].copy()
-    if len(unseen) < N_UNSEEN:
-        return None
-    unseen[list(contract.PROBABILITIES)] = served.predict_proba(features.loc[unseen.index])
-    return unseen
+def _said(decision: "Decision") -> dict[str, str]:
+    """What a challenger was judged as, and whose forecasts it was compared with."""
+    return {"judged_as": decision.figures["kind"], "compared_with": decision.figures["compared_with"] or "nothing"}
 
 
 def matrix(warehouse: Warehouse, recipes: "Sequence[Recipe]", first: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -290,11 +269,14 @@ def matrix(warehouse: Warehouse, recipes: "Sequence[Recipe]", first: int) -> tup
 
 
 def _tags(recipe: "Recipe", features: pd.DataFrame, matches: pd.DataFrame) -> dict[str, str]:
-    """What makes a model reproducible: recipe, code, data and feature list."""
+    """What makes a model reproducible: recipe and its settings, code, data and feature list."""
+    from pipelines.forecast.identity import digest
+
     data = hashlib.sha256(pd.util.hash_pandas_object(features, index=True).to_numpy().tobytes())
     data.update(pd.util.hash_pandas_object(matches[["match_id", "home_goals", "away_goals"]], index=False).to_numpy().tobytes())
     return {
         "recipe": recipe.name,
+        RECIPE_DIGEST: digest(recipe),
         "information_set": recipe.information_set,
         "git_revision": git_revision() or "unknown",
         "data_sha256": data.hexdigest(),

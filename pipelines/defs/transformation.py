@@ -93,7 +93,7 @@ def transformation(
         output = event.output_name if isinstance(event, dg.Output) else None
         if output == _LEAVES_A_CORE:
             # This process only waits for PostgreSQL: what the next steps need is imported meanwhile.
-            Thread(target=_import_for_learning, args=[context.job_name == "build"], daemon=True).start()
+            Thread(target=_import_for_learning, args=[context.job_name in ("build", "anew")], daemon=True).start()
         if output == _MATCHES and is_rated_next:
             rating.begin(warehouse, context.run_id)
         yield event

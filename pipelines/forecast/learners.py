@@ -121,11 +121,18 @@ class Growth:
     learning_rate: float
     n_leaves: int
     least_leaf: int
-    """Matches a leaf must hold; on small data a 200th of the matches, but 20 at least."""
+    """Matches a leaf must hold; on small data a `LEAVES`-th of the matches, but `SMALL_LEAF` at least."""
     row_share: float
     column_share: float
     ridge: float
     seed: int = 1
+
+
+MAX_BIN: Final = 63
+"""Values of a column that trees tell apart."""
+SMALL_LEAF: Final = 20
+LEAVES: Final = 200
+"""Of `Growth.least_leaf`."""
 
 
 class Trees:
@@ -173,8 +180,8 @@ class Trees:
             "num_iterations": self.growth.n_trees,
             "learning_rate": self.growth.learning_rate,
             "num_leaves": self.growth.n_leaves,
-            "max_bin": 63,
-            "min_data_in_leaf": min(self.growth.least_leaf, max(20, len(features) // 200)),
+            "max_bin": MAX_BIN,
+            "min_data_in_leaf": min(self.growth.least_leaf, max(SMALL_LEAF, len(features) // LEAVES)),
             "bagging_fraction": self.growth.row_share,
             "bagging_freq": 1,
             "feature_fraction": self.growth.column_share,
@@ -296,6 +303,9 @@ LEAST: Final = 500
 RATE_COLUMNS: Final = ("goals_log_rate_home", "goals_log_rate_away", "shots_log_rate_home", "shots_log_rate_away")
 """What tells of the number of goals."""
 
+GOALS_RIDGE: Final = 1e-3
+"""Ridge penalty of the regressions of goals: enough that they have one answer."""
+
 
 class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
     """Expected goals of both sides that agree with a 1X2 forecast: two Poisson regressions.
@@ -325,7 +335,7 @@ class ExpectedGoals(BaseEstimator):  # type: ignore[misc]
         self.centre_[known] = np.nanmean(inputs[:, known], axis=0)
         design = np.nan_to_num(inputs - self.centre_, nan=0.0)
         sides = [
-            PoissonRegressor(alpha=1e-3, solver="newton-cholesky").fit(design, goals[name].to_numpy(dtype=np.float64))
+            PoissonRegressor(alpha=GOALS_RIDGE, solver="newton-cholesky").fit(design, goals[name].to_numpy(dtype=np.float64))
             for name in ("home_goals", "away_goals")
         ]
         self.coefficients_ = np.array([side.coef_ for side in sides])

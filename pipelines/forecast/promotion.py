@@ -6,6 +6,7 @@ belong here: making the forecasts (`backtest`), or moving the alias (the registr
 
 import math
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -18,13 +19,45 @@ from pipelines.forecast.devig import devig
 from pipelines.forecast.metrics import calibration_error, calibration_error_by_chance, log_loss, paired_bootstrap, reliability
 
 NON_INFERIORITY: Final = 0.001
-"""Nats by which a refit of the champion's own recipe may at worst be behind: about a week of tuning."""
+"""Nats by which what need not be better may at worst be behind: about a week of tuning."""
 LEAGUE_MATCHES: Final = 300
 """Below this a league's own figures are noise."""
 LEAGUE_ERROR: Final = 0.05
 """Chance that any league at all is wrongly called worse, shared out among the leagues."""
 CALIBRATION_TOLERANCE: Final = 0.01
 """Calibration error allowed beyond what a perfectly calibrated forecast of as many matches shows by chance."""
+
+
+class Kind(StrEnum):
+    """What a challenger is to the champion; the text is for people."""
+
+    FIRST = "the first model"
+    REFIT = "routine refit"
+    CHANGED = "changed recipe"
+    REPLACEMENT = "in place of a model that this code cannot read"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The champion as a challenger meets it.
+
+    Parameters
+    ----------
+    kind
+        What the challenger is to it.
+    forecasts
+        What it, or its recipe, says of matches that it has not learnt from, in the columns of `backtest.backtest`; None where
+        that cannot be had.
+    told_by
+        Whose forecasts these are, or why there are none: the end of a sentence.
+    differs
+        In what a changed recipe differs, as a sentence.
+    """
+
+    kind: Kind
+    forecasts: pd.DataFrame | None = None
+    told_by: str = ""
+    differs: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,12 +83,12 @@ class Decision:
             if figures is not None
         ]
         seasons = ", ".join(map(str, self.figures["seasons"]))
-        # Of a refit fewer matches are compared than judged.
+        # What was said of some matches alone is compared on fewer than are judged.
         n_compared = self.figures["n_compared"] if self.figures["n_compared"] < self.figures["n_judged"] else 0
         outcome = "promoted" if self.promote else "not promoted"
         return "\n".join(
             [
-                f"**{recipe}: {outcome}**, judged on {self.figures['n_judged']:,} matches of {seasons}",
+                f"**{recipe}: {outcome}** ({self.figures['kind']}), judged on {self.figures['n_judged']:,} matches of {seasons}",
                 "",
                 *(f"- {reason}" for reason in self.reasons),
                 "",
@@ -67,27 +100,21 @@ class Decision:
         )
 
 
-def decide(
-    challenger: pd.DataFrame,
-    champion: pd.DataFrame | None,
-    market: pd.DataFrame | None = None,
-    *,
-    is_refit: bool = False,
-    is_odds_free: bool = True,
-) -> Decision:
+def decide(challenger: pd.DataFrame, rival: Rival, market: pd.DataFrame | None = None, *, is_odds_free: bool = True) -> Decision:
     """Compare two recipes by their walk-forward forecasts.
+
+    The first model need not be better than anything but the plain frequencies. A refit of the champion's own recipe need not be
+    better, only not worse on the whole; what single leagues show is reported. So does what takes the place of a model that cannot
+    be read: to keep that would mean to serve nothing. A changed recipe must be better, and in no league worse.
 
     Parameters
     ----------
-    challenger, champion
-        What `backtest.backtest` returns, for the same seasons; matches that only one of them has are left out.
-        No champion: the challenger is the first and need not be better than anything but the plain frequencies.
+    challenger
+        What `backtest.backtest` returns.
+    rival
+        What it is compared with, on the matches that both have. A refit, and what replaces an unreadable model, may be without.
     market
         Closing odds by column or index `match_id`, to be used in place of those the frames carry.
-    is_refit
-        The challenger is the champion's own recipe on fresher data: it need not be better, only not worse on the whole; what
-        single leagues show is reported. `champion` is then what the served model says of matches that it has not learnt
-        from, or None where there are too few of those.
     is_odds_free
         The challenger's information set has no odds: then to beat the closing price is a sign of leakage.
 
@@ -101,44 +128,37 @@ def decide(
     ValueError
         If there is no match to compare on.
     """
+    champion = rival.forecasts
     if market is not None:
         challenger = _with_market(challenger, market)
         champion = _with_market(champion, market) if champion is not None else None
-    whole = challenger
+    if challenger.empty:
+        raise ValueError("there is no match to judge by")
+    compared = challenger
     if champion is not None:
         shared = challenger.index.intersection(champion.index, sort=False)
-        challenger, champion = challenger.loc[shared], champion.loc[shared]
-    if challenger.empty:
-        raise ValueError(
-            "there is no match that both were judged on" if champion is not None else "there is no match to judge by"
-        )
+        compared, champion = challenger.loc[shared], champion.loc[shared]
+        if compared.empty:
+            raise ValueError("there is no match that both were judged on")
 
-    # The few matches that a served model has not learnt from are for the comparison alone.
-    whole = whole if is_refit else challenger
     figures: dict[str, Any] = {
-        "seasons": sorted(int(season) for season in whole["season"].unique()),
-        "n_judged": len(whole),
-        "n_compared": len(challenger),
-        "challenger": score(challenger),
+        "kind": rival.kind.value,
+        "compared_with": rival.told_by if champion is not None else None,
+        "seasons": sorted(int(season) for season in challenger["season"].unique()),
+        "n_judged": len(challenger),
+        "n_compared": len(compared),
+        "challenger": score(compared),
     }
-    checks = [_has_skill(whole), _leak_alarm(whole, is_odds_free, figures), _calibration(whole, figures)]
+    checks = [_has_skill(challenger), _leak_alarm(challenger, is_odds_free, figures), _calibration(challenger, figures)]
     if champion is not None:
         figures["champion"] = score(champion)
-        checks.append(_improvement(challenger, champion, is_refit, figures))
-        passed, reason = _leagues(challenger, champion, figures)
-        checks.append((passed or is_refit, reason))
-    elif is_refit:
-        checks.append(
-            (
-                True,
-                "Refit of the champion's recipe, for which a walk-forward stand-in speaks: the served model has learnt from all "
-                "but a few of these matches, so that nothing could be compared.",
-            )
-        )
+        checks.append(_improvement(compared, champion, rival, figures))
+        passed, reason = _leagues(compared, champion, figures)
+        checks.append((passed or rival.kind is not Kind.CHANGED, reason))
     else:
-        checks.append((True, "There is no champion yet: the first model that passes these checks is served."))
+        checks.append(_not_compared(rival))
     promote = all(passed for passed, _ in checks)
-    # What stops a promotion is read first; among equals the order of the checks stays.
+    # What stops a promotion is read first, then how it was compared; among equals the order of the checks stays.
     reasons = [reason for passed, reason in checks if not passed] + [reason for passed, reason in checks if passed]
     return Decision(promote, reasons, _as_json(figures))
 
@@ -177,21 +197,50 @@ def _calibration(forecasts: pd.DataFrame, figures: dict[str, Any]) -> tuple[bool
     return observed <= allowed, f"Calibration error {observed:.4f}, allowed {allowed:.4f} on this many matches."
 
 
-def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, is_refit: bool, figures: dict[str, Any]) -> tuple[bool, str]:
+def _not_compared(rival: Rival) -> tuple[bool, str]:
+    """A challenger without forecasts to be compared with."""
+    if rival.kind is Kind.FIRST:
+        return True, "There is no champion yet: the first model that passes these checks is served."
+    if rival.kind is Kind.REFIT:
+        return (
+            True,
+            "Refit of the champion's recipe, for which a walk-forward stand-in speaks: the served model has learnt from all but "
+            "a few of these matches, so that nothing could be compared.",
+        )
+    if rival.kind is Kind.CHANGED:
+        return False, f"{rival.differs} No comparison could be made: {rival.told_by}. So the champion stays."
+    return (
+        True,
+        "The earlier model could not be kept, for this code cannot read it, and no comparison with it could be made: "
+        f"{rival.told_by}.",
+    )
+
+
+def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, rival: Rival, figures: dict[str, Any]) -> tuple[bool, str]:
     difference = paired_bootstrap(_loss(challenger) - _loss(champion), match_day(challenger))
     figures["difference"] = vars(difference)
-    if is_refit:
-        passed = difference.high < NON_INFERIORITY
-        word = "not worse" if passed else "perhaps worse"
-        margin = f"the margin of {NON_INFERIORITY} nats"
+    if rival.kind is Kind.CHANGED:
+        passed = difference.high < 0.0
+        word = "better" if passed else "not shown to be better"
         return (
             passed,
-            "Refit of the champion's recipe, for which a walk-forward stand-in speaks, made by the same recipe from earlier "
-            f"seasons (the fitted model has learnt from these matches): {word} by {margin}, difference in log loss {difference}.",
+            f"{rival.differs} Challenger {word} than the champion (compared with {rival.told_by}): difference in log loss "
+            f"{difference}.",
         )
-    passed = difference.high < 0.0
-    word = "better" if passed else "not shown to be better"
-    return passed, f"Challenger {word} than the champion: difference in log loss {difference}."
+    passed = difference.high < NON_INFERIORITY
+    word = "not worse" if passed else "perhaps worse"
+    margin = f"the margin of {NON_INFERIORITY} nats"
+    if rival.kind is Kind.REPLACEMENT:
+        return (
+            passed,
+            f"The earlier model {'could not be kept' if passed else 'cannot be served'}, for this code cannot read it; "
+            f"compared with {rival.told_by} the challenger is {word} by {margin}, difference in log loss {difference}.",
+        )
+    return (
+        passed,
+        "Refit of the champion's recipe, for which a walk-forward stand-in speaks, made by the same recipe from earlier "
+        f"seasons (the fitted model has learnt from these matches): {word} by {margin}, difference in log loss {difference}.",
+    )
 
 
 def _leagues(challenger: pd.DataFrame, champion: pd.DataFrame, figures: dict[str, Any]) -> tuple[bool, str]:

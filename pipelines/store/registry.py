@@ -6,6 +6,7 @@ a model is or whether it deserves promotion (`pipelines.forecast`). Models come 
 """
 
 import os
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ ANSWER_WITHIN = 60.0
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 _PROMOTED_AT = "promoted_at"
+_EVIDENCE = "evidence"
 
 
 class RegistryUnavailable(RuntimeError):
@@ -66,7 +68,7 @@ class Registry:
         """Register the model in `folder` with its evidence and give it the alias `challenger`.
 
         `features` and `probabilities` are a few rows of input and output, from which the signature is inferred;
-        `evidence` is a folder of plots and tables for people.
+        `evidence` is a folder of plots and tables for people, and of what later versions are compared with.
 
         Raises:
             RegistryUnavailable: the server does not answer.
@@ -80,7 +82,7 @@ class Registry:
             mlflow.log_params(dict(params))
             mlflow.log_metrics(dict(metrics))
             mlflow.set_tags(dict(tags))
-            mlflow.log_artifacts(str(evidence), "evidence")
+            mlflow.log_artifacts(str(evidence), _EVIDENCE)
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("registered_model.py")),
@@ -106,8 +108,8 @@ class Registry:
         client.set_model_version_tag(name, str(version), _PROMOTED_AT, at)
         client.set_registered_model_alias(name, CHAMPION, str(version))
 
-    def rollback(self, name: str) -> ModelVersion:
-        """Give the alias `champion` back to the version promoted before the present one.
+    def before_champion(self, name: str) -> ModelVersion:
+        """The version promoted before the present champion: what a rollback goes to.
 
         Raises:
             LookupError: there is no champion, or none before it.
@@ -122,9 +124,11 @@ class Registry:
         ]
         if not earlier:
             raise LookupError(f"no version of {name} was champion before version {champion.version}")
-        target = max(earlier, key=lambda other: other.tags[_PROMOTED_AT])
-        self._client().set_registered_model_alias(name, CHAMPION, str(target.version))
-        return target
+        return max(earlier, key=lambda other: other.tags[_PROMOTED_AT])
+
+    def restore(self, model: ModelVersion) -> None:
+        """Give the alias `champion` back to a version that had it, whose moment of promotion stays what it was."""
+        self._client().set_registered_model_alias(model.name, CHAMPION, str(model.version))
 
     def champion(self, name: str) -> ModelVersion | None:
         """The champion without its files, or None before the first promotion.
@@ -165,7 +169,26 @@ class Registry:
     def versions(self, name: str) -> Sequence[ModelVersion]:
         """All versions of a model, newest first."""
         found = self._client().search_model_versions(f"name = '{name}'")
-        return sorted((ModelVersion(name, int(v.version), dict(v.tags)) for v in found), key=lambda v: -v.version)
+        return sorted((ModelVersion(name, int(v.version), dict(v.tags), v.run_id) for v in found), key=lambda v: -v.version)
+
+    def evidence(self, model: ModelVersion, name: str) -> bytes | None:
+        """A file of the evidence that a version was registered with; None if it has none of that name.
+
+        Raises:
+            RegistryUnavailable: the server does not answer.
+        """
+        from mlflow.exceptions import MlflowException
+
+        client, path = self._client(), f"{_EVIDENCE}/{name}"
+        try:
+            if model.run_id is None or path not in {kept.path for kept in client.list_artifacts(model.run_id, _EVIDENCE)}:
+                return None
+            with tempfile.TemporaryDirectory() as folder:
+                return Path(client.download_artifacts(model.run_id, path, folder)).read_bytes()
+        except MlflowException as error:
+            if _is_missing(error.error_code, error.message):  # a run that somebody deleted for good
+                return None
+            raise RegistryUnavailable(f"the model registry at {self.tracking_uri} does not answer: {error}") from error
 
     def fetch(self, model: ModelVersion, cache: Path) -> Path:
         """The folder of a version's files, downloaded into `cache` unless they are there already."""

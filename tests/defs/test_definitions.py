@@ -52,6 +52,7 @@ def test_the_day_does_everything_but_train_and_document(definitions: dg.Definiti
     build, day = _steps(definitions, "build"), _steps(definitions, "day")
     assert build - day == {"training"}
     assert day - build == set()
+    assert _steps(definitions, "anew") == build
     assert {"ingestion", "transformation", "forecast__match_rating", "forecast__prediction", "publication"} <= day
     assert _steps(definitions, "docs") == {"docs__site"}
 
@@ -60,7 +61,7 @@ def test_a_backtest_is_a_job_of_its_own_and_what_it_learns_from_is_the_day_befor
     definitions: dg.Definitions,
 ) -> None:
     assert _steps(definitions, "backtest") == {"forecast__backtest"}
-    for job in ("build", "day", "week", "docs", "outlook", "data"):
+    for job in ("build", "anew", "day", "week", "docs", "outlook", "data"):
         assert "forecast__backtest" not in _steps(definitions, job)
     assert _steps(definitions, "day") - _steps(definitions, "data") == {
         *("forecast__prediction", "forecast__prediction_predictions_meet_expectations", "publication", "record"),
@@ -83,7 +84,7 @@ def test_between_daily_files_the_day_s_work_is_done_on_what_the_stream_told_and_
 def test_seasons_and_sources_are_compared_behind_the_publication_where_nobody_waits(definitions: dg.Definitions) -> None:
     compared = {"anomalies", "gold__fct_match_sources_agree_on_results"}
     assert compared < _steps(definitions, "outlook")
-    for job in ("build", "day", "week", "data", "rebuild", "docs"):
+    for job in ("build", "anew", "day", "week", "data", "rebuild", "docs"):
         assert not compared & _steps(definitions, job)
 
 
@@ -93,7 +94,7 @@ def test_the_first_build_trains_what_is_quick_and_the_week_every_set(definitions
         return {key.path[1] for key in keys if key.path[1].endswith("_model")}
 
     assert trained("build") == {"results_model"}
-    assert trained("week") == {"results_model", "history_model", "market_model"}
+    assert trained("week") == trained("anew") == {"results_model", "history_model", "market_model"}
     assert set(MODELS_OF) == set(contract.FEATURES)
 
 

@@ -1,10 +1,19 @@
 """The week: every information set's model, side by side, on a real registry."""
 
+import io
 import json
 from collections.abc import Callable
 
+import mlflow
+import pandas as pd
 import pytest
 
+from pipelines.defs.champions import RECIPE_DIGEST, is_readable
+from pipelines.defs.rivals import FORECASTS
+from pipelines.forecast.contract import PROBABILITIES
+from pipelines.forecast.identity import digest
+from pipelines.forecast.models import MODELS, QUICK
+from pipelines.store.registry import Registry
 from tests.e2e.conftest import Platform
 
 MakePlatform = Callable[..., Platform]
@@ -48,9 +57,41 @@ def test_the_next_week_finds_the_trees_of_closed_seasons_grown(trained: Platform
     assert len(before) > 20
     trained.must_run("train", IS_SIMULATED="1")
     after = {path.name: path.stat().st_mtime_ns for path in trees.iterdir()}
-    # With champions to compare with, one season more is judged: its trees alone are new.
     assert {name: at for name, at in after.items() if name in before} == before
-    assert len(after) - len(before) <= 9
+    # `history` and `market` have champions to compare with by now, so that one season more is judged than in their first week;
+    # `results`, beside the quick model, was judged on both seasons then. The season is fitted twice, for leagues of spring and of
+    # autumn, and each time are new: both stages of `History` (side, draw and outcome of its two members: 6, which `market`
+    # shares), and of `Market` side, draw and the 4 draws of its second stage. What stages foresee was grown for the later season.
+    assert len(after) - len(before) == 2 * (6 + 2 + 4)
+
+
+def test_the_next_week_s_models_are_refits_and_each_version_says_so_and_keeps_what_it_was_judged_by(trained: Platform) -> None:
+    """Runs after the week above: of the same recipes, on the same data, nothing new could be compared."""
+    weeks = trained.query(
+        """
+        select figures ->> 'kind', figures ->> 'compared_with', decision = 'promoted' from forecast.model_evidence
+        order by model_name, evidence_id
+        """
+    )
+    first, refit = ("the first model", None, True), ("routine refit", None, True)
+    # Of so few simulated matches the trees of `results` are not shown to be better than the quick model, which is fitted anew.
+    tried = ("changed recipe", f"the recipe {QUICK}, walk-forward", False)
+    assert weeks == [*(first, refit), *(first, refit), first, *(tried, refit), *(tried, refit)]
+    registry = Registry(trained.mlflow)
+    for name in ("history", "market", QUICK):
+        version = registry.champion(f"{MODELS[name].information_set}-{trained.edition}")
+        assert version is not None
+        assert version.tags[RECIPE_DIGEST] == digest(MODELS[name])
+        forecasts = pd.read_csv(io.BytesIO(registry.evidence(version, FORECASTS) or b""), compression="gzip")
+        ((n_judged,),) = trained.query(
+            f"""
+            select (figures ->> 'n_judged')::int from forecast.model_evidence
+            where model_name = '{version.name}' order by evidence_id desc limit 1
+            """
+        )
+        assert list(forecasts) == ["match_id", *PROBABILITIES]
+        assert (len(forecasts), n_judged > 1000) == (n_judged, True)
+        assert forecasts[list(PROBABILITIES)].sum(axis=1).sub(1).abs().max() < 1e-12
 
 
 def test_what_the_best_informed_model_said_is_made_again_to_the_last_bit(trained: Platform, make_platform: MakePlatform) -> None:
@@ -63,3 +104,27 @@ def test_what_the_best_informed_model_said_is_made_again_to_the_last_bit(trained
     report = json.loads(done.stdout)
     assert [line for line in report["lines"] if not line["is_identical"]] == []
     assert (done.returncode, len(report["lines"])) == (0, 8)
+
+
+def test_after_an_update_that_cannot_read_a_set_s_model_a_build_compares_the_new_one_with_what_was_kept_of_it(
+    trained: Platform,
+) -> None:
+    registry, name = Registry(trained.mlflow), f"market-{trained.edition}"
+    before = registry.champion(name)
+    assert before is not None
+    client = mlflow.MlflowClient(trained.mlflow, trained.mlflow)
+    client.set_model_version_tag(name, str(before.version), "format", "1")  # as if this code wrote files of another form
+    trained.must_run("build", IS_SIMULATED="1")
+    ((kind, compared_with, decision, difference, told),) = trained.query(
+        f"""
+        select figures ->> 'kind', figures ->> 'compared_with', decision, (figures #>> '{{difference,mean}}')::float8, reasons::text
+        from forecast.model_evidence where model_name = '{name}' order by evidence_id desc limit 1
+        """
+    )
+    assert (kind, decision) == ("in place of a model that this code cannot read", "promoted")
+    assert compared_with == f"the walk-forward forecasts that were kept with version {before.version}"
+    assert difference == 0.0, "the same recipe on the same matches: what was kept is what it says, to the last bit"
+    assert "The earlier model could not be kept, for this code cannot read it; compared with" in str(told)
+    after = registry.champion(name)
+    assert after is not None
+    assert (after.version > before.version, is_readable(after)) == (True, True)

@@ -7,10 +7,29 @@ import pandas as pd
 import pytest
 
 from pipelines.forecast.backtest import score
-from pipelines.forecast.promotion import decide
+from pipelines.forecast.promotion import Decision, Kind, Rival
+from pipelines.forecast.promotion import decide as decide_on
 
 P = ["p_home", "p_draw", "p_away"]
 MARKET = ["market_p_home", "market_p_draw", "market_p_away"]
+
+
+KEPT = "the walk-forward forecasts that were kept with version 3"
+
+
+def decide(
+    challenger: pd.DataFrame,
+    champion: pd.DataFrame | None,
+    market: pd.DataFrame | None = None,
+    *,
+    kind: Kind | None = None,
+    told_by: str = KEPT,
+    is_odds_free: bool = True,
+) -> Decision:
+    """With a champion of a recipe that was changed since, if nothing else is said."""
+    kind = kind or (Kind.FIRST if champion is None else Kind.CHANGED)
+    rival = Rival(kind, champion, told_by, "The recipe differs in K." if kind is Kind.CHANGED else "")
+    return decide_on(challenger, rival, market, is_odds_free=is_odds_free)
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:
@@ -92,32 +111,92 @@ def test_a_worse_recipe_does_not(forecast):
 
 def test_a_refit_of_the_same_recipe_need_only_not_be_worse(forecast):
     champion = forecast(0.3)
-    assert decide(champion, champion, is_refit=True).promote
+    assert decide(champion, champion, kind=Kind.REFIT).promote
     assert not decide(champion, champion).promote
-    worse = decide(forecast(0.6), champion, is_refit=True)
+    worse = decide(forecast(0.6), champion, kind=Kind.REFIT)
     assert not worse.promote
     assert "perhaps worse" in worse.reasons[0]
 
 
 def test_a_refit_is_compared_where_the_served_model_has_not_learnt_and_judged_everywhere(forecast):
     challenger = forecast(0.3)
-    decision = decide(challenger, challenger.tail(500), is_refit=True)
+    decision = decide(challenger, challenger.tail(500), kind=Kind.REFIT)
     assert decision.promote
     assert decision.figures["difference"]["n"] == 500
     assert decision.figures["distance_to_market"]["n"] == len(challenger)
     spoilt = challenger.copy()
     spoilt[P] = [0.2, 0.2, 0.6]
-    assert not decide(spoilt, spoilt.tail(500), is_refit=True).promote
+    assert not decide(spoilt, spoilt.tail(500), kind=Kind.REFIT).promote
 
 
 def test_a_refit_with_nothing_to_compare_it_on_says_so_and_must_be_calibrated(forecast):
     challenger = forecast(0.0)
-    decision = decide(challenger, None, is_refit=True)
+    decision = decide(challenger, None, kind=Kind.REFIT)
     assert decision.promote
     assert any("has learnt from all but a few" in reason for reason in decision.reasons)
     sharp = challenger[P].to_numpy() ** 1.6
     challenger[P] = sharp / sharp.sum(axis=1, keepdims=True)
-    assert not decide(challenger, None, is_refit=True).promote
+    assert not decide(challenger, None, kind=Kind.REFIT).promote
+
+
+def test_a_changed_recipe_that_cannot_be_compared_with_a_champion_that_can_be_served_leaves_it_there(forecast):
+    decision = decide(forecast(0.1), None, kind=Kind.CHANGED, told_by="no forecasts were kept with version 3")
+    assert not decision.promote
+    assert decision.reasons[0] == (
+        "The recipe differs in K. No comparison could be made: no forecasts were kept with version 3. So the champion stays."
+    )
+    assert decision.figures["compared_with"] is None
+
+
+def test_what_takes_the_place_of_an_unreadable_model_need_only_not_be_worse_than_its_kept_forecasts(forecast):
+    """Keeping it means that nothing of the set can be served."""
+    champion = forecast(0.3)
+    same = decide(champion, champion.tail(5000), kind=Kind.REPLACEMENT)
+    assert same.promote
+    assert not decide(champion, champion.tail(5000)).promote, "of a model that can be served more is asked"
+    assert (same.figures["kind"], same.figures["compared_with"]) == ("in place of a model that this code cannot read", KEPT)
+    assert (same.figures["n_judged"], same.figures["n_compared"], same.figures["difference"]["mean"]) == (8000, 5000, 0.0)
+    (told,) = (reason for reason in same.reasons if "could not be kept" in reason)
+    assert told.startswith(
+        f"The earlier model could not be kept, for this code cannot read it; compared with {KEPT} the challenger is not worse"
+    )
+    assert "+0.0000 [+0.0000, +0.0000]" in told
+    worse = decide(forecast(0.6), champion, kind=Kind.REPLACEMENT)
+    assert not worse.promote
+    assert "perhaps worse" in worse.reasons[0]
+
+
+def test_of_what_takes_the_place_of_an_unreadable_model_leagues_are_told_and_calibration_decides(forecast):
+    decision = decide(forecast(0.05, spoil="L3"), forecast(0.6), kind=Kind.REPLACEMENT)
+    assert decision.promote, decision.reasons
+    assert any(reason.startswith("Worse beyond its own noise in L3 (") for reason in decision.reasons)
+    challenger = forecast(0.0)
+    sharp = challenger[P].to_numpy() ** 1.6
+    challenger[P] = sharp / sharp.sum(axis=1, keepdims=True)
+    assert not decide(challenger, forecast(0.9), kind=Kind.REPLACEMENT).promote
+
+
+def test_without_kept_forecasts_of_an_unreadable_model_it_is_said_that_nothing_could_be_compared(forecast):
+    challenger = forecast(0.3)
+    decision = decide(challenger, None, kind=Kind.REPLACEMENT, told_by="none of its forecasts were kept")
+    assert decision.promote
+    assert decision.reasons[-1] == (
+        "The earlier model could not be kept, for this code cannot read it, and no comparison with it could be made: none of its "
+        "forecasts were kept."
+    )
+    challenger[P] = 0.9 * np.eye(3)[challenger["outcome"]] + 0.1 / 3
+    assert not decide(challenger, None, kind=Kind.REPLACEMENT).promote, "the alarm listens all the same"
+
+
+def test_a_changed_recipe_is_judged_on_all_its_matches_and_compared_on_those_that_the_champion_s_forecasts_are_kept_of(forecast):
+    challenger = forecast(0.1)
+    decision = decide(challenger, forecast(0.6).head(5000))
+    assert decision.promote
+    assert (decision.figures["n_judged"], decision.figures["difference"]["n"]) == (8000, 5000)
+    assert "On the 5,000 matches that both were compared on:" in decision.as_markdown("results").splitlines()
+    spoilt = challenger.copy()
+    spoilt.loc[spoilt.index[5000:], P] = [0.1, 0.1, 0.8]
+    assert not decide(spoilt, forecast(0.6).head(5000)).promote, "where nothing was compared it must have skill all the same"
 
 
 def test_no_league_may_pay_for_the_others(forecast):
@@ -128,7 +207,7 @@ def test_no_league_may_pay_for_the_others(forecast):
 
 
 def test_a_refit_is_told_of_a_league_that_got_worse_and_passes_because_the_recipe_is_the_same(forecast):
-    decision = decide(forecast(0.05, spoil="L3"), forecast(0.6), is_refit=True)
+    decision = decide(forecast(0.05, spoil="L3"), forecast(0.6), kind=Kind.REFIT)
     assert decision.promote, decision.reasons
     assert any(reason.startswith("Worse beyond its own noise in L3 (") for reason in decision.reasons)
 
@@ -218,8 +297,9 @@ def test_figures_and_reasons_can_be_stored_as_json(forecast):
 def test_a_person_reads_what_was_decided_why_and_on_what(forecast):
     champion = forecast(0.3)
     lines = decide(forecast(0.6), champion).as_markdown("results").splitlines()
-    assert lines[0] == "**results: not promoted**, judged on 8,000 matches of 2022"
-    assert lines[2].startswith("- Challenger not shown to be better than the champion: difference in log loss +0.")
+    assert lines[0] == "**results: not promoted** (changed recipe), judged on 8,000 matches of 2022"
+    said = f"- The recipe differs in K. Challenger not shown to be better than the champion (compared with {KEPT}): difference in log loss +0."
+    assert lines[2].startswith(said)
     table = {line.split(" | ")[0]: line.split(" | ")[1:] for line in lines if line.startswith("| c")}
     assert list(table) == ["| challenger", "| champion", "| closing odds"]
     assert float(table["| champion"][0]) == pytest.approx(score(champion)["log_loss"], abs=5e-5)
@@ -229,11 +309,11 @@ def test_a_person_reads_what_was_decided_why_and_on_what(forecast):
 
 def test_of_a_refit_a_person_reads_on_how_many_it_was_judged_and_on_how_many_compared_and_through_what(forecast):
     challenger = forecast(0.3)
-    lines = decide(challenger, challenger.tail(500), is_refit=True).as_markdown("results").splitlines()
-    assert lines[0] == "**results: promoted**, judged on 8,000 matches of 2022"
+    lines = decide(challenger, challenger.tail(500), kind=Kind.REFIT).as_markdown("results").splitlines()
+    assert lines[0] == "**results: promoted** (routine refit), judged on 8,000 matches of 2022"
     assert "On the 500 matches that both were compared on:" in lines
     assert any("a walk-forward stand-in speaks" in line for line in lines)
-    whole = decide(challenger, None, is_refit=True).as_markdown("results")
+    whole = decide(challenger, None, kind=Kind.REFIT).as_markdown("results")
     assert "compared on" not in whole
     assert "a walk-forward stand-in speaks" in whole
 

@@ -55,13 +55,13 @@ def test_aliases_move_with_promotion_and_back_with_rollback(
     registry, name = Registry(mlflow_server), f"model-{uuid4().hex}"
     assert registry.champion(name) is None
     with pytest.raises(LookupError, match="no champion"):
-        registry.rollback(name)
+        registry.before_champion(name)
 
     first = _log(registry, name, folder, features, tmp_path)
     assert registry.champion(name) is None, "a challenger is not served before it is promoted"
     registry.promote(name, first.version, "2026-01-01T00:00:00+00:00")
     with pytest.raises(LookupError, match="was champion before"):
-        registry.rollback(name)
+        registry.before_champion(name)
 
     second = _log(registry, name, folder, features, tmp_path)
     registry.promote(name, second.version, "2026-01-08T00:00:00+00:00")
@@ -69,7 +69,9 @@ def test_aliases_move_with_promotion_and_back_with_rollback(
     assert champion is not None
     assert (champion.version, champion.tags["recipe"], champion.tags["data_sha256"]) == (2, "results-logit", "d")
 
-    assert registry.rollback(name).version == 1
+    earlier = registry.before_champion(name)
+    assert earlier.version == 1
+    registry.restore(earlier)
     champion = registry.champion(name)
     assert champion is not None
     assert champion.version == 1
@@ -91,3 +93,18 @@ def test_fetched_files_are_the_registered_ones_and_mlflow_itself_predicts_the_sa
     served = mlflow.pyfunc.load_model(f"models:/{name}/{version.version}")
     assert served.metadata.signature is not None
     assert np.array_equal(served.predict(features)[list(PROBABILITIES)].to_numpy(), expected)
+
+
+def test_a_version_s_evidence_is_found_byte_for_byte_however_the_version_was_found(
+    mlflow_server: str, folder: Path, features: pd.DataFrame, tmp_path: Path
+) -> None:
+    registry, name = Registry(mlflow_server), f"model-{uuid4().hex}"
+    logged = _log(registry, name, folder, features, tmp_path)
+    registry.promote(name, logged.version, "2026-01-01T00:00:00+00:00")
+    champion = registry.champion(name)
+    (listed,) = registry.versions(name)
+    assert champion is not None
+    for version in (champion, listed):
+        assert registry.evidence(version, "scores.csv") == b"n\n1\n"
+        assert registry.evidence(version, "forecasts.csv.gz") is None, "versions from before it was kept have none"
+    assert registry.evidence(ModelVersion(name, 1, {}, uuid4().hex), "scores.csv") is None, "its run was deleted for good"

@@ -1,0 +1,221 @@
+"""Whom a challenger is compared with: a refit, a changed recipe, and what replaces a model that cannot be read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines.defs.champions import RECIPE_DIGEST, legible
+from pipelines.defs.rivals import FORECASTS, N_LEAST, SETTINGS, Champion, Known, keep, rival
+from pipelines.forecast.contract import PROBABILITIES
+from pipelines.forecast.identity import digest
+from pipelines.forecast.models import MODELS, Recipe, results
+from pipelines.forecast.promotion import Kind, Rival
+from pipelines.store.registry import ModelVersion
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+RESULTS, QUICK = MODELS["results"], MODELS["results-logit"]
+
+
+class Served:
+    """Says of every match what its only feature says."""
+
+    def predict_proba(self, features: pd.DataFrame) -> Any:
+        home = features["x"].to_numpy()
+        return np.column_stack([home, np.full(len(home), 0.2), 0.8 - home])
+
+
+@pytest.fixture
+def challenger() -> pd.DataFrame:
+    n = 2 * N_LEAST
+    frame = pd.DataFrame(
+        {"as_of": [START + timedelta(hours=k) for k in range(n)], "outcome": 0}, index=[f"m{k}" for k in range(n)]
+    )
+    frame["as_of"] = pd.to_datetime(frame["as_of"], utc=True)
+    frame[list(PROBABILITIES)] = [0.4, 0.3, 0.3]
+    return frame
+
+
+@pytest.fixture
+def features(challenger: pd.DataFrame) -> pd.DataFrame:
+    # In another order: rows are found by their match.
+    return pd.DataFrame({"x": np.linspace(0.1, 0.7, len(challenger))}, index=challenger.index).iloc[::-1]
+
+
+def champion(of: Recipe = RESULTS, n_learnt: int = N_LEAST, **tags: str | None) -> Champion:
+    """The third version, made by this code, that has learnt from the first matches; a tag of None it lacks."""
+    told = {
+        "recipe": of.name,
+        RECIPE_DIGEST: digest(of),
+        "learnt_until": (START + timedelta(hours=n_learnt)).isoformat(),
+        **legible(of.information_set),
+        **tags,
+    }
+    found = Champion.of(ModelVersion("results-live", 3, {name: value for name, value in told.items() if value is not None}, "r"))
+    assert found is not None
+    return found
+
+
+Meet = Callable[..., Rival]
+
+
+@pytest.fixture
+def meet(challenger: pd.DataFrame, features: pd.DataFrame) -> Meet:
+    """`rival` of a champion for the recipe `results`, with the evidence that is given; to walk forward is to say a half."""
+
+    def met(champion: Champion | None, evidence: Mapping[str, bytes] | None = None, recipe: Recipe = RESULTS) -> Rival:
+        def walk_forward(other: Recipe) -> pd.DataFrame:
+            assert other is not recipe, "compared with itself"
+            return challenger.assign(p_home=0.5, p_draw=0.25, p_away=0.25)
+
+        def read(version: ModelVersion) -> Any:
+            assert version.version == 3
+            return Served()
+
+        return rival(
+            champion, recipe, Known(challenger, features, walk_forward, read, lambda _, name: (evidence or {}).get(name))
+        )
+
+    return met
+
+
+@pytest.fixture
+def kept(challenger: pd.DataFrame, tmp_path: Path) -> dict[str, bytes]:
+    """Evidence of a version whose forecasts were thirds, to the last bit, of all but the first matches and of some others."""
+    own = challenger.iloc[100:].rename(index={"m599": "another match"})
+    own[list(PROBABILITIES)] = [0.1 + 0.2, 1 / 3, 1 - (0.1 + 0.2) - 1 / 3]
+    keep(tmp_path, own.iloc[::-1], RESULTS)
+    return {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_without_champion_there_is_nobody_to_compare_with(meet: Meet) -> None:
+    assert meet(None) == Rival(Kind.FIRST)
+
+
+def test_a_refit_meets_the_served_model_on_matches_forecast_after_it_had_learnt(
+    meet: Meet, challenger: pd.DataFrame, features: pd.DataFrame
+) -> None:
+    found = meet(champion())
+    assert found.kind is Kind.REFIT
+    assert found.forecasts is not None
+    assert list(found.forecasts.index) == [f"m{k}" for k in range(N_LEAST, 2 * N_LEAST)]
+    assert found.forecasts["p_home"].tolist() == features.loc[found.forecasts.index, "x"].tolist()
+    assert challenger["p_home"].unique().tolist() == [0.4], "the challenger's own forecasts stay"
+
+
+def test_too_few_of_them_show_nothing_and_it_is_a_refit_all_the_same(meet: Meet, kept: dict[str, bytes]) -> None:
+    found = meet(champion(n_learnt=N_LEAST + 1), kept)
+    assert (found.kind, found.forecasts, found.told_by) == (
+        Kind.REFIT,
+        None,
+        "version 3 has learnt from all but 299 of these matches",
+    )
+
+
+def test_a_model_that_does_not_tell_how_far_it_learnt_is_not_compared(meet: Meet) -> None:
+    assert meet(champion(learnt_until=None)).forecasts is None
+
+
+def test_the_same_name_with_another_setting_is_a_changed_recipe_and_meets_what_the_champion_was_judged_by(
+    meet: Meet, kept: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = champion()
+    growth = results.PERFORMANCE_GROWTH
+    monkeypatch.setattr(results, "PERFORMANCE_GROWTH", replace(growth, n_trees=growth.n_trees + 1))
+    found = meet(was, kept)
+    assert (found.kind, found.told_by) == (Kind.CHANGED, "the walk-forward forecasts that were kept with version 3")
+    assert found.differs == "The recipe has other settings than that of version 3: models.results.PERFORMANCE_GROWTH."
+    assert found.forecasts is not None
+    assert list(found.forecasts.index) == [f"m{k}" for k in range(100, 599)], (
+        "the matches that both have, in the challenger's order"
+    )
+    assert found.forecasts["p_home"].tolist() == [0.1 + 0.2] * 499, "to the last bit"
+    assert found.forecasts["as_of"].notna().all(), "with what the challenger's frame says of the matches"
+
+
+def test_of_many_changed_settings_a_sentence_names_some(
+    meet: Meet, kept: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = champion()
+    for name in (
+        "RATING_COLUMNS",
+        "SHOT_COLUMNS",
+        "CONTEXT_COLUMNS",
+        "PLAY_COLUMNS",
+        "PERFORMANCE_GROWTH",
+        "PLAY_OUTCOME_GROWTH",
+    ):
+        monkeypatch.setattr(results, name, ())
+    assert meet(was, kept).differs.endswith("models.results.RATING_COLUMNS and 1 more.")
+
+
+def test_a_version_from_before_the_digest_is_not_known_to_be_the_same_and_meets_the_served_model(
+    meet: Meet, features: pd.DataFrame
+) -> None:
+    found = meet(champion(**{RECIPE_DIGEST: None}))
+    assert found.kind is Kind.CHANGED
+    assert found.differs == "Version 3 does not tell by which settings it was made: it is not known to be of the same recipe."
+    assert found.told_by == "what version 3 says of matches that it has not learnt from"
+    assert found.forecasts is not None
+    assert found.forecasts["p_home"].tolist() == features.loc[found.forecasts.index, "x"].tolist()
+    few = meet(champion(n_learnt=N_LEAST + 1, **{RECIPE_DIGEST: None}))
+    assert (few.kind, few.forecasts) == (Kind.CHANGED, None)
+    assert few.told_by == ("no forecasts were kept with version 3, and version 3 has learnt from all but 299 of these matches")
+
+
+def test_another_recipe_than_the_champion_s_meets_that_by_the_present_code_as_long_as_it_is_the_same(
+    meet: Meet, kept: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tags in ({}, {RECIPE_DIGEST: None}):  # from before the digest: not known to be another
+        found = meet(champion(QUICK, **tags), kept)
+        assert (found.kind, found.told_by) == (Kind.CHANGED, "the recipe results-logit, walk-forward")
+        assert found.forecasts is not None
+        assert found.forecasts["p_home"].tolist() == [0.5] * 2 * N_LEAST
+    was = champion(QUICK)
+    monkeypatch.setattr(results, "RATING_COLUMNS", results.RATING_COLUMNS[1:])
+    found = meet(was, kept)
+    assert found.told_by == "the walk-forward forecasts that were kept with version 3"
+    assert found.differs == "The recipe is results, that of version 3 is results-logit."
+
+
+@pytest.mark.parametrize("tags", [{"recipe": "one that is no more"}, {"format": "1"}, {"features_sha256": "other"}], ids=str)
+def test_what_replaces_a_model_that_cannot_be_read_meets_its_kept_forecasts(
+    meet: Meet, kept: dict[str, bytes], tags: dict[str, str]
+) -> None:
+    """Whatever its digest says: to keep it is to serve nothing."""
+    found = meet(champion(**tags), kept)
+    assert (found.kind, found.told_by) == (Kind.REPLACEMENT, "the walk-forward forecasts that were kept with version 3")
+    assert found.forecasts is not None
+    assert len(found.forecasts) == 499
+
+
+def test_without_kept_forecasts_or_with_too_few_it_is_said_why_there_is_no_comparison(
+    meet: Meet, challenger: pd.DataFrame, tmp_path: Path
+) -> None:
+    found = meet(champion(format="1"))
+    assert (found.kind, found.forecasts, found.told_by) == (Kind.REPLACEMENT, None, "no forecasts were kept with version 3")
+    keep(tmp_path, challenger.head(N_LEAST - 1), RESULTS)
+    found = meet(champion(format="1"), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
+    assert found.forecasts is None
+    assert found.told_by == "version 3 was judged on 299 of these matches, of 300 that it takes"
+
+
+def test_what_is_kept_is_small_the_same_bytes_for_the_same_forecasts_and_read_back_to_the_last_bit(
+    meet: Meet, challenger: pd.DataFrame, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0).dirichlet([4, 3, 3], len(challenger))
+    forecasts = challenger.assign(**dict(zip(PROBABILITIES, random.T, strict=True)))
+    keep(tmp_path, forecasts, RESULTS)
+    first = (tmp_path / FORECASTS).read_bytes()
+    keep(tmp_path, forecasts, RESULTS)
+    assert (tmp_path / FORECASTS).read_bytes() == first
+    assert len(first) / len(forecasts) < 40, "bytes a match"
+    found = meet(champion(format="1"), {FORECASTS: first})
+    assert found.forecasts is not None
+    assert np.array_equal(found.forecasts[list(PROBABILITIES)].to_numpy(), random)
+    assert '"PERFORMANCE_GROWTH"' in (tmp_path / SETTINGS).read_text()
