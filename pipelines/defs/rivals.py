@@ -81,7 +81,9 @@ def rival(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
         return Rival(Kind.FIRST)
     if not is_readable(champion.version):
         return Rival(Kind.REPLACEMENT, *_kept(champion.version, known))
-    if champion.version.tags.get(RECIPE_DIGEST) == digest(recipe):
+    made_of = champion.version.tags.get(RECIPE_DIGEST)
+    # Of a version from before there were digests the name is all that is known: taken for another, it would be refitted no more.
+    if made_of == digest(recipe) or (made_of is None and champion.recipe is recipe):
         return Rival(Kind.REFIT, *_unseen(champion.version, known))
     return Rival(Kind.CHANGED, *_of_another_recipe(champion, recipe, known), _differs(recipe, champion.version, known))
 
@@ -144,8 +146,6 @@ def _differs(recipe: "Recipe", version: ModelVersion, known: Known) -> str:
     """In what a recipe differs from a version's, as a sentence."""
     from pipelines.forecast.identity import differing, settings
 
-    if RECIPE_DIGEST not in version.tags:
-        return f"Version {version.version} does not tell by which settings it was made: it is not known to be of the same recipe."
     if version.tags["recipe"] != recipe.name:
         return f"The recipe is {recipe.name}, that of version {version.version} is {version.tags['recipe']}."
     was = known.evidence(version, SETTINGS)

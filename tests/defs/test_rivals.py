@@ -154,16 +154,18 @@ def test_of_many_changed_settings_a_sentence_names_some(
     assert meet(was, kept).differs.endswith("models.results.RATING_COLUMNS and 1 more.")
 
 
-def test_a_version_from_before_the_digest_is_not_known_to_be_the_same_and_meets_the_served_model(
+def test_a_version_from_before_the_digest_is_taken_for_its_name_s_recipe_and_refitted_as_before(
     meet: Meet, features: pd.DataFrame
 ) -> None:
     found = meet(champion(**{RECIPE_DIGEST: None}))
-    assert found.kind is Kind.CHANGED
-    assert found.differs == "Version 3 does not tell by which settings it was made: it is not known to be of the same recipe."
+    assert found.kind is Kind.REFIT
     assert found.told_by == "what version 3 says of matches that it has not learnt from"
     assert found.forecasts is not None
     assert found.forecasts["p_home"].tolist() == features.loc[found.forecasts.index, "x"].tolist()
-    few = meet(champion(n_learnt=N_LEAST + 1, **{RECIPE_DIGEST: None}))
+
+
+def test_what_is_changed_and_met_on_too_few_matches_says_what_was_looked_for(meet: Meet) -> None:
+    few = meet(champion(n_learnt=N_LEAST + 1, **{RECIPE_DIGEST: "another"}))
     assert (few.kind, few.forecasts) == (Kind.CHANGED, None)
     assert few.told_by == ("no forecasts were kept with version 3, and version 3 has learnt from all but 299 of these matches")
 
