@@ -17,7 +17,10 @@ import dagster as dg
 from dagster._core.definitions.freshness import FreshnessState
 
 from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
+from pipelines.defs.ingestion import competitions_nobody_knows
 from pipelines.settings import Settings
+from pipelines.sources.football_data import what_to_add
+from pipelines.sources.registry import open_sources
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import Message
 from pipelines.store.pin import Pin
@@ -95,6 +98,16 @@ def announce_freshness(settings: Settings) -> bool:
     return True
 
 
+def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> bool:
+    """Note that the source has a competition that nobody knows; once, for ever."""
+    topic = f"competition {code}"
+    if notifications.last_severity(Warehouse(settings.model_url), topic) is not None:
+        return False
+    title = f"football-data.co.uk has a competition that nobody knows: {code} ({settings.edition})"
+    _note(settings, topic, code, Message("warning", title, what_to_add(code, keys)))
+    return True
+
+
 def _some_of(layer: str, names: Sequence[str]) -> str:
     rest = len(names) - N_STALE_NAMED
     return f"{layer}: {', '.join(names[:N_STALE_NAMED])}" + (f" and {rest} more" if rest > 0 else "")
@@ -144,6 +157,15 @@ def pin_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     if context.cursor != said:
         announce_pin(settings, pinned, today)
     return dg.SensorResult(skip_reason=said, cursor=said)
+
+
+@dg.sensor(minimum_interval_seconds=1800, default_status=dg.DefaultSensorStatus.RUNNING)
+def competition_sensor() -> dg.SkipReason:
+    """Say that the source has a competition that nobody knows, and what to add where; of each once. Runs ask the source."""
+    settings = Settings.read()
+    found = competitions_nobody_knows(open_sources(settings), settings.now().date())
+    told = [code for code, keys in found.items() if announce_competition(settings, code, keys)]
+    return dg.SkipReason(f"told of {', '.join(told)}" if told else "every competition is known, or was told of")
 
 
 @dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
