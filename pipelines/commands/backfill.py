@@ -59,14 +59,15 @@ def backfill(competitions: tuple[str, ...], first: int | None, last: int | None,
 
 
 def _scope(settings: "Settings", competitions: Sequence[str], first: int | None, last: int | None) -> "Scope":
-    from pipelines.sources.football_data import DIVISIONS, NEW_LEAGUES
+    from pipelines.sources.football_data import DIVISIONS, NEW_LEAGUES, nobody_knows
+    from pipelines.sources.listing import Listing
     from pipelines.sources.protocol import FIRST_SEASON, Scope, current_season
+    from pipelines.sources.registry import listing_of
 
     codes = {code.upper() for text in competitions for code in text.split(",") if code}
-    if unknown := sorted(codes - {*DIVISIONS, *NEW_LEAGUES, "ALL"}):
-        raise click.UsageError(
-            f"There is no competition {', '.join(unknown)}. There are {', '.join((*DIVISIONS, *NEW_LEAGUES))}, and `all`."
-        )
+    offered = (*DIVISIONS, *NEW_LEAGUES, *nobody_knows(Listing.read(listing_of(settings)).keys))
+    if unknown := sorted(codes - {*offered, "ALL"}):
+        raise click.UsageError(f"There is no competition {', '.join(unknown)}. There are {', '.join(offered)}, and `all`.")
     newest = current_season(settings.now().date())
     first, last = first or FIRST_SEASON, last or newest
     if not FIRST_SEASON <= first <= last <= newest:

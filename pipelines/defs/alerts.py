@@ -5,21 +5,33 @@ to every address of `ALERT_URLS` and tries again where that fails. Without an ad
 `football alerts` shows it.
 """
 
+import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
 import dagster as dg
 
-from pipelines.defs.failures import POLICIES, FailureClass, classify_event, runbook_line, sentence_of
+# What the daemon notes of policies; nothing public reads it in the open-source version.
+from dagster._core.definitions.freshness import FreshnessState
+
+from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
+from pipelines.defs.ingestion import competitions_nobody_knows
 from pipelines.settings import Settings
+from pipelines.sources.football_data import what_to_add
+from pipelines.sources.registry import open_sources
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import Message
 from pipelines.store.pin import Pin
 from pipelines.store.warehouse import Warehouse
 
 _LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO}
+
+STALE_RUNBOOK: Final = f"{RUNBOOK}#older-than-allowed"
+
+N_STALE_NAMED: Final = 5
+"""Of each layer."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +78,41 @@ def announce_release(settings: Settings) -> bool:
     return True
 
 
+def announce_staleness(settings: Settings, stale: Mapping[str, Sequence[str]]) -> None:
+    """Note that assets are older than their policy allows: per layer their names."""
+    n = sum(map(len, stale.values()))
+    title = f"{n} asset{'s are' if n > 1 else ' is'} older than allowed ({settings.edition})"
+    named = [_some_of(layer, names) for layer, names in stale.items()]
+    meaning = "No run has made them for more than two days. What is published stands; its forecasts become older, not wrong."
+    advice = f"Do the daemon and the schedule `every_morning` run, and how did the last runs end? ({STALE_RUNBOOK})"
+    body = "\n".join([*named, meaning, advice, f"{settings.dagster_url}/assets"])
+    _note(settings, "freshness", ", ".join(stale), Message("failure", title, body))
+
+
+def announce_freshness(settings: Settings) -> bool:
+    """Note that everything is as fresh as it must be, if the last that was said is that something was not."""
+    if notifications.last_severity(Warehouse(settings.model_url), "freshness") != "failure":
+        return False
+    title = f"Everything is as fresh as it must be again ({settings.edition})"
+    _note(settings, "freshness", "fresh", Message("success", title, "Each asset was made within its policy."))
+    return True
+
+
+def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> bool:
+    """Note that the source has a competition that nobody knows; once, for ever."""
+    topic = f"competition {code}"
+    if notifications.last_severity(Warehouse(settings.model_url), topic) is not None:
+        return False
+    title = f"football-data.co.uk has a competition that nobody knows: {code} ({settings.edition})"
+    _note(settings, topic, code, Message("warning", title, what_to_add(code, keys)))
+    return True
+
+
+def _some_of(layer: str, names: Sequence[str]) -> str:
+    rest = len(names) - N_STALE_NAMED
+    return f"{layer}: {', '.join(names[:N_STALE_NAMED])}" + (f" and {rest} more" if rest > 0 else "")
+
+
 def _note(settings: Settings, topic: str, subject: str, message: Message) -> None:
     _log.log(_LEVEL_OF[message.severity], "%s\n%s", message.title, message.body)
     notifications.note(Warehouse(settings.model_url), topic, subject, message, datetime.now(UTC))
@@ -110,6 +157,50 @@ def pin_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     if context.cursor != said:
         announce_pin(settings, pinned, today)
     return dg.SensorResult(skip_reason=said, cursor=said)
+
+
+@dg.sensor(minimum_interval_seconds=1800, default_status=dg.DefaultSensorStatus.RUNNING)
+def competition_sensor() -> dg.SkipReason:
+    """Say that the source has a competition that nobody knows, and what to add where; of each once. Runs ask the source."""
+    settings = Settings.read()
+    found = competitions_nobody_knows(open_sources(settings), settings.now().date())
+    told = [code for code, keys in found.items() if announce_competition(settings, code, keys)]
+    return dg.SkipReason(f"told of {', '.join(told)}" if told else "every competition is known, or was told of")
+
+
+@dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
+def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Say that assets are older than their policy allows, as Dagster's own daemon judges it; and that none is any more.
+
+    At once where a layer joins those that were told of, and once a day while any stands so: what one run did not make is one
+    message, however many assets that are. A warning (a morning is late) is shown in the UI alone.
+    """
+    settings, today = Settings.read(), datetime.now(UTC).date()
+    stale = _stale(context)
+    if not stale:
+        announce_freshness(settings)
+        return dg.SensorResult(skip_reason="every asset is as fresh as it must be", cursor="")
+    told = json.loads(context.cursor or '{"on": "", "layers": []}')
+    if told["on"] != str(today) or set(stale) - set(told["layers"]):
+        announce_staleness(settings, stale)
+        told = {"on": str(today), "layers": sorted(stale)}
+    return dg.SensorResult(skip_reason=f"older than allowed: {', '.join(stale)}", cursor=json.dumps(told))
+
+
+def _stale(context: dg.SensorEvaluationContext) -> dict[str, list[str]]:
+    """The assets of this code location that fail their policy, by layer."""
+    if context.repository_def is None:
+        raise dg.DagsterInvariantViolationError("freshness_sensor wants the definitions whose assets it looks at")
+    kept = {
+        key
+        for key, asset in context.repository_def.assets_defs_by_key.items()
+        if asset.get_asset_spec(key).freshness_policy is not None
+    }
+    found: dict[str, list[str]] = {}
+    for key, record in context.instance.get_freshness_state_records(sorted(kept)).items():
+        if record.freshness_state is FreshnessState.FAIL:
+            found.setdefault(key.path[0], []).append(key.path[-1])
+    return {layer: sorted(names) for layer, names in sorted(found.items())}
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

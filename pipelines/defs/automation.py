@@ -13,6 +13,7 @@ from pipelines.defs.anomalies import season_checks
 from pipelines.defs.backfill import backfill
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.backup_automation import backup, restore_drill
+from pipelines.defs.conditions import TO_PUBLICATION, TO_RATINGS
 from pipelines.defs.partitions import FILE
 from pipelines.defs.streams import STREAM
 from pipelines.defs.training import MODELS_OF
@@ -29,6 +30,7 @@ _DATA = (dg.AssetSelection.groups("bronze", "silver", "gold") - _BESIDE) | dg.As
 
 build = dg.define_asset_job(
     "build",
+    tags=TO_PUBLICATION,
     selection=_EVERYTHING - _DOCS - _BEHIND - _BACKTEST - _LATER,
     description="From raw files to publication, a training of the set `results` included: the first run.",
 )
@@ -39,11 +41,13 @@ anew = dg.define_asset_job(
 )
 day = dg.define_asset_job(
     "day",
+    tags=TO_PUBLICATION,
     selection=_EVERYTHING - _LEARNING - _DOCS - _BEHIND - _BACKTEST,
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
 )
 between = dg.define_asset_job(
     "between",
+    tags=TO_PUBLICATION,
     selection=(_EVERYTHING - dg.AssetSelection.groups("bronze") - _LEARNING - _DOCS - _BEHIND - _BACKTEST)
     | dg.AssetSelection.assets(STREAM),
     description="What arrived between daily files: read the stream, then the day's work without asking a source for a file.",
@@ -57,17 +61,22 @@ outlook = dg.define_asset_job(
 )
 rebuild = dg.define_asset_job(
     "rebuild",
+    tags=TO_RATINGS,
     selection=(dg.AssetSelection.groups("silver", "gold") - _BESIDE) | dg.AssetSelection.assets(["forecast", "match_rating"]),
     description="Silver, gold and ratings of the files that are loaded: what `football reproduce` runs in a scratch edition.",
 )
 week = dg.define_asset_job(
     "week",
+    tags=TO_PUBLICATION,
     selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _BEHIND - _BACKTEST,
     description="The week's work: train each set's model, compare it with its champion, promote if better, forecast, publish.",
 )
 
 data = dg.define_asset_job(
-    "data", selection=_DATA, description="What is learnt from: fetch what changed, rebuild silver and gold, rate. No forecast."
+    "data",
+    tags=TO_RATINGS,
+    selection=_DATA,
+    description="What is learnt from: fetch what changed, rebuild silver and gold, rate. No forecast.",
 )
 backtest = dg.define_asset_job(
     "backtest", selection=_BACKTEST, description="Past seasons beside the market, a step for each. Publishes nothing."

@@ -6,6 +6,7 @@ writes.
 
 import shutil
 from html import escape
+from pathlib import Path
 from typing import Final
 
 import dagster as dg
@@ -13,7 +14,7 @@ import dagster as dg
 from pipelines.defs.dbt import Dbt
 from pipelines.defs.failures import under_policy
 from pipelines.defs.manifest import ensure_manifest
-from pipelines.defs.prose import page, write_page
+from pipelines.defs.prose import page, title_of, write_page
 from pipelines.settings import PROJECT_DIR, Settings
 
 TEXTS: Final = {
@@ -22,6 +23,9 @@ TEXTS: Final = {
 }
 """Page to the text it is made of, and what a reader finds there."""
 
+RUNBOOKS: Final = {f"runbook-{path.stem}": path.resolve() for path in sorted((PROJECT_DIR / "deploy" / "runbooks").glob("*.md"))}
+"""Page to the runbook it is made of."""
+
 
 @dg.asset(
     key=["docs", "site"],
@@ -29,7 +33,7 @@ TEXTS: Final = {
     group_name="docs",
     kinds={"dbt", "html"},
     owners=["team:data"],
-    description="Static pages: the warehouse's documentation, Data Docs, the model's page and a start page.",
+    description="Static pages: the warehouse's documentation, Data Docs, the model's page, the runbooks and a start page.",
 )
 @under_policy
 def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
@@ -47,10 +51,17 @@ def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult
     shutil.copyfile(target / "static_index.html", pages / "dbt" / "index.html")
     build_data_docs(settings.state_dir / "verdicts", pages / "expectations")
     stand_alone(pages / "expectations")
-    for name, (text, _) in TEXTS.items():
-        write_page(text, pages / f"{name}.html")
+    write_texts(pages)
     (pages / "index.html").write_text(start_page(settings), encoding="utf-8")
     return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(pages))})
+
+
+def write_texts(folder: Path) -> None:
+    """The project's texts and runbooks as pages that link one another."""
+    texts = {name: text.resolve() for name, (text, _) in TEXTS.items()} | RUNBOOKS
+    pages = {text: f"{name}.html" for name, text in texts.items()}
+    for name, text in texts.items():
+        write_page(text, folder / f"{name}.html", pages)
 
 
 def start_page(settings: Settings) -> str:
@@ -65,7 +76,13 @@ def start_page(settings: Settings) -> str:
     # The API's reference is the service's own work (`football reference`), and may be missing where no service was ever started.
     there = {link: part for link, part in parts.items() if (settings.docs_dir / link).exists()}
     items = "\n".join(f'<li><a href="{link}">{title}</a>: {content}' for link, (title, content) in there.items())
+    runbooks = "\n".join(
+        f'<li><a href="{name}.html">{escape(title_of(text))}</a>'
+        for name, text in RUNBOOKS.items()
+        if (settings.docs_dir / f"{name}.html").exists()
+    )
     return page(
         "Football: documentation",
-        f"<h1>Documentation</h1><p>Edition: {escape(settings.edition)}{simulated}</p>\n<ul>\n{items}\n</ul>",
+        f"<h1>Documentation</h1><p>Edition: {escape(settings.edition)}{simulated}</p>\n<ul>\n{items}\n</ul>"
+        + (f"\n<h2>Runbooks</h2>\n<ul>\n{runbooks}\n</ul>" if runbooks else ""),
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.partitions import FILE, FileOutcome, Standing, offered, register, tell
 from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
+from pipelines.sources.football_data import nobody_knows, what_to_add
+from pipelines.sources.listing import look
 from pipelines.sources.protocol import (
     CELL_REASONS,
     Delivery,
@@ -32,7 +34,7 @@ from pipelines.sources.protocol import (
     SourceError,
     SourceUnreachable,
 )
-from pipelines.sources.registry import OPTIONAL, open_sources
+from pipelines.sources.registry import OPTIONAL, listing_of, open_sources
 from pipelines.store import bronze as store
 from pipelines.store import file_versions
 from pipelines.store.landing import Landing
@@ -63,6 +65,13 @@ CAN_BE_HAD: Final = dg.AssetCheckSpec(
     description="No file is out of reach, unusable, gone, or missing though its season has begun. What was loaded of it stands.",
 )
 
+ARE_KNOWN: Final = dg.AssetCheckSpec(
+    "every_competition_is_known",
+    asset=SOURCE_FILE,
+    description="football-data.co.uk, or its mirror, has no file of a competition that nobody knows here. One that it has is a "
+    "partition, and loaded where COMPETITIONS takes it in.",
+)
+
 
 def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
@@ -87,7 +96,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
         _spec(QUARANTINE, "Lines that cannot be a match, each with its reason."),
         _spec(UNUSABLE_CELL, "Filled cells of matches that count as empty, each with its reason."),
     ],
-    check_specs=[CAN_BE_HAD],
+    check_specs=[CAN_BE_HAD, ARE_KNOWN],
     name="ingestion",
     group_name="bronze",
     pool="bronze",
@@ -102,6 +111,8 @@ def ingestion(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Ask for every wanted file, keep new bytes, load new versions; a file of a new season or league gets its partition."""
     outcome = Ingestion(settings, bronze, landing)
+    if note := outcome.look():
+        context.log.warning(note)
     try:
         register(context.instance, offered(outcome.sources, settings.now().date()))
         outcome.run()
@@ -114,7 +125,7 @@ def ingestion(
     for note in outcome.notes:
         context.log.warning(note)
     for key, metadata in outcome.written().items():
-        judged = [_can_be_had(outcome)] if key == SOURCE_FILE else []
+        judged = [_can_be_had(outcome), _are_known(outcome)] if key == SOURCE_FILE else []
         yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=judged)
 
 
@@ -176,6 +187,15 @@ class Ingestion:
             QUARANTINE: {"n_quarantined": self.n_quarantined},
             UNUSABLE_CELL: {"n_unusable": self.n_unusable},
         }
+
+    def look(self) -> str | None:
+        """Ask football-data.co.uk which files it says it has, before `sources` are opened; a sentence where it does not answer.
+
+        Not in a rehearsal, which knows nothing of later files.
+        """
+        if "football_data" not in self.settings.sources or self.settings.data_cutoff is not None:
+            return None
+        return look(listing_of(self.settings), self.settings.football_data_url, self.settings.now().date())
 
     def run(self) -> None:
         """Go through all sources.
@@ -317,6 +337,30 @@ def _can_be_had(outcome: Ingestion) -> dg.AssetCheckResult:
         else f"{len(faults)} of {len(outcome.outcomes)} files cannot: {faults['fault'].iloc[0]}",
         metadata={"n_files": len(outcome.outcomes), "faults": table_metadata(faults)},
     )
+
+
+def _are_known(outcome: Ingestion) -> dg.AssetCheckResult:
+    """A warning with what to add where: nothing else waits for it."""
+    found = competitions_nobody_knows(outcome.sources, outcome.settings.now().date())
+    table = pd.DataFrame(
+        [
+            {"competition": code, "files": len(keys), "last": keys[-1], "to add": what_to_add(code, keys)}
+            for code, keys in found.items()
+        ]
+    )
+    return dg.AssetCheckResult(
+        passed=not found,
+        check_name=ARE_KNOWN.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"nobody knows {', '.join(found)}" if found else "every competition is known",
+        metadata={"n_unknown": len(found), "unknown": table_metadata(table)},
+    )
+
+
+def competitions_nobody_knows(sources: Mapping[str, Source], today: date) -> dict[str, list[str]]:
+    """Code to files of those that football-data.co.uk, or its mirror, has besides the known ones."""
+    source = sources.get("football_data")
+    return nobody_knows(source.list(Scope.read("all", "all", today))) if source else {}
 
 
 def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValue:

@@ -9,6 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.champions import served, served_sets
+from pipelines.defs.conditions import FOLLOWS, LEDGER, RATINGS
 from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.quality import verdict
 from pipelines.defs.resources import FRESHNESS
@@ -22,16 +23,15 @@ from pipelines.store.warehouse import Warehouse
 HORIZON = timedelta(days=10)
 """How far ahead matches are forecast: fixtures beyond it still move too often."""
 
-LEDGER = dg.AssetKey(["forecast", "prediction"])
-
 
 @dg.asset(
     key=LEDGER,
-    deps=[["forecast", "match_rating"], *MODELS_OF.values(), ["gold", "feat_match"], ["gold", "dim_competition"]],
+    deps=[RATINGS, *MODELS_OF.values(), ["gold", "feat_match"], ["gold", "dim_competition"]],
     group_name="forecast",
     kinds={"python", "lightgbm", "postgres"},
     owners=["team:forecasting"],
     freshness_policy=FRESHNESS,
+    automation_condition=FOLLOWS,
     description="The append-only ledger: each coming match's probabilities and expected goals, with model, as_of and issued_at.",
 )
 @under_policy

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipelines.announcement import announce
 from pipelines.defs.champions import served_champions
+from pipelines.defs.conditions import FOLLOWS
 from pipelines.defs.failures import under_policy
 from pipelines.defs.manifest import models_behind, project_digest, read_manifest
 from pipelines.defs.predictions import HORIZON
@@ -39,6 +40,7 @@ _NAMES = ["match_id", "competition_id", "competition", "country", "season", "is_
             kinds={"python", "postgres"},
             owners=["team:api"],
             freshness_policy=FRESHNESS,
+            automation_condition=FOLLOWS,
         )
         for name, text in (
             ("publication", "One row per publication: what it rests on, what a reader must know."),

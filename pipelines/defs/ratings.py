@@ -6,6 +6,7 @@ Belongs here: writing `forecast.match_rating`. What is written is computed by `p
 import dagster as dg
 
 from pipelines import rating
+from pipelines.defs.conditions import RATINGS, RATINGS_FOLLOW
 from pipelines.defs.failures import under_policy
 from pipelines.defs.resources import FRESHNESS
 from pipelines.store.silver import Silver
@@ -13,12 +14,13 @@ from pipelines.store.warehouse import Warehouse
 
 
 @dg.asset(
-    key=["forecast", "match_rating"],
+    key=RATINGS,
     deps=[["gold", "fct_match"]],
     group_name="forecast",
     kinds={"python", "postgres"},
     owners=["team:forecasting"],
     freshness_policy=FRESHNESS,
+    automation_condition=RATINGS_FOLLOW,
     description="What ratings, league tables and the memory of play said before each match; none of them has seen any odds.",
 )
 @under_policy

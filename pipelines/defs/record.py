@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.defs.conditions import FOLLOWS, LEDGER, SCORE
 from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
@@ -15,17 +16,18 @@ from pipelines.store import gold, ledger, read_model
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
-SCORE, SCOREBOARD, CALIBRATION = (dg.AssetKey(["forecast", name]) for name in ("score", "scoreboard", "calibration"))
+SCOREBOARD, CALIBRATION = (dg.AssetKey(["forecast", name]) for name in ("scoreboard", "calibration"))
 
 
 def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         key,
-        deps=[["forecast", "prediction"], ["gold", "feat_match"]],
+        deps=[LEDGER, ["gold", "feat_match"]],
         description=description,
         kinds={"python", "postgres"},
         owners=["team:forecasting"],
         freshness_policy=FRESHNESS,
+        automation_condition=FOLLOWS,
     )
 
 

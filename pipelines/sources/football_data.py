@@ -9,7 +9,7 @@ coming matches).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -68,14 +68,18 @@ def season_of(code: str) -> int:
 
 @dataclass(frozen=True)
 class FootballData:
-    """The site, or a folder or mirror with its layout."""
+    """The site, or a folder or mirror with its layout.
+
+    `listed` are keys that the site says it has (`listing`): those of competitions that are not known here are asked for, too.
+    """
 
     url: str
     web: Web
     name: str = "football_data"
+    listed: tuple[str, ...] = ()
 
     def list(self, scope: Scope) -> list[str]:
-        """Keys in scope. Of a folder, the files it has; of a server, every file the site could have.
+        """Keys in scope. Of a folder, the files it has; of a server, every file the site could have or says it has.
 
         The files of coming matches are always asked for. A folder's extracts that are no competition's file
         (`new/Latest_Results.csv`) are passed over: their matches stand in the competitions' files.
@@ -84,12 +88,13 @@ class FootballData:
             paths = chain(folder.glob("mmz4281/*/*.csv"), folder.glob("new/*.csv"))
             found = sorted((path.relative_to(folder).as_posix() for path in paths), key=_place)
             return [key for key in found if _is_in(scope, key)] + [key for key in FIXTURES if (folder / key).is_file()]
-        offered = (*DIVISIONS, *NEW_LEAGUES)
+        more = sorted((key for key in self.listed if _code_of(key) not in (None, *DIVISIONS, *NEW_LEAGUES)), key=_place)
+        offered = (*DIVISIONS, *NEW_LEAGUES, *dict.fromkeys(str(_code_of(key)) for key in more))
         if unknown := (scope.competitions or frozenset()).difference(offered):
             raise ValueError(f"football-data.co.uk has no competition {', '.join(sorted(unknown))}; it has {', '.join(offered)}.")
         main = [f"mmz4281/{season_code(season)}/{division}.csv" for season in sorted(scope.seasons) for division in DIVISIONS]
         new = [f"new/{code}.csv" for code in NEW_LEAGUES]
-        return [key for key in (*main, *new) if _is_in(scope, key)] + list(FIXTURES)
+        return [key for key in (*main, *new, *more) if _is_in(scope, key)] + list(FIXTURES)
 
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         return self.web.fetch(self.name, key, f"{self.url.rstrip('/')}/{key}", etag, last_modified)
@@ -110,6 +115,34 @@ class FootballData:
     def coming(self) -> Sequence[str]:
         """The files of coming matches; they are small, and replaced as a whole."""
         return tuple(FIXTURES)
+
+
+def nobody_knows(keys: Iterable[str]) -> dict[str, list[str]]:
+    """Code to the files of each competition among these keys that is neither in `DIVISIONS` nor in `NEW_LEAGUES`."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        code = _code_of(key)
+        if code is not None and code not in DIVISIONS and code not in NEW_LEAGUES:
+            found.setdefault(code, []).append(key)
+    return found
+
+
+def what_to_add(code: str, keys: Sequence[str]) -> str:
+    """What a person has to write where, so that a competition nobody knows is more than lines in bronze."""
+    where = "DIVISIONS" if _MAIN_KEY.fullmatch(keys[0]) else "NEW_LEAGUES, with the text of its column Country,"
+    return (
+        f"{keys[-1]} is a file of {code}, which nobody knows here. Its lines wait in bronze where COMPETITIONS takes it in. "
+        f"Add {code} to {where} in pipelines/sources/football_data.py, and a line with its name, country and kind of season "
+        "to dbt_project/seeds/competition.csv."
+    )
+
+
+def _code_of(key: str) -> str | None:
+    """The competition of a file's name; None for coming matches, and for what is no competition's file."""
+    if main := _MAIN_KEY.fullmatch(key):
+        return main[2]
+    new = _NEW_KEY.fullmatch(key)
+    return new[1] if new else None
 
 
 def _place(key: str) -> tuple[bool, int, str]:

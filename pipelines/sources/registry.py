@@ -5,6 +5,7 @@ and a line here.
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -15,6 +16,7 @@ from pipelines.sources.football_data_org import FootballDataOrg
 from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.international import International
+from pipelines.sources.listing import Listing
 from pipelines.sources.openfootball import OpenFootball
 from pipelines.sources.protocol import ParsedFile, Source
 from pipelines.sources.simulated import write_site
@@ -31,9 +33,16 @@ def _simulated(settings: Settings) -> Source:
     return FootballData(settings.simulated_dir.absolute().as_uri(), Web(), name="simulated")
 
 
+def listing_of(settings: Settings) -> Path:
+    """Where it is kept which files football-data.co.uk says it has."""
+    return settings.state_dir / "football_data_listing.json"
+
+
 SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
     {
-        "football_data": lambda settings: FootballData(settings.football_data_url, Web()),
+        "football_data": lambda settings: FootballData(
+            settings.football_data_url, Web(), listed=Listing.read(listing_of(settings)).keys
+        ),
         "openfootball": lambda settings: OpenFootball(settings.openfootball_url, Web()),
         "international": lambda settings: International(settings.international_url, Web()),
         "football_data_org": lambda settings: FootballDataOrg(

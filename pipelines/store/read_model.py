@@ -126,9 +126,17 @@ class CheckResult(NamedTuple):
 
 
 def refresh_checks(warehouse: Warehouse, publication_id: int, results: "Iterable[CheckResult]") -> None:
-    """Keep what the checks said in the run that made or confirmed a publication, in the place of what an earlier one said."""
+    """Keep what the checks said in the run that made or confirmed a publication, in the place of what each said earlier.
+
+    Checks that this run did not ask, because it made only a part, stand as they were.
+    """
+    results = list(results)
     with warehouse.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("delete from published.check_result where publication_id = %s", (publication_id,))
+        cursor.execute(
+            "delete from published.check_result where publication_id = %s "
+            "and (asset, name) in (select * from unnest(%s::text[], %s::text[]))",
+            (publication_id, [each.asset for each in results], [each.name for each in results]),
+        )
         cursor.executemany(
             "insert into published.check_result values (%s, %s, %s, %s, %s, %s, %s)",
             [(publication_id, *each) for each in results],

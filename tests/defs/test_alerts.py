@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ import psycopg
 import pytest
 from aiosmtpd.controller import Controller
 from click.testing import CliRunner
+from dagster._core.remote_origin import InProcessCodeLocationOrigin
+from dagster._core.test_utils import freeze_time, instance_for_test
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
+from dagster._daemon.freshness import FreshnessDaemon
 
 from deploy.database import Urls
 from deploy.local.ports import Ports
@@ -25,10 +32,12 @@ from pipelines.channels import DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
+from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings, SettingsError
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import FORGOTTEN_AFTER, MESSAGES_AN_HOUR, NO_NEWS_WITHIN, Message
 from pipelines.store.warehouse import Warehouse
+from tests.defs import fresh_world
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FAILED = Message("failure", "Run of day failed", "no space left")
@@ -333,6 +342,103 @@ def test_a_pin_is_told_at_once_and_every_day_while_it_stands_and_so_is_its_end(
         "Since 2026-03-01 11:59 UTC, by account 7: Prices of 42 were wrong.",
         "It is served whatever is published after it, until it is released: DELETE /v1/publications/pin.",
     ]
+
+
+MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
+
+
+class Freshness:
+    """Assets of three layers, Dagster's own freshness daemon, and the sensor, by a clock that is moved by hand."""
+
+    def __init__(self, instance: dg.DagsterInstance, daemon: FreshnessDaemon, workspace: WorkspaceProcessContext) -> None:
+        self.instance, self.daemon, self.workspace = instance, daemon, workspace
+        self.cursor: str | None = None
+
+    def made(self, at: datetime, *names: str) -> None:
+        with freeze_time(at):
+            for name in names:
+                self.instance.report_runless_asset_event(dg.AssetMaterialization(name.split("/")))
+
+    def tick(self, at: datetime) -> str:
+        with freeze_time(at):
+            list(self.daemon.run_iteration(self.workspace))
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor, definitions=fresh_world.definitions())
+        said = alerts.freshness_sensor(context)
+        assert isinstance(said, dg.SensorResult)
+        self.cursor = said.cursor
+        return str(said.skip_reason and said.skip_reason.skip_message)
+
+
+@pytest.fixture
+def freshness() -> Iterator[Freshness]:
+    origin = InProcessCodeLocationOrigin(
+        loadable_target_origin=LoadableTargetOrigin(executable_path=sys.executable, python_file=fresh_world.__file__),
+        location_name="here",
+    )
+    with (
+        instance_for_test() as instance,
+        WorkspaceProcessContext(instance, InProcessWorkspaceLoadTarget(origin)) as workspace,
+    ):
+        yield Freshness(instance, FreshnessDaemon(), workspace)
+
+
+def test_assets_older_than_allowed_are_one_message_once_a_day_until_everything_is_fresh_again(
+    settings: Settings, server: Server, freshness: Freshness
+) -> None:
+    everything = [f"gold/model_{k}" for k in range(7)] + ["published/publication"]
+    freshness.made(MORNING, *everything)
+    assert freshness.tick(MORNING + timedelta(hours=49)) == "every asset is as fresh as it must be", "27 hours only warn"
+    for hours in (51, 52, 53):
+        assert freshness.tick(MORNING + timedelta(hours=hours)) == "older than allowed: gold, published"
+    freshness.made(MORNING + timedelta(hours=54), *everything[:-1])
+    assert freshness.tick(MORNING + timedelta(hours=54)) == "older than allowed: published"
+    freshness.made(MORNING + timedelta(hours=55), *everything)
+    for hours in (55, 56):
+        assert freshness.tick(MORNING + timedelta(hours=hours)) == "every asset is as fresh as it must be"
+    alerts.delivery_sensor()
+    alerts.delivery_sensor()
+
+    (_, stale), (_, fresh) = server.requests
+    assert (stale["type"], stale["title"]) == ("failure", "8 assets are older than allowed (live)")
+    assert stale["message"].split("\n") == [
+        "gold: model_0, model_1, model_2, model_3, model_4 and 2 more",
+        "published: publication",
+        "No run has made them for more than two days. What is published stands; its forecasts become older, not wrong.",
+        "Do the daemon and the schedule `every_morning` run, and how did the last runs end? "
+        "(deploy/runbooks/failures.md#older-than-allowed)",
+        "http://127.0.0.1:3000/assets",
+    ]
+    assert (fresh["type"], fresh["title"]) == ("success", "Everything is as fresh as it must be again (live)")
+
+
+def test_a_layer_that_joins_and_another_day_are_news_and_what_was_never_made_or_has_no_policy_is_none(
+    settings: Settings, server: Server, freshness: Freshness
+) -> None:
+    freshness.made(MORNING, "gold/model_0", "gold/seed")
+    freshness.made(MORNING + timedelta(hours=2), "published/publication")
+    assert freshness.tick(MORNING + timedelta(hours=51)) == "older than allowed: gold"
+    assert freshness.tick(MORNING + timedelta(hours=53)) == "older than allowed: gold, published"
+    assert freshness.cursor is not None
+    freshness.cursor = freshness.cursor.replace(str(datetime.now(UTC).date()), "2026-02-28")
+    freshness.tick(MORNING + timedelta(hours=75))
+    alerts.delivery_sensor()
+
+    titles = [said["title"] for _, said in server.requests]
+    assert titles[:2] == ["1 asset is older than allowed (live)", "2 assets are older than allowed (live)"]
+    (told,) = notifications.recent(Warehouse(settings.model_url), 1)
+    assert told.n_noticed == 2, "another day's, but within an hour by the clock: counted"
+
+
+def test_whatever_the_day_makes_has_a_policy_that_the_sensor_looks_at() -> None:
+    ensure_manifest()
+    from pipelines.definitions import defs
+
+    definitions = defs()
+    by_hand = {"docs/site", "forecast/backtest", "landing/file", "bronze/source_file", "bronze/stream_message"}
+    without = {spec.key for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy is None}
+    made = definitions.resolve_job_def("day").asset_layer.selected_asset_keys
+    kept = {key.to_user_string() for key in made & without}
+    assert kept - by_hand == {key for key in kept if "stg_" in key or key.split("/")[0] == "silver"}
 
 
 def test_of_the_services_schema_nothing_but_the_pin_is_told_and_to_nobody_else(settings: Settings, database: Urls) -> None:

@@ -112,8 +112,7 @@ def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Def
     assert "turn" in steps["publication"].required_resource_keys
 
 
-def test_a_step_behind_a_blocking_check_waits_for_it_and_no_asset_asks_for_itself(definitions: dg.Definitions) -> None:
-    """A condition would fire whatever a check of an earlier run said, unless it was told not to; there is none."""
+def test_a_step_behind_a_blocking_check_waits_for_it(definitions: dg.Definitions) -> None:
     plan = create_execution_plan(definitions.resolve_job_def("day"))
     waits_for = {step.key: step.get_execution_dependency_keys() for step in plan.steps if isinstance(step, ExecutionStep)}
     blocking = {
@@ -127,7 +126,6 @@ def test_a_step_behind_a_blocking_check_waits_for_it_and_no_asset_asks_for_itsel
     assert of_bronze <= waits_for["transformation"]
     assert blocking - of_bronze == {"forecast__prediction_predictions_meet_expectations"}
     assert blocking - of_bronze <= waits_for["publication"]
-    assert [spec.key for spec in definitions.resolve_all_asset_specs() if spec.automation_condition is not None] == []
 
 
 def test_nothing_is_published_past_a_failed_blocking_check(definitions: dg.Definitions) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.defs.documentation import TEXTS, start_page
+from pipelines.defs.documentation import TEXTS, start_page, write_texts
 from pipelines.defs.prose import write_page
-from pipelines.settings import Settings
+from pipelines.settings import PROJECT_DIR, Settings
 
 
 def test_every_text_of_the_site_becomes_a_page_whose_pictures_lie_beside_it(tmp_path: Path) -> None:
@@ -19,6 +19,47 @@ def test_every_text_of_the_site_becomes_a_page_whose_pictures_lie_beside_it(tmp_
     assert len(pictures) == 3
     assert all(f'src="{name}"' in model for name in pictures)
     assert "<table>" in model
+
+
+def test_runbooks_are_pages_that_the_start_page_names_by_their_titles(tmp_path: Path) -> None:
+    write_texts(tmp_path)
+    page = start_page(Settings.read({"DOCS_DIR": str(tmp_path)}))
+    listed = dict(re.findall(r'<li><a href="(runbook-[^"]+)">([^<]+)</a>', page))
+    folder = PROJECT_DIR / "deploy" / "runbooks"
+    assert {*listed} == {f"runbook-{path.stem}.html" for path in folder.glob("*.md")}
+    assert listed["runbook-failures.html"] == "When a run fails"
+    assert '<h2 id="network">network</h2>' in (tmp_path / "runbook-failures.html").read_text("utf-8")
+
+
+def test_every_link_of_the_texts_leads_to_a_page_and_a_place_that_are_there(tmp_path: Path) -> None:
+    write_texts(tmp_path)
+    (tmp_path / "index.html").write_text(start_page(Settings.read({"DOCS_DIR": str(tmp_path)})), "utf-8")
+    pages = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.html")}
+    links = [(name, link) for name, text in pages.items() for link in re.findall(r'<a href="([^"]+)"', text)]
+    inside = [(name, link) for name, link in links if "//" not in link]
+    assert ("contributing.html", "runbook-failures.html") in inside
+    for name, link in inside:
+        target, _, place = link.partition("#")
+        assert (target or name) in pages, (name, link)
+        assert not place or f'id="{place}"' in pages[target or name], (name, link)
+    assert all(link.startswith(("https://", "http://")) for _, link in links if "//" in link)
+
+
+def test_a_link_to_what_is_no_page_is_text_and_one_to_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "code.py").touch()
+    (tmp_path / "other.md").write_text("# The other\n\n## Twice\n\n## Twice\n")
+    text = tmp_path / "text.md"
+    text.write_text("# A\n\n[`code`](code.py) [there](other.md#twice-1) [here](#a) [out](https://example.org/x)\n")
+    pages = {tmp_path / "other.md": "other.html"}
+    write_page(text, tmp_path / "text.html", pages)
+    write_page(tmp_path / "other.md", tmp_path / "other.html", pages)
+    page = (tmp_path / "text.html").read_text("utf-8")
+    assert "<code>code</code> " in page
+    assert re.findall('href="([^"]+)"', page) == ["index.html", "other.html#twice-1", "#a", "https://example.org/x"]
+    assert 'id="twice-1"' in (tmp_path / "other.html").read_text("utf-8")
+    text.write_text("# A\n\n[gone](gone.md)\n")
+    with pytest.raises(FileNotFoundError, match=r"gone\.md"):
+        write_page(text, tmp_path / "text.html", pages)
 
 
 def test_a_text_that_shows_a_picture_which_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ The specification's own files are part of no package; the classes that its autho
 object its members, which of them have to be there, their types and the address of its schema.
 """
 
+import copy
 import importlib
-import pkgutil
 import typing
 from collections.abc import Iterator
 from enum import Enum
@@ -14,22 +14,14 @@ from typing import Any
 
 import attrs
 import pytest
-from openlineage.client import generated
+from jsonschema import Draft202012Validator
 from openlineage.client.generated import base
 
+from tests.defs import openlineage_classes
 from tests.defs.openlineage import RUN_EVENT
+from tests.defs.openlineage_classes import FACETS, derived
 
 TYPES = {str: "string", bool: "boolean", int: "integer"}
-
-
-def _made() -> dict[str, type]:
-    """The class of each facet, by the address of its schema."""
-    modules = [importlib.import_module(f"{generated.__name__}.{each.name}") for each in pkgutil.iter_modules(generated.__path__)]
-    facets = [each for module in modules for each in vars(module).values() if isinstance(each, type)]
-    return {facet._get_schema(): facet for facet in facets if issubclass(facet, base.BaseFacet)}
-
-
-FACETS = _made()
 
 
 def _differences(stated: dict[str, Any], made: type, at: str) -> Iterator[str]:
@@ -97,3 +89,98 @@ def test_a_statement_that_differs_is_found(path: tuple[str, ...], broken: Any, d
 
     wrong = replaced(RUN_EVENT.schema, ("properties", *path))
     assert list(_differences(wrong, base.RunEvent, "event")) == [difference]
+
+
+EVENT = {
+    "eventTime": "2026-03-01T12:00:00.000Z",
+    "eventType": "COMPLETE",
+    "producer": "https://example.org/football",
+    "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+    "run": {
+        "runId": "0197b2f4-0d7c-7a3e-8f51-6f0a3c1d2e4b",
+        "facets": {
+            "nominalTime": {
+                "_producer": "https://example.org/football",
+                "_schemaURL": "https://openlineage.io/spec/facets/1-0-1/NominalTimeRunFacet.json#/$defs/NominalTimeRunFacet",
+                "nominalStartTime": "2026-03-01T06:00:00Z",
+            }
+        },
+    },
+    "job": {"namespace": "football", "name": "day"},
+    "outputs": [
+        {
+            "namespace": "postgres://here:5432",
+            "name": "football.gold.fct_match",
+            "outputFacets": {
+                "outputStatistics": {
+                    "_producer": "https://example.org/football",
+                    "_schemaURL": "https://openlineage.io/spec/facets/1-0-2/OutputStatisticsOutputDatasetFacet.json"
+                    "#/$defs/OutputStatisticsOutputDatasetFacet",
+                    "rowCount": 2,
+                }
+            },
+        }
+    ],
+}
+
+
+def test_what_is_derived_from_the_classes_is_a_json_schema_and_takes_an_event_of_the_specification() -> None:
+    Draft202012Validator.check_schema(openlineage_classes.RUN_EVENT.schema)
+    assert [fault.message for fault in openlineage_classes.RUN_EVENT.iter_errors(EVENT)] == []
+
+
+def test_the_form_of_a_text_is_what_the_class_itself_checks() -> None:
+    classes = derived(base.RunEvent)["$defs"]
+    event = classes["base.RunEvent"]["properties"]
+    forms = {name: event[name].get("format") for name in ("eventTime", "producer")}
+    assert forms == {"eventTime": "date-time", "producer": "uri"}
+    assert event["eventType"]["enum"] == ["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]
+    assert classes["base.Run"]["properties"]["runId"]["format"] == "uuid"
+    assert classes["base.Run"]["required"] == ["runId"]
+    assert classes["base.Job"]["properties"]["name"] == {"type": "string"}
+    statistics = classes["output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet"]
+    assert statistics["required"] == ["_producer", "_schemaURL"]
+    assert len([name for name in classes if name.endswith("Facet")]) == len(FACETS) - 6, "all but the six kinds of them"
+
+
+NOMINAL = ("run", "facets", "nominalTime")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("run", "runId"), "1"),
+        (("run", "runId"), None),
+        (("eventTime",), "2026-03-01"),
+        (("eventType",), "DONE"),
+        (("producer",), "football"),
+        (("schemaURL",), "https://openlineage.io/spec/1-0-0/OpenLineage.json#/$defs/RunEvent"),
+        (("job", "nme"), "day"),
+        ((*NOMINAL, "_producer"), None),
+        (
+            (*NOMINAL, "_schemaURL"),
+            "https://openlineage.io/spec/facets/9-9-9/NominalTimeRunFacet.json#/$defs/NominalTimeRunFacet",
+        ),
+        ((*NOMINAL, "nominalStartTime"), "yesterday"),
+        ((*NOMINAL, "nominalStart"), "2026-03-01T06:00:00Z"),
+        (("job", "facets"), {"nominalTime": EVENT["run"]["facets"]["nominalTime"]}),  # type: ignore[index]
+        (("outputs", 0, "outputFacets", "outputStatistics", "rowCount"), "2"),
+        (("outputs", 0, "inputFacets"), {}),
+        (("outputs",), {}),
+    ],
+)
+@pytest.mark.parametrize("schema", [RUN_EVENT, openlineage_classes.RUN_EVENT], ids=["stated", "derived"])
+def test_an_event_that_is_not_of_the_specification_is_refused(
+    schema: Draft202012Validator, path: tuple[str | int, ...], value: Any
+) -> None:
+    """None takes the member away."""
+    event: Any = copy.deepcopy(EVENT)
+    at = event
+    for step in path[:-1]:
+        at = at[step]
+    if value is None:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    assert list(schema.iter_errors(EVENT)) == []
+    assert list(schema.iter_errors(event)) != []

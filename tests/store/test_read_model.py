@@ -147,3 +147,20 @@ def test_one_champion_is_shown_for_each_model_and_those_before_it_stay(warehouse
     assert rows(
         warehouse, "select model_version, registry_run_id, git_revision, is_champion from published.model order by 1"
     ) == [(1, "run1", "abc", True), (2, "run2", "abc", False)]
+
+
+def test_a_run_that_made_a_part_says_anew_what_it_asked_and_leaves_what_other_checks_said(warehouse: Warehouse) -> None:
+    with warehouse.connect() as connection:
+        connection.execute(
+            "insert into published.publication (publication_id, published_at, confirmed_at, data_cutoff, is_simulated,"
+            " n_predictions, manifest, git_revision, digest) overriding system value values (7, %s, %s, %s, false, 0, '[]', 'r', 'd')",
+            [NOW] * 3,
+        )
+    whole = [read_model.CheckResult(asset, "c", True, True, None, NOW) for asset in ("gold/fct_match", "forecast/prediction")]
+    read_model.refresh_checks(warehouse, 7, whole)
+    later = NOW + timedelta(hours=1)
+    read_model.refresh_checks(warehouse, 7, iter([whole[1]._replace(passed=False, checked_at=later)]))
+    assert rows(warehouse, "select asset, passed, checked_at from published.check_result order by asset") == [
+        ("forecast/prediction", False, later),
+        ("gold/fct_match", True, NOW),
+    ]
