@@ -17,7 +17,7 @@ BUDGET: Final = Rate(per_second=2, burst=40)
 
 MAXIMUM_REMEMBERED: Final = 10_000
 REMEMBERED_SECONDS: Final = 60.0
-"""By then at the latest what was added in between two publications is found."""
+"""After that, and the seconds for which workers share an answer without rows, what came in between two publications is found."""
 
 T = TypeVar("T")
 

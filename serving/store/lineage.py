@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from msgspec import convert
 
 from serving.schemas.lineage import Basis, CheckResult, FirstPublished, LedgerEntry, Outline, Transformation
-from serving.store.database import Database
+from serving.store.database import Reads
 
 
 class Lineages:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def entry(self, prediction_id: str) -> tuple[LedgerEntry, str, int] | None:
         """Where a prediction stands in the ledger, with the name and version of its model; None if it does not."""
@@ -96,4 +96,4 @@ class Lineages:
         return Basis(**rows[0]) if rows else None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self._database.rows(sa.text(query).bindparams(**values))
+        return await self._reads.rows(sa.text(query).bindparams(**values))

@@ -287,7 +287,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     "path",
     [
         *("/v1/predictions/{}/lineage", "/v1/matches/{}", "/v1/matches/{}/predictions", "/v1/teams/{}", "/v1/publications/{}"),
-        *("/v1/competitions/{}/season", "/v1/competitions/{}/season?season=2020", "/v1/models/{}/evidence", "/matches/{}"),
+        *("/v1/competitions/{}/season", "/v1/competitions/{}/season?season=2020", "/v1/models/{}/evidence"),
     ],
 )
 def test_whatever_there_is_nothing_of_is_looked_for_once_and_by_an_account_not_too_often(
