@@ -103,7 +103,7 @@ redis.call('DEL', KEYS[2])
 """
 
 _NOT_SHARED: Final = b""
-_TOLD: Final = frozenset({bool, int, float, str, datetime, list, dict, type(None)})
+_TOLD: Final = frozenset({bool, int, float, str, bytes, datetime, list, dict, type(None)})
 _DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 Rows = list[dict[str, Any]]

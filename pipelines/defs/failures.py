@@ -99,8 +99,8 @@ POLICIES: Final[Mapping[FailureClass, Policy]] = MappingProxyType(
         ),
         FailureClass.DEPENDENCY_DOWN: Policy(
             *(3, 5, Response.DEGRADE),
-            meaning="The API answers from memory, and without PostgreSQL what else was asked for before (for six hours); nobody can "
-            "sign in then.",
+            meaning="The API answers from memory, and without PostgreSQL what else was asked for before (for six hours); "
+            "nobody can sign in then.",
             advice="`football status`, then `football up`.",
         ),
     }

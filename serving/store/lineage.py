@@ -3,6 +3,8 @@
 Belongs here: following one prediction from the ledger to its publication, its model and its basis, each by a key.
 """
 
+import math
+import struct
 from typing import Any
 
 import sqlalchemy as sa
@@ -85,6 +87,16 @@ class Lineages:
             from published.check_result where publication_id = :publication_id order by passed, asset, name
         """
         return [CheckResult(**row) for row in await self._rows(query, publication_id=publication_id)]
+
+    async def features(self, prediction_id: str) -> dict[str, float | None] | None:
+        """What the model saw, None for what was not known; None where the row was not kept."""
+        query = "select names, content from published.feature_row where prediction_id = :prediction_id"
+        rows = await self._rows(query, prediction_id=prediction_id)
+        if not rows:
+            return None
+        names, content = rows[0]["names"], rows[0]["content"]
+        values = struct.unpack(f"<{len(names)}d", content)
+        return {name: value if math.isfinite(value) else None for name, value in zip(names, values, strict=True)}
 
     async def basis(self, entry: LedgerEntry) -> Basis | None:
         """What the issue rests on; None where that was not noted."""

@@ -142,7 +142,7 @@ def test_whatever_stands_in_published_comes_back_as_the_database_told_it(urls: U
 
     async def test() -> None:
         async with Worker(urls.api, redis_url) as worker:
-            for name in (*TOLD, "check_result", "transformation", "publication", "prediction", "competition"):
+            for name in (*TOLD, "check_result", "transformation", "feature_row", "publication", "prediction", "competition"):
                 statement = sa.text(f"select * from published.{name}")
                 told = await worker.database.rows(statement)
                 worker.database.reached.clear()
