@@ -306,7 +306,8 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
         "problem details (RFC 9457). `RateLimit` tells how many requests may follow at once; after 429, wait for `Retry-After`. "
         "Log in at `/v1/auth/token` and send `Authorization: Bearer …` with the access token, or with an API key (`fb_…`) "
-        "made at `/v1/keys`. "
+        "made at `/v1/keys`. Each operation names as `x-permission` what it asks for: viewers have `own` and `read`, analysts "
+        "`analyse` too, operators also `operate`, admins also `administer`. "
         "Within `/v1` fields and operations are only added: read past what you do not know. What is to go is marked `deprecated` "
         "here and answered with the headers `Deprecation` and `Sunset` for at least six months before." + simulated,
         components=Components(security_schemes={"bearer": _BEARER}),

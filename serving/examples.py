@@ -11,6 +11,8 @@ from typing import Any, Final
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from serving.routes.documented import with_permissions
+
 _DIGEST: Final = "6f1c0d5b3e0a4c7a9e0b8d2f4a6c8e1035577991bbddff0022446688aaccee13"
 _LINK: Final = "a3c5e7091b2d4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
 
@@ -99,8 +101,8 @@ class Document(JsonRenderPlugin):
     """Serves the document as JSON, examples and all."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document."""
-        return super().render(request, illustrated(openapi_schema))
+        """The document, in which operations say what they ask for."""
+        return super().render(request, illustrated(with_permissions(openapi_schema, request.app.routes)))
 
 
 def illustrated(document: dict[str, Any]) -> dict[str, Any]:
