@@ -57,6 +57,15 @@ class Unknown:
             del remembered[next(iter(remembered))]
         return None
 
+    async def publication(self, account: str, publication_id: int) -> Publication | None:
+        """A publication by its number; None if there is none, or known to be none.
+
+        Raises:
+            StoreUnavailable: the database would have to be asked, and does not answer.
+            TooManyUnknown: the account asked for too many that there are not.
+        """
+        return await self.find(account, "publication", str(publication_id), lambda: self._current.numbered(publication_id))
+
     def _forget(self) -> None:
         served, now = self._current.last_known, time.monotonic()
         if served != self._while_served or now >= self._forgotten_at:
