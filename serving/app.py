@@ -16,10 +16,12 @@ from litestar.di import Provide
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, ExternalDocumentation, SecurityScheme
+from litestar.types import ASGIApp
 
 from serving.access_log import AccessLog
 from serving.announcements import Announcements
 from serving.answers import HeadAsGet
+from serving.common_reads import CommonReads
 from serving.current import CurrentPublication
 from serving.earlier import Earlier
 from serving.examples import Document
@@ -71,6 +73,7 @@ from serving.routes.users import (
     revoke_key_of_user,
 )
 from serving.settings import Settings, shared_dir
+from serving.shared import SharedReads
 from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
@@ -107,12 +110,15 @@ def create_app(settings: Settings) -> Litestar:
         publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
     )
     unknown = Unknown(current)
-    record, pins, audit = Record(database), Pins(database), Audit(database)
-    standing = Standing(record, pins, audit, settings.audit_head)
+    pins, audit = Pins(database), Audit(database)
+    standing = Standing(Record(database), pins, audit, settings.audit_head)
     metrics = Metrics(current, standing)
     database.tell = metrics.connections
     access_log = AccessLog()
-    guard, counter, listener = (limits.connect(settings.redis_url) for _ in range(3))
+    guard, counter, listener, cache = (limits.connect(settings.redis_url) for _ in range(4))
+    # Whatever everybody may read and the publication in memory does not tell; nothing of accounts, and no pin.
+    reads = SharedReads(database, cache, settings.edition, current, metrics.looked_up("shared"))
+    record, seasons, models = Record(reads), Seasons(reads), Models(reads)
     logins = limits.LoginLimit(guard, settings.edition)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
@@ -122,7 +128,7 @@ def create_app(settings: Settings) -> Litestar:
     credentials = Credentials(tokens, sessions, keys, Endings(database))
     traces = _traces(settings)
     if traces is not None:
-        traces.of(database, guard, counter)
+        traces.of(database, guard, counter, cache)
     # One core is left to readers, however many guess passwords at however many workers.
     at_once = max(1, (os.cpu_count() or 1) - 1)
     passwords = PasswordChecker(at_once, turns=Turns(Path(folder), at_once) if (folder := shared_dir()) else None)
@@ -134,14 +140,17 @@ def create_app(settings: Settings) -> Litestar:
             await credentials.catch_up()  # before anyone is let in: what was taken back stays taken back
         for_ever = (announcements.listen(), current.follow(announcements.wait), credentials.follow(), standing.follow())
         following = [asyncio.create_task(each) for each in for_ever]
+        if cache is not None:
+            following.append(asyncio.create_task(CommonReads(current, seasons, record, models).follow()))
         yield
         for task in following:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
         await credentials.close()
+        await reads.close()
         await database.close()
         await logins.close()
-        for redis in (counter, listener):
+        for redis in (counter, listener, cache):
             if redis is not None:
                 await redis.aclose()
         if traces is not None:
@@ -151,16 +160,17 @@ def create_app(settings: Settings) -> Litestar:
     provided = {
         "settings": settings,
         "publications": publications,
-        "matches": Matches(database),
-        "seasons": Seasons(database),
+        "matches": Matches(reads),
+        "seasons": seasons,
         "record": record,
-        "models": Models(database),
-        "lineages": Lineages(database),
+        "models": models,
+        "lineages": Lineages(reads),
         "pins": pins,
         "audit": audit,
         "current": current,
+        "standing": standing,
         "unknown": unknown,
-        "earlier": Earlier(publications, current, unknown),
+        "earlier": Earlier(Publications(reads), current, unknown),
         "metrics": metrics,
         "logins": logins,
         "password_login": PasswordLogin(accounts, passwords, logins, metrics),
@@ -255,14 +265,17 @@ def create_app(settings: Settings) -> Litestar:
     require_declarations(app.routes)
     # Around everything, so that requests which no route matches are counted and logged as well.
     limited = AddressLimit(HeadAsGet(app.asgi_handler, but_not_at={ONCE}), of_addresses, metrics)
-    app.asgi_handler = Telemetry(limited, metrics, current, access_log)
+    app.asgi_handler = _outermost(Telemetry(limited, metrics, current, access_log), settings, traces)
+    return app
+
+
+def _outermost(app: ASGIApp, settings: Settings, traces: "Traces | None") -> ASGIApp:
+    """The layers that are there only where they are wanted."""
     if traces is not None:
         from serving.tracing import Traced
 
-        app.asgi_handler = Traced(app.asgi_handler, traces)
-    if settings.trusted_proxies:
-        app.asgi_handler = TrustedProxies(app.asgi_handler, settings.trusted_proxies)
-    return app
+        app = Traced(app, traces)
+    return TrustedProxies(app, settings.trusted_proxies) if settings.trusted_proxies else app
 
 
 def _traces(settings: Settings) -> "Traces | None":
@@ -293,7 +306,8 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
         "problem details (RFC 9457). `RateLimit` tells how many requests may follow at once; after 429, wait for `Retry-After`. "
         "Log in at `/v1/auth/token` and send `Authorization: Bearer …` with the access token, or with an API key (`fb_…`) "
-        "made at `/v1/keys`. "
+        "made at `/v1/keys`. Each operation names as `x-permission` what it asks for: viewers have `own` and `read`, analysts "
+        "`analyse` too, operators also `operate`, admins also `administer`. "
         "Within `/v1` fields and operations are only added: read past what you do not know. What is to go is marked `deprecated` "
         "here and answered with the headers `Deprecation` and `Sunset` for at least six months before." + simulated,
         components=Components(security_schemes={"bearer": _BEARER}),

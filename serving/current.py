@@ -42,7 +42,7 @@ class CurrentPublication:
         self._edition_is_simulated = is_simulated
         self._prepare = prepare
         self._asking: asyncio.Task[None] | None = None
-        self._earlier: OrderedDict[int, Publication | None] = OrderedDict()
+        self._earlier: OrderedDict[int, Publication] = OrderedDict()
         self._turns = asyncio.Semaphore(EARLIER_AT_ONCE)
         self.held: HeldPublication | None = None
         self.database_answers = False
@@ -111,17 +111,20 @@ class CurrentPublication:
             await announced(MAXIMUM_AGE_SECONDS)
 
     async def numbered(self, publication_id: int) -> Publication | None:
-        """Another publication than the one being served, for a reader who is in the middle of it.
+        """Another publication than the one being served; None if there is none of the number, which is not remembered here.
 
         Raises:
             StoreUnavailable: it is not known yet, and the database does not answer.
         """
-        if publication_id not in self._earlier:
-            async with self._turns:
-                self._earlier[publication_id] = self._label(await self._publications.publication(publication_id))
+        if (known := self._earlier.get(publication_id)) is not None:
+            return known
+        async with self._turns:
+            found = self._label(await self._publications.publication(publication_id))
+        if found is not None:
+            self._earlier[publication_id] = found
             if len(self._earlier) > EARLIER_KEPT:
                 self._earlier.popitem(last=False)
-        return self._earlier[publication_id]
+        return found
 
     async def _ask(self) -> None:
         try:
@@ -136,8 +139,6 @@ class CurrentPublication:
                 if self._prepare is not None:
                     self._prepare(held)
                 self.held = held
-                # A number that was not there when it was asked for may be this one's, or one published in between.
-                self._earlier = OrderedDict((number, each) for number, each in self._earlier.items() if each is not None)
         except (StoreUnavailable, TimeoutError) as error:
             self.database_answers = False
             raise StoreUnavailable("The database cannot be reached.") from error

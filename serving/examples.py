@@ -11,6 +11,8 @@ from typing import Any, Final
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from serving.routes.documented import with_permissions
+
 _DIGEST: Final = "6f1c0d5b3e0a4c7a9e0b8d2f4a6c8e1035577991bbddff0022446688aaccee13"
 _LINK: Final = "a3c5e7091b2d4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
 
@@ -42,7 +44,8 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "n_files": 601,
     "files": {"football_data/mmz4281/2526/E0.csv": _DIGEST}, "files_sha256": _DIGEST, "lock_sha256": _DIGEST,
     "through_file_id": 18204,
-    "platform": "Linux-6.1-x86_64, Python 3.11.7", "features_digest": _DIGEST, "data_sha256": _DIGEST,
+    "platform": "Linux-6.1-x86_64, Python 3.11.7", "features_digest": _DIGEST,
+    "features": {"elo_difference": 118.4, "home_rest_days": 6.0, "home_margin_title": None}, "data_sha256": _DIGEST,
     "features_sha256": _DIGEST,
     "registry_run_id": "0f4c2a6e8b1d4c7a9e0b8d2f4a6c8e10", "recipe": "market", "is_champion": True, "decision": "promoted",
     "decided_at": "2026-02-23T08:06:11Z", "reasons": ["better by 0.0011 on the same 7,179 matches, 95 % interval below 0"],
@@ -98,8 +101,8 @@ class Document(JsonRenderPlugin):
     """Serves the document as JSON, examples and all."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document."""
-        return super().render(request, illustrated(openapi_schema))
+        """The document, in which operations say what they ask for."""
+        return super().render(request, illustrated(with_permissions(openapi_schema, request.app.routes)))
 
 
 def illustrated(document: dict[str, Any]) -> dict[str, Any]:

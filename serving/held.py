@@ -87,6 +87,7 @@ class HeldPublication:
         self.manifest = dict(manifest)
         self.answers = Answers()
         self._details: dict[str, bytes] = {}
+        self._of_match: defaultdict[str, list[str]] = defaultdict(list)
         self._rows: list[Row] = []
         for detail in details:
             self._add(detail)
@@ -114,6 +115,7 @@ class HeldPublication:
     def _add(self, detail: PredictionDetail) -> None:
         prediction = Prediction(**{name: getattr(detail, name) for name in Prediction.__struct_fields__})
         self._details[prediction.prediction_id] = json.encode(detail)
+        self._of_match[prediction.match_id].append(prediction.prediction_id)
         self._rows.append(Row(prediction, json.encode(prediction)))
 
     def _index(self) -> None:
@@ -131,6 +133,11 @@ class HeldPublication:
     def detail(self, prediction_id: str) -> bytes | None:
         """The JSON of one prediction with all its markets; None if the publication has none of that id."""
         return self._details.get(prediction_id)
+
+    def of_match(self, match_id: str) -> list[PredictionDetail]:
+        """All that is said of one match, the best informed forecast first; nothing of a match that none is said of."""
+        said = [json.decode(self._details[each], type=PredictionDetail) for each in self._of_match.get(match_id, ())]
+        return sorted(said, key=lambda each: (not each.is_best_informed, each.information_set))
 
     def rows(self, filters: Filters, after: tuple[datetime, str] | None, limit: int) -> list[Row]:
         """At most `limit` rows by (kick-off, id), those behind `after` if given: what `Publications.predictions` would find."""

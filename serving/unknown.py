@@ -17,7 +17,7 @@ BUDGET: Final = Rate(per_second=2, burst=40)
 
 MAXIMUM_REMEMBERED: Final = 10_000
 REMEMBERED_SECONDS: Final = 60.0
-"""By then at the latest what was added in between two publications is found."""
+"""After that, and the seconds for which workers share an answer without rows, what came in between two publications is found."""
 
 T = TypeVar("T")
 
@@ -56,6 +56,15 @@ class Unknown:
         if len(remembered) > MAXIMUM_REMEMBERED:
             del remembered[next(iter(remembered))]
         return None
+
+    async def publication(self, account: str, publication_id: int) -> Publication | None:
+        """A publication by its number; None if there is none, or known to be none.
+
+        Raises:
+            StoreUnavailable: the database would have to be asked, and does not answer.
+            TooManyUnknown: the account asked for too many that there are not.
+        """
+        return await self.find(account, "publication", str(publication_id), lambda: self._current.numbered(publication_id))
 
     def _forget(self) -> None:
         served, now = self._current.last_known, time.monotonic()

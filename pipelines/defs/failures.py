@@ -99,7 +99,8 @@ POLICIES: Final[Mapping[FailureClass, Policy]] = MappingProxyType(
         ),
         FailureClass.DEPENDENCY_DOWN: Policy(
             *(3, 5, Response.DEGRADE),
-            meaning="The API answers what it has in memory from the last publication; without PostgreSQL nobody can sign in.",
+            meaning="The API answers from memory, and without PostgreSQL what else was asked for before (for six hours); "
+            "nobody can sign in then.",
             advice="`football status`, then `football up`.",
         ),
     }

@@ -42,8 +42,9 @@ def forecast(
     -------
     DataFrame
         (n matches) with `match_id, kickoff_at, as_of, p_home, p_draw, p_away, expected_home_goals,
-        expected_away_goals, features_digest, contributions, strength_deviation, firmness`, ordered by `match_id`. The digest is
-        SHA-256 of the feature row's bytes; for the contributions see `explain`, for the last two `firmness`.
+        expected_away_goals, features_digest, features, feature_names, contributions, strength_deviation, firmness`, ordered by
+        `match_id`. `features` is the feature row as bytes (little-endian doubles in the order of `feature_names`), the digest
+        their SHA-256; for the contributions see `explain`, for the last two `firmness`.
     """
     rows = coming.set_index("match_id").sort_index()
     ratings = rows[_RATING_COLUMNS] if memories is None else rows[_RATING_COLUMNS].join(memories)
@@ -61,6 +62,8 @@ def forecast(
             "expected_home_goals": goals[:, 0],
             "expected_away_goals": goals[:, 1],
             "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
+            "features": [row.tobytes() for row in values],
+            "feature_names": [contract.FEATURES[information_set]] * len(values),
             "contributions": explain(model.terms(features), information_set),
             "strength_deviation": deviation,
             "firmness": firmness(deviation, model.disagreement(features)),

@@ -25,6 +25,7 @@ from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
+    import psycopg
 
 _SAYS = ("information_set", "model_name", "model_version", "kickoff_at", "p_home", "p_draw", "p_away",
          "expected_home_goals", "expected_away_goals")  # fmt: skip
@@ -36,8 +37,8 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
 
     Args:
         warehouse: the model role's.
-        forecasts: the columns of `forecast.prediction` and `forecast.explanation` but `prediction_id`, one row for each match
-            and information set.
+        forecasts: the columns of `forecast.prediction` and `forecast.explanation` but `prediction_id`, and the feature row as
+            `features` (bytes) and `feature_names`; one row for each match and information set.
         basis: what they rest on, kept with what is appended.
 
     Returns:
@@ -70,9 +71,22 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
         ]
         warehouse.copy(connection, "forecast.prediction", new[columns])
         warehouse.copy(connection, "forecast.explanation", new[[column.name for column in explanation.columns]])
+        _keep_features(warehouse, connection, new)
         note(connection, basis, list(new["prediction_id"]))
     standing = known[~is_new][columns]
     return pd.concat([standing, new[columns]], ignore_index=True) if len(standing) else new[columns].reset_index(drop=True)
+
+
+def _keep_features(warehouse: Warehouse, connection: "psycopg.Connection", new: "pd.DataFrame") -> None:
+    """Keep what the model saw, in the transaction that keeps its digest."""
+    names_sha256 = {names: hashlib.sha256("\n".join(names).encode()).hexdigest() for names in set(new["feature_names"])}
+    for names, digest in names_sha256.items():
+        insert = "insert into forecast.feature_list (names_sha256, names) values (%s, %s) on conflict do nothing"
+        connection.execute(insert, (digest, list(names)))
+    rows = new[["prediction_id"]].assign(
+        names_sha256=new["feature_names"].map(names_sha256), content=[f"\\x{row.hex()}" for row in new["features"]]
+    )
+    warehouse.copy(connection, "forecast.feature_row", rows)
 
 
 def identify(said: "pd.DataFrame") -> list[str]:
@@ -215,7 +229,7 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     """Compute every link anew, and look for the head that was kept outside."""
     faults = []
     before, sequence, n, at_kept = "", 0, 0, None
-    for link, why, said in _rows(warehouse):
+    for link, why, features_digest, said in _rows(warehouse):
         sequence, prediction_id = said[:2]
         n += 1
         if link != _link(before, said):
@@ -228,6 +242,8 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
                 f"The explanation of prediction {prediction_id} (number {sequence}) is not the one it was issued with: it was "
                 + ("taken away." if why is None else "changed.")
             )
+        if features_digest not in (None, said[-2]):
+            faults.append(f"The feature row of prediction {prediction_id} (number {sequence}) is not the one that was digested.")
         if kept is not None and sequence == kept.sequence:
             at_kept = Head(n, sequence, link)
         before = link
@@ -254,22 +270,25 @@ def explanation_sha256(contributions: Sequence[Sequence[Any]], strength_deviatio
     return hashlib.sha256("\x1f".join([*terms, deviation, firmness]).encode()).hexdigest()
 
 
-def _rows(warehouse: Warehouse) -> Iterator[tuple[str, str | None, tuple[Any, ...]]]:
-    """In the order in which they were said: the link, the digest of the explanation that stands there now, what is linked."""
+def _rows(warehouse: Warehouse) -> Iterator[tuple[str, str | None, str | None, tuple[Any, ...]]]:
+    """In the order in which they were said: the link, digests of the explanation and the feature row that stand there now, what
+    is linked."""
     with warehouse.connect() as connection, connection.cursor("ledger") as cursor:
         columns = sql.SQL(", ").join(map(sql.Identifier, _LINKED))
         cursor.execute(
             sql.SQL(
                 """
-                select link, contributions, strength_deviation, firmness, {}
-                from forecast.prediction left join forecast.explanation using (prediction_id)
+                select link, contributions, strength_deviation, firmness, encode(sha256(content), 'hex'), {}
+                from forecast.prediction
+                left join forecast.explanation using (prediction_id)
+                left join forecast.feature_row using (prediction_id)
                 order by sequence
                 """
             ).format(columns)
         )
-        for link, contributions, deviation, firmness, *said in cursor:
+        for link, contributions, deviation, firmness, features_digest, *said in cursor:
             why = None if contributions is None else explanation_sha256(contributions, deviation, firmness)
-            yield link, why, tuple(said)
+            yield link, why, features_digest, tuple(said)
 
 
 def _link(before: str, said: tuple[Any, ...]) -> str:

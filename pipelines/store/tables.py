@@ -6,7 +6,7 @@ to dbt, `app` to the service.
 """
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from pipelines.forecast import contract
 
@@ -185,6 +185,30 @@ explanation = sa.Table(
     sa.Column("firmness", sa.Text, nullable=False, comment="firm, usual or loose: the level of that"),
     schema="forecast",
     comment="Why each prediction is what it is, by the model and the features that made it.",
+)
+
+feature_list = sa.Table(
+    "feature_list",
+    metadata,
+    sa.Column("names_sha256", sa.Text, primary_key=True, comment="of the names, a line each"),
+    sa.Column("names", ARRAY(sa.Text), nullable=False),
+    schema="forecast",
+    comment="What the columns of feature rows were called: one row for each list that models were ever asked with.",
+)
+
+feature_row = sa.Table(
+    "feature_row",
+    metadata,
+    sa.Column("prediction_id", sa.Text, primary_key=True),
+    sa.Column("names_sha256", sa.ForeignKey(feature_list.c.names_sha256), nullable=False),
+    sa.Column(
+        "content",
+        sa.LargeBinary,
+        nullable=False,
+        comment="eight bytes a feature (IEEE 754, the lowest first; NaN: not known), of which features_digest is the SHA-256",
+    ),
+    schema="forecast",
+    comment="What the model saw, of each prediction that was issued since such rows are kept.",
 )
 
 issue = sa.Table(

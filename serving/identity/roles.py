@@ -99,6 +99,17 @@ async def authorise(connection: ASGIConnection[Any, Any, Any, Any], handler: Bas
         raise PermissionDeniedException(f"This needs the permission {permission.value!r}, which {bearer} has not.")
 
 
+def declared(routes: Iterable[BaseRoute]) -> dict[tuple[str, str], Permission]:
+    """What each operation asks for, by its method in lower case and its path's template, Litestar's own OPTIONS left out."""
+    return {
+        (method.lower(), route.path_format): handler.opt["permission"]
+        for route in routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in sorted(handler.http_methods - {"OPTIONS"})
+    }
+
+
 def require_declarations(routes: Iterable[BaseRoute]) -> None:
     """Refuse routes on which anything but Litestar's own OPTIONS handler declares no permission.
 

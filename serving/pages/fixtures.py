@@ -26,6 +26,7 @@ from serving.routes.predictions import Cursor
 from serving.schemas import Prediction
 from serving.settings import Settings
 from serving.store.publications import Filters, Publications
+from serving.unknown import Unknown
 
 MATCHES_ON_A_PAGE: Final = 60
 
@@ -56,6 +57,7 @@ async def fixtures_page(
     settings: NamedDependency[Settings],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     competition: Chosen = None,
     day: Annotated[str | None, QueryParameter(max_length=10)] = None,
     team: Chosen = None,
@@ -74,7 +76,8 @@ async def fixtures_page(
     if cursor is not None:
         position = Cursor.decode(cursor)
         number = position.publication_id
-        earlier = publication if number == publication.publication_id else await current.numbered(number)
+        is_served = number == publication.publication_id
+        earlier = publication if is_served else await unknown.publication(request.user.subject, number)
         if earlier is None or position.query != _digest(chosen):
             return Redirect(address(chosen), status_code=303)
         publication, after, since = earlier, (position.kickoff_at, position.prediction_id), position.kickoff_at

@@ -19,13 +19,11 @@ from serving.pages.wording import MARKETS
 from serving.problems import NoPublication
 from serving.routes.documented import BEHIND
 from serving.routes.paging import TEXT
-from serving.schemas import Change, Contribution, PredictionDetail, Selection
+from serving.schemas import Change, Contribution, Selection
 from serving.schemas.matches import IssuedPrediction
 from serving.settings import Settings
 from serving.store.lineage import Lineages
 from serving.store.matches import Matches
-from serving.store.publications import Publications
-from serving.unknown import Unknown
 
 PAIRED: Final = ("over_under", "asian_handicap")
 """Markets of two selections a line: they are listed as one row."""
@@ -52,23 +50,17 @@ class Market(Struct, frozen=True):
 async def match_page(
     *,
     request: Request[Any, Any, Any],
-    publications: NamedDependency[Publications],
     matches: NamedDependency[Matches],
     lineages: NamedDependency[Lineages],
     settings: NamedDependency[Settings],
     current: NamedDependency[CurrentPublication],
-    unknown: NamedDependency[Unknown],
     match_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT)] = None,
 ) -> Response[Any]:
     """Show what the present publication says of a match."""
-    if (publication := await current.get()) is None:
+    if (held := await current.hold()) is None:
         raise NoPublication
-
-    async def look() -> list[PredictionDetail] | None:
-        return await publications.predictions_of_match(publication, match_id) or None
-
-    forecasts = await unknown.find(request.user.subject, "forecasts", match_id, look) or []
+    forecasts = held.of_match(match_id)
     match = next((each for each in forecasts if information_set in (None, each.information_set)), None)
     if match is None:
         raise NotFoundException("The current publication says nothing of this match.")

@@ -17,6 +17,7 @@ from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 from serving.examples import illustrated
+from serving.routes.documented import with_permissions
 
 STYLE = Path(__file__).with_name("reference.css")
 
@@ -29,7 +30,7 @@ class ReferencePage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page as HTML."""
-        openapi_schema = illustrated(openapi_schema)
+        openapi_schema = illustrated(with_permissions(openapi_schema, request.app.routes))
         elsewhere = openapi_schema.get("externalDocs")
         return reference(
             openapi_schema,
@@ -99,9 +100,10 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
         for status, answer in operation["responses"].items()
     )
     takes = f"<p>Takes {_types_of(operation['requestBody'])}.</p>" if "requestBody" in operation else ""
-    name = escape(operation["operationId"])
+    name, permission = escape(operation["operationId"]), escape(operation["x-permission"])
+    asks = "<p>Open to everybody.</p>" if permission == "public" else f"<p>Asks for the permission {_code(permission)}.</p>"
     return f"""<section><h3 id="{name}"><span class="method">{method.upper()}</span> {_code(path)}</h3>
-<p><strong>{escape(operation.get("summary", ""))}.</strong> {_prose(operation.get("description", ""))}</p>{takes}
+<p><strong>{escape(operation.get("summary", ""))}.</strong> {_prose(operation.get("description", ""))}</p>{asks}{takes}
 {_table(("Parameter", "In", "Type", "Meaning"), parameters)}{_table(("Status", "Answer", "Meaning"), responses)}
 {_example(operation)}</section>"""
 

@@ -1,15 +1,17 @@
 """What handlers say about themselves in the OpenAPI document, beyond their types."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema, SecurityRequirement
+from litestar.routes import BaseRoute
 from msgspec import Struct, structs
 
 from serving.answers import CSV
-from serving.identity.roles import Permission
+from serving.identity.roles import Permission, declared
 from serving.schemas import Problem
 
 BEARER: Final[list[SecurityRequirement]] = [{"bearer": []}]
@@ -32,6 +34,15 @@ def also_csv(kind: type[Struct]) -> type[Operation]:
                 answer.content[CSV] = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING), example=columns + "\n")
 
     return AlsoCsv
+
+
+def with_permissions(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """The document itself, in which each operation says as `x-permission` what its handler asks for."""
+    asked = declared(routes)
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            operation["x-permission"] = asked[method, path].value
+    return document
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

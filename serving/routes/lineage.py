@@ -24,8 +24,8 @@ from serving.unknown import Unknown
     security=BEARER,
     tags=["predictions"],
     summary="Get the lineage of a prediction",
-    description="Of any prediction that was ever issued: its place in the ledger, its feature row, the publication that first "
-    "said it with the raw files behind that, its model, and what is needed to make it again.",
+    description="Of any prediction that was ever issued: its place in the ledger, the feature row that the model saw, the "
+    "publication that first said it with the raw files behind that, its model, and what is needed to make it again.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def get_lineage(
@@ -47,6 +47,7 @@ async def get_lineage(
         prediction_id=prediction_id,
         publication=await lineages.first_published(prediction_id, entry),
         ledger=entry,
+        features=await lineages.features(prediction_id),
         model=await models.version(model_name, model_version),
         basis=await lineages.basis(entry),
     )

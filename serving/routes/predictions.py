@@ -30,6 +30,7 @@ from serving.routes.paging import MAXIMUM_LIMIT, TEXT
 from serving.schemas import Prediction, PredictionDetail, PredictionPage, Publication
 from serving.settings import Settings
 from serving.store.publications import Filters, Publications
+from serving.unknown import Unknown
 
 DEFAULT_LIMIT: Final = 50
 
@@ -128,6 +129,7 @@ async def list_predictions(
     settings: NamedDependency[Settings],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     competition: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
     ] = None,
@@ -185,8 +187,7 @@ async def list_predictions(
         answer = page(held.publication, query, held.rows(filters, after, limit + 1), path, is_csv)
         held.answers.keep(key_of(request.scope), answer)
         return answer.response(request)
-    publication = await current.numbered(position.publication_id)
-    if publication is None:
+    if (publication := await unknown.publication(request.user.subject, position.publication_id)) is None:
         raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
     found = await publications.predictions(publication, filters, after, limit + 1)
     return page(publication, query, [Row(each, to_json(each)) for each in found], path, is_csv).response(request)

@@ -66,14 +66,11 @@ async def list_publications(
 )
 async def get_numbered_publication(
     request: Request[Any, Any, Any],
-    current: NamedDependency[CurrentPublication],
     unknown: NamedDependency[Unknown],
     publication_id: Annotated[int, PathParameter(ge=1, le=2**63 - 1)],
 ) -> Response[Publication]:
     """Answer with one publication."""
-    number = str(publication_id)
-    publication = await unknown.find(request.user.subject, "publication", number, lambda: current.numbered(publication_id))
-    if publication is None:
+    if (publication := await unknown.publication(request.user.subject, publication_id)) is None:
         raise NotFoundException("There is no publication of this number.")
     return cacheable(request, to_json(publication))
 

@@ -14,6 +14,8 @@ from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas.lineage import CheckResult
 from serving.schemas.status import BackupState, ChecksSummary, LedgerState, StatusAnswer
 from serving.settings import Settings
+from serving.standing import Standing
+from serving.store.database import StoreUnavailable
 from serving.store.lineage import Lineages
 from serving.store.pins import Pins
 from serving.store.record import Record
@@ -37,10 +39,15 @@ async def get_status(
     record: NamedDependency[Record],
     lineages: NamedDependency[Lineages],
     pins: NamedDependency[Pins],
+    standing: NamedDependency[Standing],
     logins: NamedDependency[LoginLimit],
 ) -> Response[StatusAnswer]:
     """Answer with the state."""
     held = await current.hold()
+    try:
+        pin = await pins.pinned()
+    except StoreUnavailable:  # the rest is known without the database, too
+        pin = standing.pin
     ledger, backup = await record.verification(), await record.last_backup()
     answer = StatusAnswer(
         is_simulated=current.is_simulated,
@@ -48,7 +55,7 @@ async def get_status(
         rehearsed_at=settings.data_cutoff,
         publication=held.publication if held else None,
         n_files=len(held.manifest) if held else None,
-        pin=await pins.pinned(),
+        pin=pin,
         checks=summed_up(await lineages.checks(held.publication.publication_id)) if held else None,
         ledger=convert(ledger, LedgerState) if ledger else None,
         backup=convert(backup, BackupState) if backup else None,

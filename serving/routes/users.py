@@ -15,7 +15,7 @@ from serving.identity.passwords import PasswordChecker, WeakPassword
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.keys import NO_SUCH_KEY, KeyId, listed_keys
-from serving.routes.paging import MAXIMUM_LIMIT, after, next_cursor, page
+from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, next_cursor, page
 from serving.routes.sessions import NO_SUCH_SESSION, SessionId, listed_sessions
 from serving.schemas.identity import KeyInfo, KeyList, NewUser, SessionInfo, SessionList, User, UserChange, UserPage
 from serving.store.accounts import Accounts
@@ -41,15 +41,19 @@ async def list_users(
     *,
     request: Request[Any, Any, Any],
     accounts: NamedDependency[Accounts],
+    search: Annotated[
+        str | None, QueryParameter(max_length=100, pattern=TEXT, description="A part of the name, in any case.")
+    ] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before.")] = None,
 ) -> Response[UserPage]:
     """Answer with one page of accounts."""
-    position = after(cursor, {})
-    found = await accounts.accounts(position.id if position else "", limit + 1)
+    filters = {"search": search}
+    position = after(cursor, filters)
+    found = await accounts.accounts(position.id if position else "", limit + 1, search)
     shown = [User.of(each) for each in found[:limit]]
-    answer = UserPage(shown, next_cursor({}, None, shown[-1].username) if len(found) > limit else None)
-    return page(request, answer, shown, User, {}, limit)
+    answer = UserPage(shown, next_cursor(filters, None, shown[-1].username) if len(found) > limit else None)
+    return page(request, answer, shown, User, filters, limit)
 
 
 @post(

@@ -101,5 +101,12 @@ class LineageAnswer(Struct, frozen=True, kw_only=True):
     prediction_id: str
     publication: Annotated[FirstPublished | None, Meta(description="null where it never was published.")]
     ledger: LedgerEntry
+    features: Annotated[
+        dict[str, float | None] | None,
+        Meta(
+            description="The feature row itself, in the order in which the model saw it: null for what was not known. Its digest "
+            "is of these numbers as little-endian doubles. null as a whole where it was issued before rows were kept."
+        ),
+    ]
     model: Annotated[ModelVersion | None, Meta(description="null where it was last served before that was kept.")]
     basis: Annotated[Basis | None, Meta(description="null where it was issued before that was noted.")]

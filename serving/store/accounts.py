@@ -45,9 +45,11 @@ class Accounts:
         rows = await self._database.rows(sa.select(account).where(account.c.account_id == account_id))
         return Account(**rows[0]) if rows else None
 
-    async def accounts(self, after: str = "", limit: int | None = None) -> list[Account]:
-        """At most `limit` accounts by name (None: all), those behind the name `after`."""
+    async def accounts(self, after: str = "", limit: int | None = None, search: str | None = None) -> list[Account]:
+        """At most `limit` accounts by name (None: all), those behind the name `after`; `search` is a part of it in any case."""
         query = sa.select(account).where(account.c.username > after).order_by(account.c.username).limit(limit)
+        if search is not None:
+            query = query.where(sa.func.strpos(sa.func.lower(account.c.username), sa.func.lower(search)) > 0)
         return [Account(**row) for row in await self._database.rows(query)]
 
     async def create_account(self, username: str, password_hash: str, role: str, by: Actor) -> Account | None:

@@ -5,7 +5,7 @@ Belongs here: the pool, its bounds, and what becomes of a database that does not
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -15,6 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 class StoreUnavailable(Exception):
     """The database cannot be reached, or not in time."""
+
+
+class Reads(Protocol):
+    """Whoever says what a statement answers: the database, or who remembers it."""
+
+    async def rows(self, statement: sa.Executable) -> list[dict[str, Any]]:
+        """What one statement answers, a dict a row.
+
+        Raises:
+            StoreUnavailable: nobody who knows answers in time.
+        """
+        ...
 
 
 class Database:

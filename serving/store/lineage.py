@@ -3,20 +3,22 @@
 Belongs here: following one prediction from the ledger to its publication, its model and its basis, each by a key.
 """
 
+import math
+import struct
 from typing import Any
 
 import sqlalchemy as sa
 from msgspec import convert
 
 from serving.schemas.lineage import Basis, CheckResult, FirstPublished, LedgerEntry, Outline, Transformation
-from serving.store.database import Database
+from serving.store.database import Reads
 
 
 class Lineages:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def entry(self, prediction_id: str) -> tuple[LedgerEntry, str, int] | None:
         """Where a prediction stands in the ledger, with the name and version of its model; None if it does not."""
@@ -86,6 +88,16 @@ class Lineages:
         """
         return [CheckResult(**row) for row in await self._rows(query, publication_id=publication_id)]
 
+    async def features(self, prediction_id: str) -> dict[str, float | None] | None:
+        """What the model saw, None for what was not known; None where the row was not kept."""
+        query = "select names, content from published.feature_row where prediction_id = :prediction_id"
+        rows = await self._rows(query, prediction_id=prediction_id)
+        if not rows:
+            return None
+        names, content = rows[0]["names"], rows[0]["content"]
+        values = struct.unpack(f"<{len(names)}d", content)
+        return {name: value if math.isfinite(value) else None for name, value in zip(names, values, strict=True)}
+
     async def basis(self, entry: LedgerEntry) -> Basis | None:
         """What the issue rests on; None where that was not noted."""
         query = """
@@ -96,4 +108,4 @@ class Lineages:
         return Basis(**rows[0]) if rows else None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self._database.rows(sa.text(query).bindparams(**values))
+        return await self._reads.rows(sa.text(query).bindparams(**values))

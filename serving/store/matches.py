@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from serving.schemas.matches import IssuedPrediction, Match, Team, issued
-from serving.store.database import Database
+from serving.store.database import Reads
 
 FORM: Final = 10
 """Matches that tell a club's form."""
@@ -50,8 +50,8 @@ class MatchFilters(Struct, frozen=True, kw_only=True):
 class Matches:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def teams(self, competition: str | None, search: str | None, after: str | None, limit: int) -> list[Team]:
         """At most `limit` clubs by id, those behind `after` if given; `search` is a part of the name in any case."""
@@ -120,4 +120,4 @@ class Matches:
         return said
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self._database.rows(sa.text(query).bindparams(**values))
+        return await self._reads.rows(sa.text(query).bindparams(**values))

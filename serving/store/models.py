@@ -9,14 +9,14 @@ import msgspec
 import sqlalchemy as sa
 
 from serving.schemas.models import Decision, Evidence, ModelVersion, ServedModel
-from serving.store.database import Database
+from serving.store.database import Reads
 
 
 class Models:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def served(self) -> list[ServedModel]:
         """The champion of each information set, why it is one, and what last stood against it."""
@@ -58,7 +58,7 @@ class Models:
         return [_of(Evidence, row) for row in await self._rows(query, name=model_name)] or None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self._database.rows(sa.text(query).bindparams(**values))
+        return await self._reads.rows(sa.text(query).bindparams(**values))
 
 
 def _of(kind: Any, row: dict[str, Any]) -> Any:

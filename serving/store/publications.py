@@ -12,7 +12,7 @@ from msgspec import Struct
 from sqlalchemy.dialects.postgresql import JSONB
 
 from serving.schemas import Competition, Prediction, PredictionDetail, Publication
-from serving.store.database import Database
+from serving.store.database import Reads
 from serving.store.tables import pin
 
 PREDICTION_COLUMNS: Final = tuple(name for name in Prediction.__struct_fields__ if name != "is_simulated")
@@ -48,8 +48,8 @@ class Filters(Struct, frozen=True, kw_only=True):
 class Publications:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def latest_publication(self) -> Publication | None:
         """The publication to be served: the newest unless an earlier one is pinned; None before the first."""
@@ -65,7 +65,7 @@ class Publications:
 
     async def manifest(self, publication_id: int) -> dict[str, Any]:
         """The raw files of a publication: key to SHA-256."""
-        rows = await self._database.rows(sa.select(_manifest.c.manifest).where(_manifest.c.publication_id == publication_id))
+        rows = await self._reads.rows(sa.select(_manifest.c.manifest).where(_manifest.c.publication_id == publication_id))
         manifest: dict[str, Any] = rows[0]["manifest"] if rows else {}
         return manifest
 
@@ -73,7 +73,7 @@ class Publications:
         """The competitions of a publication, by their id."""
         columns = [_competition.c[name] for name in Competition.__struct_fields__]
         query = sa.select(*columns).where(_competition.c.publication_id == publication_id).order_by(_competition.c.competition_id)
-        return [Competition(**row) for row in await self._database.rows(query)]
+        return [Competition(**row) for row in await self._reads.rows(query)]
 
     async def predictions(
         self, publication: Publication, filters: Filters, after: tuple[datetime, str] | None, limit: int
@@ -102,7 +102,7 @@ class Publications:
         if after is not None:
             kickoff_at, prediction_id = after
             query = query.where(sa.tuple_(at.kickoff_at, at.prediction_id) > sa.tuple_(kickoff_at, prediction_id))
-        rows = await self._database.rows(query.order_by(at.kickoff_at, at.prediction_id).limit(limit))
+        rows = await self._reads.rows(query.order_by(at.kickoff_at, at.prediction_id).limit(limit))
         return [Prediction.of(row, publication.is_simulated) for row in rows]
 
     async def details(self, publication: Publication, batch: int = 100) -> AsyncIterator[list[PredictionDetail]]:
@@ -116,7 +116,7 @@ class Publications:
                 .order_by(at.prediction_id)
                 .limit(batch)
             )
-            rows = await self._database.rows(query)
+            rows = await self._reads.rows(query)
             yield [PredictionDetail.of(row, publication.is_simulated) for row in rows]
             if len(rows) < batch:
                 return
@@ -131,7 +131,7 @@ class Publications:
         first = sa.select(sa.func.min(_publication.c.publication_id).label("number")).where(
             _publication.c.published_at >= issued_at
         )
-        number: int | None = (await self._database.rows(first))[0]["number"]
+        number: int | None = (await self._reads.rows(first))[0]["number"]
         return number
 
     async def prediction(self, publication: Publication, prediction_id: str) -> PredictionDetail | None:
@@ -140,19 +140,9 @@ class Publications:
         query = sa.select(_prediction, *_details).where(
             at.publication_id == publication.publication_id, at.prediction_id == prediction_id
         )
-        rows = await self._database.rows(query)
+        rows = await self._reads.rows(query)
         return PredictionDetail.of(rows[0], publication.is_simulated) if rows else None
 
-    async def predictions_of_match(self, publication: Publication, match_id: str) -> list[PredictionDetail]:
-        """All that a publication says of one match, the best informed forecast first."""
-        at = _prediction.c
-        query = (
-            sa.select(_prediction, *_details)
-            .where(at.publication_id == publication.publication_id, at.match_id == match_id)
-            .order_by(at.is_best_informed.desc(), at.information_set)
-        )
-        return [PredictionDetail.of(row, publication.is_simulated) for row in await self._database.rows(query)]
-
     async def _first_publication(self, query: sa.Select[Any]) -> Publication | None:
-        rows = await self._database.rows(query)
+        rows = await self._reads.rows(query)
         return Publication(**rows[0]) if rows else None

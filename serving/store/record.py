@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from serving.schemas import round_probabilities
 from serving.schemas.record import CalibrationBin, ScoreboardRow, SettledPrediction
-from serving.store.database import Database
+from serving.store.database import Reads
 
 OUTCOMES: Final = ("home", "draw", "away")
 
@@ -31,8 +31,8 @@ class RecordFilters(Struct, frozen=True, kw_only=True):
 class Record:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def scoreboard(self, information_set: str | None, group_by: str | None) -> list[ScoreboardRow]:
         """The summaries, of one set or all, in one grouping or all."""
@@ -104,7 +104,7 @@ class Record:
         return rows[0] if rows else None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self._database.rows(sa.text(query).bindparams(**values))
+        return await self._reads.rows(sa.text(query).bindparams(**values))
 
 
 def _rounded(row: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:

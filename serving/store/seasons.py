@@ -10,14 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from serving.schemas.seasons import Outlook, Standing
-from serving.store.database import Database
+from serving.store.database import Reads
 
 
 class Seasons:
     """The queries."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     async def latest_season(self, competition_id: str) -> int | None:
         """The last season that a match is known of; None for a competition without any."""
@@ -85,7 +85,7 @@ class Seasons:
         return ([_outlook(row) for row in rows], rows[0]["n_relegated"]) if rows else None
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self._database.rows(sa.text(query).bindparams(**values))
+        return await self._reads.rows(sa.text(query).bindparams(**values))
 
 
 def _outlook(row: dict[str, Any]) -> Outlook:

@@ -44,6 +44,8 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "bronze.source_file": READ,
         "forecast.calibration": ADD | {"DELETE"},
         "forecast.explanation": ADD,
+        "forecast.feature_list": ADD,
+        "forecast.feature_row": ADD,
         "forecast.issue": ADD,
         "forecast.match_rating": ALL,
         "forecast.model_evidence": ADD,
@@ -75,6 +77,8 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
             for table in (
                 "calibration",
                 "explanation",
+                "feature_list",
+                "feature_row",
                 "issue",
                 "match_rating",
                 "model_evidence",

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from pipelines.defs.manifest import project_digest
+from pipelines.forecast import contract
 from pipelines.sources.simulated import Size, write_site
 from tests.e2e.conftest import Platform, mirror_at
 
@@ -98,6 +99,19 @@ def test_every_published_forecast_is_explained_and_the_contributions_add_up_to_i
     assert n_levels == n
     nobody = built.run("explain", "nobody-plays-here")
     assert (nobody.returncode, "no coming fixture fits" in nobody.stderr) == (1, True)
+
+
+def test_what_the_model_saw_is_kept_of_every_forecast_and_is_what_its_digest_says(built: Platform) -> None:
+    ((n, n_kept, n_right, n_names),) = built.query(
+        """
+        select
+            count(*), count(content), count(*) filter (where encode(sha256(content), 'hex') = features_digest),
+            min(cardinality(names)) filter (where length(content) = 8 * cardinality(names))
+        from published.issued_prediction left join published.feature_row using (prediction_id)
+        """
+    )
+    assert n == n_kept == n_right > 0
+    assert n_names == len(contract.FEATURES["results"])
 
 
 def test_the_ledger_refuses_to_be_rewritten_by_the_role_that_writes_it(built: Platform) -> None:

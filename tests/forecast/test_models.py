@@ -116,6 +116,11 @@ def test_what_is_forecast_is_explained_by_the_same_features(fitted, of_set, worl
     information_set = MODELS[name].information_set
     seen = (None, None) if information_set == "results" else (memories, warehouse)
     rows = forecast(fitted[name], information_set, coming, *seen)
+    for row in rows.itertuples():
+        assert row.feature_names == contract.FEATURES[information_set]
+        assert hashlib.sha256(row.features).hexdigest() == row.features_digest
+    seen_elo = [np.frombuffer(row, "<f8")[contract.FEATURES[information_set].index("elo_home")] for row in rows["features"]]
+    np.testing.assert_array_equal(seen_elo, rated.loc[rows["match_id"], "elo_home"])
     told = np.array([np.sum([values for _, *values in each], axis=0) for each in rows["contributions"]])
     p = rows[list(contract.PROBABILITIES)].to_numpy()
     np.testing.assert_allclose(told, np.column_stack(log_odds(p)), rtol=0, atol=1e-9)

@@ -4,6 +4,7 @@ The clock stands still at `NOW` (as in a rehearsal), so that what is listed by d
 """
 
 import secrets
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -249,6 +250,21 @@ TRANSFORMATION: Row = {
 }  # fmt: skip
 
 
+SEEN = {"elo_difference": 118.4, "home_rest_days": -0.0, "home_margin_title": float("nan")}
+"""The feature row of prediction 1."""
+
+
+def keep_features(url: str, prediction_id: str, seen: dict[str, float]) -> None:
+    """Keep a feature row as the model's role does."""
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+    content = struct.pack(f"<{len(seen)}d", *seen.values())
+    with engine.begin() as connection:
+        connection.execute(sa.insert(tables.feature_list), [{"names_sha256": "7" * 64, "names": list(seen)}])
+        row = {"prediction_id": prediction_id, "names_sha256": "7" * 64, "content": content}
+        connection.execute(sa.insert(tables.feature_row), [row])
+    engine.dispose()
+
+
 def tell(url: str, told: dict[str, list[Row]] | None = None) -> None:
     """Write rows beside the publications as the model's role."""
     engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
@@ -327,6 +343,7 @@ def urls(postgres: Any, database_template: Any) -> Iterator[Urls]:
     publish(urls.model, PREDICTIONS)
     tell(urls.model)
     tell(urls.model, {"check_result": CHECKS, "transformation": [TRANSFORMATION]})
+    keep_features(urls.model, f"{1:064x}", SEEN)
     yield urls
     deploy_database.drop(postgres.url(), name)
 

@@ -273,6 +273,7 @@ def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:
     assert answer["publication"]["publication_id"] == 2
     assert answer["publication"]["files"] == {"mmz4281/2526/E0.csv": "a" * 64, "fixtures.csv": "b" * 64}
     assert (answer["ledger"]["sequence"], answer["ledger"]["features_digest"]) == (5, "0" * 64)
+    assert list(answer["features"].items()) == [("elo_difference", 118.4), ("home_rest_days", 0.0), ("home_margin_title", None)]
     assert (answer["model"]["model_version"], answer["model"]["git_revision"]) == (1, "abc1234")
     assert answer["basis"] == {
         "data_cutoff": "2026-03-01T11:00:00Z", "through_file_id": 7, "files_sha256": "f" * 64, "git_revision": "abc1234",
@@ -289,7 +290,7 @@ def test_a_prediction_is_followed_back_to_the_bytes(ask: Ask) -> None:
         ("silver/competition", "seed", []),
     ]
     never = ask("/v1/predictions/said2/lineage").json()
-    assert (never["publication"], never["model"], never["basis"]) == (None, None, None)
+    assert (never["publication"], never["model"], never["basis"], never["features"]) == (None, None, None, None)
     assert ask("/v1/predictions/unsaid/lineage").status_code == 404
 
 

@@ -401,6 +401,22 @@ def test_an_administrator_lists_makes_and_changes_accounts(world: World) -> None
     assert world.first.patch(f"/v1/users/{own}", headers=admin, json={"role": "viewer"}).status_code == 409
 
 
+def test_an_administrator_finds_accounts_by_a_part_of_their_name(world: World) -> None:
+    admin = world.bearer("admin")
+
+    def found(search: str, **more: str) -> list[str]:
+        answer = world.first.get("/v1/users", params={"search": search, **more}, headers=admin).json()
+        return [each["username"] for each in answer["users"]] + ["…"] * bool(answer["next_cursor"])
+
+    assert found("R") == ["operator", "viewer"]
+    assert found("%") == found("_") == found("nobody") == []
+    assert found("r", limit="1") == ["operator", "…"]
+    cursor = world.first.get("/v1/users?search=r&limit=1", headers=admin).json()["next_cursor"]
+    assert found("r", limit="1", cursor=cursor) == ["viewer"]
+    assert world.first.get("/v1/users", params={"search": "v", "cursor": cursor}, headers=admin).status_code == 400
+    assert world.first.get("/v1/users?search=", headers=admin).status_code == 400
+
+
 NEW_PASSWORD = "four other words in a row"
 
 

@@ -31,6 +31,7 @@ from serving.held import Answers, HeldPublication, Key
 from serving.identity.buckets import Rate
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
+from serving.routes.predictions import Cursor
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
 from serving.store.database import Database
@@ -287,7 +288,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     "path",
     [
         *("/v1/predictions/{}/lineage", "/v1/matches/{}", "/v1/matches/{}/predictions", "/v1/teams/{}", "/v1/publications/{}"),
-        *("/v1/competitions/{}/season", "/v1/competitions/{}/season?season=2020", "/v1/models/{}/evidence", "/matches/{}"),
+        *("/v1/competitions/{}/season", "/v1/competitions/{}/season?season=2020", "/v1/models/{}/evidence"),
     ],
 )
 def test_whatever_there_is_nothing_of_is_looked_for_once_and_by_an_account_not_too_often(
@@ -306,6 +307,36 @@ def test_whatever_there_is_nothing_of_is_looked_for_once_and_by_an_account_not_t
         assert reached == ["71", "72", "73"]
         assert ask("2", "71", "74") == [404, 404], "another account may"
         assert reached == ["71", "72", "73", "74"]
+
+
+@pytest.mark.parametrize(("path", "vain"), [("/v1/predictions", 410), ("/", 303)])
+def test_a_cursor_into_publications_that_there_are_not_is_looked_for_like_any_id(
+    urls: Urls,
+    settings_for: SettingsFor,
+    bearer: Bearer,
+    monkeypatch: pytest.MonkeyPatch,
+    reached: list[str],
+    path: str,
+    vain: int,
+) -> None:
+    """Cursors are not signed: anybody can make one that names a publication, and the number is remembered in one place alone."""
+    monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=3))
+    app = create_app(settings_for(urls.api))
+    with TestClient(app) as client:
+        first = client.get("/v1/predictions?limit=5", headers=bearer()).json()["next_cursor"]
+        known = Cursor.decode(first)
+
+        def ask(*numbers: int) -> list[int]:
+            cursors = [Cursor(number, known.query, known.kickoff_at, known.prediction_id).encode() for number in numbers]
+            given = {"limit": "5"} if path != "/" else {}
+            answers = [
+                client.get(path, params={**given, "cursor": each}, headers=bearer(), follow_redirects=False) for each in cursors
+            ]
+            return [each.status_code for each in answers]
+
+        assert ask(71, 71, 72, 73, 74, 71) == [vain, vain, vain, vain, 429, vain]
+        assert reached == ["71", "72", "73"]
+        assert app.state.current._earlier == {}
 
 
 def test_what_was_looked_for_in_vain_is_looked_for_again_after_its_time(

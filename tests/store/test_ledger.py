@@ -1,5 +1,7 @@
 """The ledger on a real PostgreSQL: what it takes to change it unseen. The attacker is the superuser, triggers switched off."""
 
+import hashlib
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +19,12 @@ from pipelines.store.warehouse import Warehouse
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
-WHY = ["contributions", "strength_deviation", "firmness"]
+WHY = ["contributions", "strength_deviation", "firmness", "features", "feature_names"]
 SETS = ("results", "history", "market")
 BASIS = Basis(NOW - timedelta(hours=1), 7, "f" * 64, None, "Linux", None)
+
+FEATURES = struct.pack("<3d", 1 / 3, -0.0, struct.unpack("<d", b"\x00\x00\x00\x00\x00\x00\xf8\xff")[0])
+"""What the model saw: a negative zero, and a NaN with its sign set, as a division of zero by zero leaves it."""
 
 Attack = Callable[[str], None]
 
@@ -39,7 +44,9 @@ def forecasts(n: int, p_home: float = 0.5) -> pd.DataFrame:
             "p_away": 0.3,
             "expected_home_goals": 1.1 + 1e-15,
             "expected_away_goals": 1 / 3,
-            "features_digest": "0" * 64,
+            "features_digest": hashlib.sha256(FEATURES).hexdigest(),
+            "features": FEATURES,
+            "feature_names": [("elo_difference", "rest", "unknown")] * n,
             "contributions": [[["base", 1 / 3, -0.1], ["rest", p_home, 1e-17]]] * n,
             "strength_deviation": 0.6,
             "firmness": "usual",
@@ -181,6 +188,44 @@ def test_rows_taken_from_the_middle_with_links_made_anew_are_counted(warehouse: 
     assert head is not None
     forged = ledger.Head(head.n_predictions - 1, head.sequence, head.link)
     assert len(ledger.verify(warehouse, forged).faults) == 1
+
+
+# --------------------------------------------------------------------------- feature rows
+
+
+def test_what_the_model_saw_is_kept_to_the_last_bit_with_the_names_of_it(warehouse: Warehouse) -> None:
+    with warehouse.connect() as connection:
+        kept = connection.execute(
+            """
+            select content, names, features_digest = encode(sha256(content), 'hex')
+            from forecast.prediction
+            join forecast.feature_row using (prediction_id)
+            join forecast.feature_list using (names_sha256)
+            """
+        ).fetchall()
+    assert kept == [(FEATURES, ["elo_difference", "rest", "unknown"], True)] * 6
+    assert len(warehouse.table("forecast.feature_list")) == 1, "names are kept once"
+
+
+def test_a_changed_feature_row_is_seen_and_one_that_was_never_kept_is_no_fault(warehouse: Warehouse, attack: Attack) -> None:
+    attack(
+        "delete from forecast.feature_row where prediction_id = (select prediction_id from forecast.prediction where sequence = 1)"
+    )
+    assert ledger.verify(warehouse).faults == ()
+    attack(
+        "update forecast.feature_row set content = set_byte(content, 7, 64)"
+        " where prediction_id = (select prediction_id from forecast.prediction where sequence = 2)"
+    )
+    (fault,) = ledger.verify(warehouse).faults
+    assert "(number 2)" in fault
+    assert fault.startswith("The feature row")
+
+
+@pytest.mark.parametrize("table", ["feature_row", "feature_list"])
+def test_feature_rows_are_not_changed_afterwards_even_by_the_owner(database: Urls, warehouse: Warehouse, table: str) -> None:
+    assert len(warehouse.table(f"forecast.{table}"))
+    with psycopg.connect(database.owner) as connection, pytest.raises(psycopg.errors.RestrictViolation, match="stays said"):
+        connection.execute(f"delete from forecast.{table}")
 
 
 # --------------------------------------------------------------------------- explanations

@@ -1,0 +1,471 @@
+"""What is read of `published` is read once for all workers, outlives the database for a while, and is never another publication's."""
+
+import asyncio
+import os
+import re
+import signal
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+import sqlalchemy as sa
+from litestar.testing import TestClient
+from prometheus_client import CollectorRegistry, Counter
+from redis.asyncio import Redis as AsyncRedis
+
+from deploy.database import Urls
+from pipelines.announcement import announce
+from pipelines.store import published_tables
+from serving import shared
+from serving.app import create_app
+from serving.identity.limits import connect
+from serving.schemas import Publication
+from serving.settings import Settings
+from serving.shared import SharedReads
+from serving.store.database import Database, StoreUnavailable
+from tests.serving.conftest import NOW, TOLD, match, prediction, publish, tell
+from tests.serving.test_auth import IDS
+from tests.serving.test_service import samples, wait_for
+
+SettingsFor = Callable[..., Settings]
+Bearer = Callable[..., dict[str, str]]
+
+PUBLICATION = Publication(
+    publication_id=2, published_at=NOW, confirmed_at=NOW, data_cutoff=NOW, is_simulated=False, digest="0" * 64,
+    n_predictions=0, note=None, git_revision=None,
+)  # fmt: skip
+KEY = "football:live:reads"
+
+PAGES = ("/matches/{match}", "/record", "/leagues/E0", "/leagues", "/status")
+TWINS = (
+    *(
+        "/v1/record",
+        "/v1/record/calibration",
+        "/v1/record/verification",
+        "/v1/competitions/E0/season",
+        "/v1/status",
+        "/v1/models",
+    ),
+    *(
+        "/v1/matches/m1",
+        "/v1/matches/m1/predictions",
+        "/v1/teams/england-a",
+        "/v1/publication/checks",
+        "/v1/matches?team=england-a",
+    ),
+    *("/v1/teams", "/v1/record/predictions", "/v1/models/results/evidence", f"/v1/predictions/{1:064x}/lineage"),
+)
+
+
+class Counted(Database):
+    """A database that notes what reaches it, and may be slow or away."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.reached: list[str] = []
+        self.delay = 0.0
+        self.is_away = False
+
+    async def rows(self, statement: sa.Executable) -> list[dict[str, Any]]:
+        self.reached.append(str(statement))
+        await asyncio.sleep(self.delay)
+        if self.is_away:
+            raise StoreUnavailable("away")
+        return await super().rows(statement)
+
+
+def patient(url: str) -> AsyncRedis:
+    """A client that waits for a busy machine: how long the service's own waits is tested where Redis is frozen."""
+    return AsyncRedis.from_url(url, socket_timeout=10.0, socket_connect_timeout=10.0)
+
+
+@pytest.fixture
+def patient_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.identity.limits.connect", lambda url: patient(url) if url else None)
+
+
+class Worker:
+    """One worker's shared reads, with the database that it counts and what it knows of the publication."""
+
+    def __init__(self, url: str, redis_url: str) -> None:
+        self.database = Counted(url)
+        self.redis = patient(redis_url)
+        self.current = SimpleNamespace(last_known=PUBLICATION, database_answers=True)
+        self.hits, self.misses = (Counter(name, name, registry=CollectorRegistry()) for name in ("hits", "misses"))
+        current: Any = self.current
+        self.reads = SharedReads(self.database, self.redis, "live", current, (self.hits, self.misses))
+
+    async def __aenter__(self) -> "Worker":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.reads.close()
+        await self.database.close()
+        await self.redis.aclose()
+
+    @property
+    def looked_up(self) -> tuple[int, int]:
+        """Hits and misses."""
+        return tuple(int(next(iter(each.collect())).samples[0].value) for each in (self.hits, self.misses))  # type: ignore[return-value]
+
+
+def number(n: int) -> sa.TextClause:
+    return sa.text("select cast(:n as integer) as n, clock_timestamp() as at").bindparams(n=n)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+@contextmanager
+def killed(database: Urls, admin_url: str) -> Iterator[psycopg.Connection]:
+    """The database, its connections ended and none let in, until the end or until it is allowed again."""
+    name = database.api.rpartition("/")[2]
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(f'alter database "{name}" allow_connections false')
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+        try:
+            yield admin
+        finally:
+            admin.execute(f'alter database "{name}" allow_connections true')
+
+
+@contextmanager
+def frozen(redis_url: str) -> Iterator[None]:
+    with redis.Redis.from_url(redis_url) as admin:
+        process = int(admin.info("server")["process_id"])
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_whatever_stands_in_published_comes_back_as_the_database_told_it(urls: Urls, redis_url: str) -> None:
+    """Moments with their zone, numbers as numbers, NaN, JSON; only of competitions, whose day would become text, nothing is kept."""
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            for name in (*TOLD, "check_result", "transformation", "feature_row", "publication", "prediction", "competition"):
+                statement = sa.text(f"select * from published.{name}")
+                told = await worker.database.rows(statement)
+                worker.database.reached.clear()
+                first, second = [await worker.reads.rows(statement) for _ in range(2)]
+                assert told
+                assert repr(first) == repr(second) == repr(told), name
+                assert len(worker.database.reached) == (2 if name == "competition" else 1), name
+
+    run(test())
+
+
+def test_workers_that_ask_at_once_make_one_answer_at_each_expiry(
+    urls: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "FRESH_SECONDS", 1.0)
+    monkeypatch.setattr(shared, "PATIENCE_SECONDS", 20.0)
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as one, Worker(urls.api, redis_url) as other:
+            for each in (one, other):
+                each.database.delay = 0.1
+            for round_ in range(1, 4):
+                answers = await asyncio.gather(*(each.reads.rows(number(1)) for each in (one, other) for _ in range(50)))
+                await asyncio.gather(*one.reads._being_made, *other.reads._being_made)
+                assert len(one.database.reached + other.database.reached) == round_
+                assert len({answer[0]["at"] for answer in answers}) == 1
+                await asyncio.sleep(1.3)
+            hits, misses = (sum(each) for each in zip(one.looked_up, other.looked_up, strict=True))
+            # Whoever makes the first answer misses; afterwards the last one is given while the next is made.
+            assert (hits, misses) == (299, 1)
+
+    run(test())
+
+
+def test_an_old_answer_is_not_given_while_the_database_can_tell_the_new_one(
+    urls: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("FRESH_SECONDS", 1.0), ("YOUNG_SECONDS", 0.05), ("PATIENCE_SECONDS", 20.0)):
+        monkeypatch.setattr(shared, name, seconds)
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as one, Worker(urls.api, redis_url) as other:
+            first = (await one.reads.rows(number(1)))[0]["at"]
+            await asyncio.sleep(1.3)
+            one.database.delay = 0.2
+            answers = await asyncio.gather(*(each.reads.rows(number(1)) for each in (one, other) for _ in range(3)))
+            moments = {answer[0]["at"] for answer in answers}
+            assert len(moments) == 1
+            assert first not in moments
+            assert len(one.database.reached + other.database.reached) == 2
+
+    run(test())
+
+
+def test_the_last_answer_is_given_while_the_database_is_away_or_too_slow_and_no_longer_than_promised(
+    urls: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seconds in (("FRESH_SECONDS", 0.05), ("YOUNG_SECONDS", 0.0), ("PATIENCE_SECONDS", 1.0), ("LOCK_SECONDS", 0.01)):
+        monkeypatch.setattr(shared, name, seconds)
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            first = await worker.reads.rows(number(1))
+            await asyncio.sleep(0.1)
+            worker.database.is_away = True
+            assert await worker.reads.rows(number(1)) == first  # nobody has noticed yet
+            worker.current.database_answers, worker.database.delay = False, 5.0
+            begun = time.perf_counter()
+            assert await worker.reads.rows(number(1)) == first
+            assert time.perf_counter() - begun < 1.0, "it is known to be away: nobody waits for it"
+            worker.database.delay = 0.0
+            with pytest.raises(StoreUnavailable):
+                await worker.reads.rows(number(2))  # never asked for before
+            worker.database.is_away, worker.database.delay, worker.current.database_answers = False, 5.0, True
+            assert await worker.reads.rows(number(1)) == first  # it hangs
+            monkeypatch.setattr(shared, "KEPT_SECONDS", 0.0)
+            worker.database.is_away, worker.database.delay = True, 0.0
+            await asyncio.sleep(0.02)
+            with pytest.raises(StoreUnavailable):
+                await worker.reads.rows(number(1))
+
+    run(test())
+
+
+def test_whatever_is_asked_for_no_more_is_kept_than_it_may_weigh(
+    urls: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "ALL_BYTES", 10_000)
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            for n in range(1000):
+                await worker.reads.rows(number(n))
+        with redis.Redis.from_url(redis_url) as admin:
+            assert [*admin.scan_iter("football:live:reads*")] == [KEY.encode()]  # no lock is left
+            kept: dict[bytes, bytes] = admin.hgetall(KEY)
+            told = int(kept.pop(b"bytes"))
+            assert kept.pop(b"of").startswith(b"2 ")
+            assert told == sum(map(len, kept.values()))
+            assert 9_900 < told <= 10_000
+            assert 0 < admin.ttl(KEY) <= shared.KEPT_SECONDS
+
+    run(test())
+
+
+def test_what_is_too_large_is_not_kept(urls: Urls, redis_url: str) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            for n_bytes, n_reached in ((shared.VALUE_BYTES - 100, 1), (shared.VALUE_BYTES, 2)):
+                statement = sa.text("select repeat('x', :n) as x").bindparams(n=n_bytes)
+                for _ in range(2):
+                    assert len((await worker.reads.rows(statement))[0]["x"]) == n_bytes
+                assert len(worker.database.reached) == n_reached
+                worker.database.reached.clear()
+
+    run(test())
+
+
+def test_that_there_is_nothing_is_believed_for_two_seconds_only(
+    urls: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a publication and what its run writes behind it somebody may ask."""
+    monkeypatch.setattr(shared, "YOUNG_SECONDS", 0.0)
+    assert shared.NOTHING_SECONDS == 2.0
+    monkeypatch.setattr(shared, "NOTHING_SECONDS", 1.0)
+    statement = sa.text("select team_id from published.team where team_id = 'nobody'")
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            assert [await worker.reads.rows(statement) for _ in range(3)] == [[], [], []]
+            assert len(worker.database.reached) == 1
+            await asyncio.sleep(1.1)
+            assert await worker.reads.rows(statement) == []
+            assert len(worker.database.reached) == 2
+
+    run(test())
+
+
+def test_another_publication_a_confirmed_one_and_another_release_have_answers_of_their_own(urls: Urls, redis_url: str) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            first = await worker.reads.rows(number(1))
+            assert await worker.reads.rows(number(1)) == first
+            seen = [first]
+            for changes in ({"publication_id": 3}, {"confirmed_at": NOW + timedelta(minutes=1)}):
+                values = {name: getattr(PUBLICATION, name) for name in Publication.__struct_fields__} | changes
+                worker.current.last_known = Publication(**values)
+                seen.append(await worker.reads.rows(number(1)))
+            worker.reads._release = "another"
+            seen.append(await worker.reads.rows(number(1)))
+            assert len({rows[0]["at"] for rows in seen}) == 4
+
+    run(test())
+
+
+@pytest.mark.parametrize("value", [b"\xc1", b"\x81\xa1a\x01", b"\x91\xc4\x02ab"])
+def test_what_somebody_else_wrote_there_is_an_answer_of_nobody(urls: Urls, redis_url: str, value: bytes) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            await worker.reads.rows(number(1))
+            with redis.Redis.from_url(redis_url) as admin:
+                (field,) = set(admin.hkeys(KEY)) - {b"of", b"bytes"}
+                stamp = admin.hget(KEY, field)[:13]
+                admin.hset(KEY, field, stamp + value)
+            assert (await worker.reads.rows(number(1)))[0]["n"] == 1
+            assert len(worker.database.reached) == 2
+
+    run(test())
+
+
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:9/0"])
+def test_without_redis_everybody_asks_the_database(urls: Urls, url: str) -> None:
+    async def test() -> None:
+        database = Counted(urls.api)
+        current: Any = SimpleNamespace(last_known=PUBLICATION, database_answers=True)
+        counters = (Counter("hits", "", registry=CollectorRegistry()), Counter("misses", "", registry=CollectorRegistry()))
+        reads = SharedReads(database, connect(url), "live", current, counters)
+        for n in (1, 1):
+            assert (await reads.rows(number(n)))[0]["n"] == 1
+        assert len(database.reached) == 2
+        await database.close()
+
+    run(test())
+
+
+def test_a_frozen_redis_is_no_error_and_costs_its_time_out_once(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
+) -> None:
+    paths = [*(page.format(match=prediction(1)["match_id"]) for page in PAGES), *TWINS]
+    with TestClient(create_app(settings_for(urls.api, redis_url=redis_url))) as client:
+        client.get("/health/ready")
+        with frozen(redis_url):
+            seconds = []
+            for number_ in range(100):
+                begun = time.perf_counter()
+                path = paths[number_ % len(paths)]
+                assert client.get(path, headers=bearer("analyst")).status_code == 200, path
+                seconds.append(time.perf_counter() - begun)
+        assert sorted(seconds)[94] < 0.2
+
+
+@pytest.mark.usefixtures("patient_service")
+def test_without_the_database_pages_and_their_twins_go_on_from_the_last_answer(
+    database: Urls, postgres: Any, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a worker, too, that was never asked before; what nobody has asked for yet is not known."""
+    monkeypatch.setattr(shared, "FRESH_SECONDS", 0.1)
+    publish(database.model, [prediction(1)])
+    tell(database.model)
+    paths = [*(page.format(match=prediction(1)["match_id"]) for page in PAGES), *TWINS]
+    settings = settings_for(database.api, redis_url=redis_url)
+    with TestClient(create_app(settings)) as one, TestClient(create_app(settings)) as other:
+        wait_for(lambda: all(each.get("/health/ready").json()["status"] == "ready" for each in (one, other)))
+        before = {path: one.get(path, headers=bearer("analyst")) for path in paths}
+        assert {answer.status_code for answer in before.values()} == {200}
+        with killed(database, postgres.url()):
+            wait_for(lambda: all(each.get("/health/ready").json()["status"] == "degraded" for each in (one, other)))
+            for client in (one, other):
+                for path, answer in before.items():
+                    now = client.get(path, headers=bearer("analyst"))
+                    assert now.status_code == 200, path
+                    if path.startswith("/v1/"):
+                        assert now.json() == answer.json(), path
+                assert client.get("/v1/matches/m2", headers=bearer()).status_code == 503
+        wait_for(lambda: one.get("/v1/matches/m2", headers=bearer()).status_code == 200)
+
+
+@pytest.mark.usefixtures("patient_service")
+def test_with_a_new_publication_nothing_of_the_one_before_is_answered_any_more(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
+) -> None:
+    """A result that came with it is there at once, however fresh the answer before was."""
+    publish(database.model, [prediction(1)])
+    tell(database.model)
+    settings = settings_for(database.api, redis_url=redis_url)
+    with TestClient(create_app(settings)) as one, TestClient(create_app(settings)) as other:
+
+        def table(client: Any) -> tuple[int, int | None]:
+            season = client.get("/v1/competitions/E0/season", headers=bearer()).json()
+            match_ = client.get("/v1/matches/m5", headers=bearer()).json()
+            return sum(each["played"] for each in season["table"]), match_["home_goals"]
+
+        wait_for(lambda: all(each.get("/health/ready").json()["status"] == "ready" for each in (one, other)))
+        assert [table(one), table(other)] == [(6, None), (6, None)]
+        engine = sa.create_engine(sa.make_url(database.model).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)
+        with engine.begin() as connection:
+            told = published_tables.published_match
+            connection.execute(sa.delete(told).where(told.c.match_id == "m5"))
+            connection.execute(sa.insert(told), [match(5, "a", "c", (3, 2))])
+        assert table(one) == (6, None), "shared, and not announced"
+        publication_id = publish(database.model, [prediction(1, p_home=0.4, p_draw=0.4)])
+        assert announce(redis_url, "live", publication_id)
+        for client in (one, other):
+            wait_for(lambda: table(client) == (8, 3), seconds=5)  # noqa: B023 - called at once
+
+
+@pytest.mark.usefixtures("patient_service")
+def test_what_most_ask_for_is_read_before_anybody_does(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
+) -> None:
+    publish(database.model, [prediction(1)])
+    tell(database.model)
+    with (
+        TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client,
+        redis.Redis.from_url(redis_url) as admin,
+    ):
+        # The table, its outlook and season, four summaries and one set's two, verification, backup and models.
+        wait_for(lambda: admin.hlen(KEY) == 2 + 10)
+        before = samples(client)
+        for path in ("/record", "/leagues/E0", "/v1/competitions/E0/season", "/v1/record", "/v1/models"):
+            assert client.get(path, headers=bearer()).status_code == 200
+        after = samples(client)
+    layer = ("layer", "shared")
+    hits, misses = (("serving_cache_lookups_total", (layer, ("outcome", each))) for each in ("hit", "miss"))
+    assert before[hits] == 0
+    assert after[hits] >= 12
+    assert after[misses] == before[misses]
+    assert after["serving_cache_hit_ratio", (layer,)] == after[hits] / (after[hits] + after[misses])
+
+
+def test_nothing_of_accounts_is_read_through_what_all_workers_share(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every operation that reads, and of every page: what reaches Redis is of the schema that everybody may read."""
+    statements: list[str] = []
+    rows = SharedReads.rows
+
+    async def noted(reads: SharedReads, statement: sa.Executable) -> list[dict[str, Any]]:
+        statements.append(str(statement))
+        return await rows(reads, statement)
+
+    monkeypatch.setattr(SharedReads, "rows", noted)
+    with TestClient(create_app(settings_for(urls.api, redis_url=redis_url))) as client:
+        operations = client.get("/schema/openapi.json").json()["paths"]
+        paths = [path.format(**IDS) for path, methods in operations.items() if "get" in methods]
+        for path in (*paths, *(page.format(match=prediction(1)["match_id"]) for page in PAGES)):
+            assert client.get(path, headers=bearer("admin")).status_code in (200, 401, 404), path
+    read = {name for statement in statements for name in re.findall(r"(?:from|join|FROM|JOIN)\s+(\w+\.\w+)", statement)}
+    assert {"published.match", "published.scoreboard", "published.issue", "published.check_result"} < read
+    assert {name.partition(".")[0] for name in read} == {"published"}
+    assert not [statement for statement in statements if re.search(r"\bapp\.", statement)]
+
+
+@pytest.mark.usefixtures("patient_service")
+def test_an_answer_that_one_may_see_is_not_given_to_another_who_may_not(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
+) -> None:
+    with TestClient(create_app(settings_for(urls.api, redis_url=redis_url))) as client:
+        lineage, page = f"/v1/predictions/{1:064x}/lineage", f"/matches/{prediction(1)['match_id']}"
+        for _ in range(2):
+            assert client.get(lineage, headers=bearer("admin")).status_code == 200
+            assert client.get(lineage, headers=bearer("viewer")).status_code == 403
+            assert client.get(lineage).status_code == 401
+            assert f'href="{lineage}"' in client.get(page, headers=bearer("admin")).text
+            assert f'href="{lineage}"' not in client.get(page, headers=bearer("viewer")).text
+            assert client.get("/v1/record").status_code == 401
