@@ -58,7 +58,7 @@ from serving.routes.models import get_evidence, list_models
 from serving.routes.predictions import get_prediction, list_predictions, prepare
 from serving.routes.publication import get_checks, get_manifest, get_publication
 from serving.routes.publications import get_numbered_publication, list_publications, pin_publication, release_publication
-from serving.routes.record import get_calibration, get_record, get_verification, list_settled
+from serving.routes.record import get_calibration, get_distance, get_record, get_verification, list_settled
 from serving.routes.seasons import get_season
 from serving.routes.sessions import end_session, list_sessions
 from serving.routes.status import get_status
@@ -219,6 +219,7 @@ def create_app(settings: Settings) -> Litestar:
                     get_season,
                     get_record,
                     get_calibration,
+                    get_distance,
                     list_settled,
                     get_verification,
                     list_models,

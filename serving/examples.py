@@ -55,7 +55,8 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "difference_high": 0.0034, "brier": 0.5811, "rps": 0.1939, "horizon_hours": 0, "group_by": "competition",
     "group_name": "E0",
     "bin": 3, "p_mean": 0.412, "frequency": 0.409, "frequency_low": 0.397, "frequency_high": 0.421,
-    "score_id": "e0-2025-arsenal-chelsea-1|market|0",
+    "score_id": "e0-2025-arsenal-chelsea-1|market|0", "day": "2026-02-28T00:00:00Z", "distance": 0.41, "total": 18.7, "low": 3.2,
+    "high": 34.2,
     "verified_at": "2026-03-01T06:00:50Z", "is_intact": True, "head_sequence": 91244, "head_link": _LINK, "faults": [],
     "sequence": 91244, "link": _LINK,
     # A season's table, and how it may end.

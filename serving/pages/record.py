@@ -3,9 +3,7 @@
 Belongs here: what is drawn of the record. Does not belong here: scoring, which the pipeline does.
 """
 
-import math
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
@@ -17,9 +15,6 @@ from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.routes.paging import TEXT
 from serving.store.record import Record
-
-Z: Final = 1.96
-"""Of a two-sided 95 % interval."""
 
 
 @get("/record", opt=allow(Permission.READ), include_in_schema=False)
@@ -50,24 +45,10 @@ async def record_page(
         names={each.competition_id: each.name for each in held.competitions} if held else {},
         bins=bins,
         points=[(each.outcome, each.p_mean, each.frequency, each.frequency_low, each.frequency_high) for each in bins],
-        distance=cumulative(await record.distances(chosen)) if chosen else [],
+        distance=[
+            (each.day, each.total, each.low, each.high)
+            for each in (await record.distances(chosen) if chosen else [])
+            if each.low is not None
+        ],
         verification=await record.verification(),
     )
-
-
-def cumulative(days: list[tuple[datetime, float]]) -> list[tuple[datetime, float, float, float]]:
-    """The running sum of the days' distances to the market with its 95 % interval, for each day from the second on.
-
-    Matches of a day are not independent, days nearly are: the sum of k days has k times the variance of a day's sum, as
-    estimated from these k.
-    """
-    result: list[tuple[datetime, float, float, float]] = []
-    total = squares = 0.0
-    for k, (day, distance) in enumerate(days, start=1):
-        total += distance
-        squares += distance**2
-        if k > 1:
-            variance = max(squares - total**2 / k, 0.0) / (k - 1)
-            half = Z * math.sqrt(k * variance)
-            result.append((day, total, total - half, total + half))
-    return result

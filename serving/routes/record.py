@@ -16,6 +16,8 @@ from serving.routes.predictions import FirstKickoff, LastKickoff, period
 from serving.schemas.record import (
     CalibrationAnswer,
     CalibrationBin,
+    DayDistance,
+    DistanceAnswer,
     RecordAnswer,
     ScoreboardRow,
     SettledPage,
@@ -83,6 +85,31 @@ async def get_calibration(
     await current.get()
     answer = CalibrationAnswer(is_simulated=current.is_simulated, calibration=await record.calibration(information_set))
     return tabular(request, answer, answer.calibration, CalibrationBin)
+
+
+@get(
+    "/record/distance",
+    opt=allow(Permission.READ),
+    security=BEARER,
+    operation_class=also_csv(DayDistance),
+    tags=["record"],
+    summary="Get the distance to the market",
+    description="By day of kick-off, by how much the forecasts of an information set lost more than the closing odds, and the "
+    "running sum with its 95 % interval: what the page of the record draws. `Accept: text/csv` gives CSV.",
+    responses=NOT_MODIFIED | problems(400, 401, 403, 503),
+)
+async def get_distance(
+    request: Request[Any, Any, Any],
+    record: NamedDependency[Record],
+    current: NamedDependency[CurrentPublication],
+    information_set: Annotated[
+        str, QueryParameter(max_length=100, pattern=TEXT, description="`results`, `history` or `market`. Default: `history`.")
+    ] = "history",
+) -> Response[DistanceAnswer]:
+    """Answer with the days."""
+    await current.get()
+    answer = DistanceAnswer(is_simulated=current.is_simulated, days=await record.distances(information_set))
+    return tabular(request, answer, answer.days, DayDistance)
 
 
 @get(

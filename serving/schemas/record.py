@@ -52,6 +52,25 @@ class CalibrationAnswer(Struct, frozen=True, kw_only=True):
     calibration: list[CalibrationBin]
 
 
+class DayDistance(Struct, frozen=True, kw_only=True):
+    """The matches of a day, and all up to it: by how much forecasts lost more than the closing odds."""
+
+    information_set: str
+    day: Annotated[datetime, Meta(description="Of kick-off, in UTC.")]
+    n: Annotated[int, Meta(description="Matches of the day with closing odds.")]
+    distance: Annotated[float, Meta(description="Sum of their log losses above those of the closing odds, in nats.")]
+    total: Annotated[float, Meta(description="The same of all days up to this one: below 0 is ahead of the market.")]
+    low: Annotated[float | None, Meta(description="95 % interval of the total, from how much days differ; null on the first.")]
+    high: float | None
+
+
+class DistanceAnswer(Struct, frozen=True, kw_only=True):
+    """How far the record is from the market, day by day."""
+
+    is_simulated: bool
+    days: list[DayDistance]
+
+
 class SettledPrediction(Struct, frozen=True, kw_only=True):
     """A forecast whose match was played, and its scores."""
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 from msgspec import Struct
 
+from serving.distance import cumulative
 from serving.schemas import round_probabilities
-from serving.schemas.record import CalibrationBin, ScoreboardRow, SettledPrediction
+from serving.schemas.record import CalibrationBin, DayDistance, ScoreboardRow, SettledPrediction
 from serving.store.database import Reads
 
 OUTCOMES: Final = ("home", "draw", "away")
@@ -56,15 +57,17 @@ class Record:
             CalibrationBin(**_rounded(row, CalibrationBin)) for row in await self._rows(query, information_set=information_set)
         ]
 
-    async def distances(self, information_set: str) -> list[tuple[datetime, float]]:
-        """By day of kick-off: the sum of the log losses above the closing odds', of the last forecasts before kick-off."""
+    async def distances(self, information_set: str) -> list[DayDistance]:
+        """By day of kick-off, the log losses above the closing odds' of the last forecasts before kick-off."""
         query = """
-            select date_trunc('day', kickoff_at) as day, sum(log_loss - market_log_loss) as distance from published.score
+            select date_trunc('day', kickoff_at) as day, count(*) as n, sum(log_loss - market_log_loss) as distance
+            from published.score
             where information_set = :information_set and horizon_hours = 0 and market_log_loss is not null
             group by day
             order by day
         """
-        return [(row["day"], row["distance"]) for row in await self._rows(query, information_set=information_set)]
+        rows = await self._rows(query, information_set=information_set)
+        return cumulative(information_set, ((row["day"], row["n"], row["distance"]) for row in rows))
 
     async def settled(self, filters: RecordFilters, after: tuple[datetime, str] | None, limit: int) -> list[SettledPrediction]:
         """At most `limit` settled predictions by (kick-off, id), those behind `after` if given."""

@@ -19,7 +19,7 @@ LISTS = ("/v1/teams", "/v1/matches", "/v1/record/predictions")
 ANSWERS = (
     *LISTS,
     *("/v1/teams/england-a", "/v1/matches/m1", "/v1/matches/m1/predictions", "/v1/competitions/E0/season"),
-    *("/v1/competitions/E0", "/v1/record/calibration", "/v1/status"),
+    *("/v1/competitions/E0", "/v1/record/calibration", "/v1/record/distance", "/v1/status"),
     *("/v1/publication/checks", "/v1/record", "/v1/record/verification", "/v1/models", "/v1/models/results/evidence"),
     *(f"/v1/predictions/{1:064x}/lineage", "/v1/publications", "/v1/publications/1"),
 )
@@ -182,6 +182,20 @@ def test_the_record_is_summed_up_with_its_calibration(ask: Ask) -> None:
         "results,home,0,2,0.45,0.5,0.09,0.91",
     ]
     assert len(ask("/v1/record", group_by="competition").json()["scoreboard"]) == 1
+
+
+def test_the_distance_to_the_market_is_told_by_day_where_there_were_closing_odds(ask: Ask) -> None:
+    (day,) = ask("/v1/record/distance", information_set="market").json()["days"]
+    settled = ask("/v1/record/predictions", information_set="market").json()["predictions"]
+    (counted,) = [each for each in settled if each["market_log_loss"] is not None]
+    assert day["day"] == counted["kickoff_at"][:10] + "T00:00:00Z"
+    assert (day["information_set"], day["n"], day["low"], day["high"]) == ("market", 1, None, None)
+    assert day["total"] == day["distance"] == pytest.approx(counted["log_loss"] - counted["market_log_loss"], abs=1e-6)
+    assert ask("/v1/record/distance").json()["days"] == [], "of history nothing was issued"
+    assert ask("/v1/record/distance", information_set="results").json()["days"] == [], "no closing odds"
+
+
+def test_a_set_without_scores_has_no_scoreboard(ask: Ask) -> None:
     assert ask("/v1/record", information_set="market").json()["scoreboard"] == []
     assert ask("/v1/record", {"Accept": "text/csv"}, group_by="all").text.splitlines()[1].startswith("results,0,all,all,2,1.0,")
 

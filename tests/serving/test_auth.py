@@ -71,6 +71,7 @@ OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("get", "/v1/competitions/{competition_id}/season"),
         ("get", "/v1/record"),
         ("get", "/v1/record/calibration"),
+        ("get", "/v1/record/distance"),
         ("get", "/v1/record/verification"),
         ("get", "/v1/models"),
         ("get", "/v1/publication/checks"),

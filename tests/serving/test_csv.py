@@ -25,6 +25,7 @@ ADDRESSES = {
     "/v1/publications": "/v1/publications",
     "/v1/record": "/v1/record",
     "/v1/record/calibration": "/v1/record/calibration",
+    "/v1/record/distance": "/v1/record/distance?information_set=results",
     "/v1/record/predictions": "/v1/record/predictions",
     "/v1/sessions": "/v1/sessions",
     "/v1/teams": "/v1/teams",

@@ -15,9 +15,9 @@ from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
+from serving.distance import cumulative
 from serving.pages import wording
 from serving.pages.login import own_address
-from serving.pages.record import cumulative
 from serving.pages.site import POLICY
 from tests.serving.conftest import NOW, Client, prediction, publish
 from tests.serving.test_service import wait_for
@@ -260,9 +260,10 @@ def test_numbers_read_as_people_write_them(said: object, expected: object) -> No
 def test_the_band_of_the_distance_is_that_of_a_sum_of_days_that_vary_so_much() -> None:
     """Day sums 1 and 3: their sum is 4, their sample variance 2, that of two such days 4."""
     first, second = NOW, NOW + timedelta(days=1)
-    ((day, total, low, high),) = cumulative([(first, 1.0), (second, 3.0)])
-    assert (day, total) == (second, 4.0)
-    assert (low, high) == pytest.approx((4 - 1.96 * 2, 4 + 1.96 * 2))
+    one, both = cumulative("history", [(first, 3, 1.0), (second, 5, 3.0)])
+    assert (one.total, one.low, one.high) == (1.0, None, None)
+    assert (both.day, both.n, both.distance, both.total) == (second, 5, 3.0, 4.0)
+    assert (both.low, both.high) == pytest.approx((4 - 1.96 * 2, 4 + 1.96 * 2))
 
 
 def test_before_anything_is_settled_the_record_and_the_league_say_what_is_missing(

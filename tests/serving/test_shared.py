@@ -47,6 +47,7 @@ TWINS = (
     *(
         "/v1/record",
         "/v1/record/calibration",
+        "/v1/record/distance",
         "/v1/record/verification",
         "/v1/competitions/E0/season",
         "/v1/status",
