@@ -125,8 +125,7 @@ def create_app(settings: Settings) -> Litestar:
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
-    tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
-    sessions, keys = Sessions(database), Keys(database)
+    tokens, sessions, keys = Tokens.from_file(settings.jwt_secret_file, settings.edition), Sessions(database), Keys(database)
     credentials = Credentials(tokens, sessions, keys, Endings(database))
     traces = _traces(settings)
     if traces is not None:

@@ -169,6 +169,8 @@ def test_one_competition_is_told_as_in_the_list(ask: Ask) -> None:
 
 def test_the_record_is_summed_up_with_its_calibration(ask: Ask) -> None:
     answer = ask("/v1/record").json()
+    verification = ask("/v1/record/verification").json()
+    assert answer["ledger"] == {name: verification[name] for name in ("verified_at", "n_predictions", "is_intact")}
     assert [(row["group_by"], row["n"], row["log_loss"], row["market_log_loss"]) for row in answer["scoreboard"]] == [
         ("all", 2, 1.0, None),
         ("competition", 2, 1.0, None),

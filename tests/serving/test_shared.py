@@ -528,8 +528,13 @@ def test_without_the_database_pages_and_their_twins_go_on_from_the_last_answer(
                 for path, answer in before.items():
                     now = client.get(path, headers=bearer("analyst"))
                     assert now.status_code == 200, path
-                    if path.startswith("/v1/"):
+                    if path == "/v1/status":
+                        assert now.json() == answer.json() | {"database": "down"}
+                        assert answer.json()["database"] == "up"
+                    elif path.startswith("/v1/"):
                         assert now.json() == answer.json(), path
+                    elif path == "/status":
+                        assert ["does not answer" in each.text for each in (answer, now)] == [False, True]
                 assert client.get("/v1/matches/m2", headers=bearer()).status_code == 503
         wait_for(lambda: one.get("/v1/matches/m2", headers=bearer()).status_code == 200)
 
