@@ -105,10 +105,8 @@ class Metrics:
         kind = (method, route, status, role)
         found = self._of_kind.get(kind)
         if found is None:
-            found = self._of_kind[kind] = (
-                self._requests.labels(*kind),
-                self._seconds.labels(method, route, f"{status // 100}xx", role),
-            )
+            seconds_of = self._seconds.labels(method, route, f"{status // 100}xx", role)
+            found = self._of_kind[kind] = (self._requests.labels(*kind), seconds_of)
         found[0].inc()
         found[1].observe(seconds)
 

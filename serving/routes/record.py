@@ -41,8 +41,8 @@ InformationSet = Annotated[
     tags=["record"],
     summary="Get the record",
     description="The scores of the forecasts that were really issued, beside the closing odds of the same matches with 95 % "
-    "intervals, how often what was said came true, and whether the ledger of them is intact. `Accept: text/csv` gives the scoreboard, and at "
-    "`/v1/record/calibration` the rest.",
+    "intervals, how often what was said came true, and whether the ledger of them is intact. `Accept: text/csv` gives the "
+    "scoreboard, and at `/v1/record/calibration` the second.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 503),
 )
 async def get_record(
