@@ -308,6 +308,19 @@ def test_another_publication_a_confirmed_one_and_another_release_have_answers_of
     run(test())
 
 
+def test_a_release_is_known_by_whoever_reads_rows_and_whoever_says_what_they_become(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "__file__", str(tmp_path / "shared.py"))
+    seen = []
+    for name in ("store/record.py", "schemas/record.py", "schemas/models.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+        seen.append(shared._release())
+    (tmp_path / "schemas/record.py").write_text("changed")
+    assert len({*seen, shared._release()}) == 4
+
+
 @pytest.mark.parametrize("value", [b"\xc1", b"\x81\xa1a\x01", b"\x91\xc4\x02ab"])
 def test_what_somebody_else_wrote_there_is_an_answer_of_nobody(urls: Urls, redis_url: str, value: bytes) -> None:
     async def test() -> None:
