@@ -467,6 +467,25 @@ def test_an_end_that_no_clock_of_now_would_set_is_no_end(urls: Urls, redis_url: 
     run(test())
 
 
+def test_who_waits_too_long_for_a_turn_to_ask_redis_asks_the_database(urls: Urls, redis_url: str) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            await worker.reads.rows(number(1))
+            for _ in range(shared.CALLS_AT_ONCE):
+                await worker.reads._calls.acquire()
+            begun = time.perf_counter()
+            answers = await asyncio.gather(*(worker.reads.rows(number(1)) for _ in range(50)))
+            assert time.perf_counter() - begun < 2 * shared.QUEUE_SECONDS + 0.5
+            assert [rows[0]["n"] for rows in answers] == [1] * 50
+            assert len(worker.database.reached) == 2
+            for _ in range(shared.CALLS_AT_ONCE):
+                worker.reads._calls.release()
+            await worker.reads.rows(number(1))
+            assert len(worker.database.reached) == 2, "it is not taken for silent"
+
+    run(test())
+
+
 def test_paging_through_lists_leaves_tables_record_and_models_where_they_are(
     urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
