@@ -109,22 +109,23 @@ def create_app(settings: Settings) -> Litestar:
     current = CurrentPublication(
         publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
     )
-    unknown = Unknown(current)
-    pins, audit = Pins(database), Audit(database)
+    unknown, pins, audit = Unknown(current), Pins(database), Audit(database)
     standing = Standing(Record(database), pins, audit, settings.audit_head)
     metrics = Metrics(current, standing)
     database.tell = metrics.connections
     access_log = AccessLog()
     guard, counter, listener, cache = (limits.connect(settings.redis_url) for _ in range(4))
-    # Whatever everybody may read and the publication in memory does not tell; nothing of accounts, and no pin.
-    reads = SharedReads(database, cache, settings.edition, current, metrics.looked_up("shared"))
-    record, seasons, models = Record(reads), Seasons(reads), Models(reads)
+    # Whatever everybody may read and the publication in memory does not tell; nothing of accounts, and no pin. What is asked for
+    # one by one, or with free filters, has a weight of its own.
+    looked_up = metrics.looked_up("shared")
+    reads, lists = (SharedReads(database, cache, settings.edition, current, looked_up, kind) for kind in ("common", "lists"))
+    current.earlier = Publications(lists)
+    record, seasons, models = Record(reads, lists, reads.asked_first), Seasons(reads), Models(reads)
     logins = limits.LoginLimit(guard, settings.edition)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
-    tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
-    sessions, keys = Sessions(database), Keys(database)
+    tokens, sessions, keys = Tokens.from_file(settings.jwt_secret_file, settings.edition), Sessions(database), Keys(database)
     credentials = Credentials(tokens, sessions, keys, Endings(database))
     traces = _traces(settings)
     if traces is not None:
@@ -147,7 +148,7 @@ def create_app(settings: Settings) -> Litestar:
             task.cancel()
         await asyncio.gather(*following, return_exceptions=True)
         await credentials.close()
-        await reads.close()
+        await asyncio.gather(reads.close(), lists.close())
         await database.close()
         await logins.close()
         for redis in (counter, listener, cache):
@@ -159,18 +160,18 @@ def create_app(settings: Settings) -> Litestar:
 
     provided = {
         "settings": settings,
-        "publications": publications,
-        "matches": Matches(reads),
+        "publications": current.earlier,
+        "matches": Matches(lists),
         "seasons": seasons,
         "record": record,
         "models": models,
-        "lineages": Lineages(reads),
+        "lineages": Lineages(lists),
         "pins": pins,
         "audit": audit,
         "current": current,
         "standing": standing,
         "unknown": unknown,
-        "earlier": Earlier(Publications(reads), current, unknown),
+        "earlier": Earlier(current.earlier, current, unknown),
         "metrics": metrics,
         "logins": logins,
         "password_login": PasswordLogin(accounts, passwords, logins, metrics),

@@ -53,7 +53,6 @@ class CommonReads:
         """
         board = await self._record.scoreboard(None, None)
         for information_set in sorted({each.information_set for each in board}):
-            await self._record.calibration(information_set)
             await self._record.distances(information_set)
         await self._record.calibration(None)
         await self._record.verification()

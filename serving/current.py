@@ -39,6 +39,8 @@ class CurrentPublication:
 
     def __init__(self, publications: Publications, is_simulated: bool, prepare: Prepare | None = None) -> None:
         self._publications = publications
+        self.earlier = publications
+        """Who is asked for the other publications."""
         self._edition_is_simulated = is_simulated
         self._prepare = prepare
         self._asking: asyncio.Task[None] | None = None
@@ -119,7 +121,7 @@ class CurrentPublication:
         if (known := self._earlier.get(publication_id)) is not None:
             return known
         async with self._turns:
-            found = self._label(await self._publications.publication(publication_id))
+            found = self._label(await self.earlier.publication(publication_id))
         if found is not None:
             self._earlier[publication_id] = found
             if len(self._earlier) > EARLIER_KEPT:

@@ -101,7 +101,7 @@ class AccountLimit:
 
 
 class TrustedProxies:
-    """The outermost layer where there are proxies: for all behind it, the address that they tell of is the client's."""
+    """The outermost layer where there are proxies: for all behind it, address and scheme are the client's, as they tell them."""
 
     def __init__(self, app: ASGIApp, networks: Iterable[str]) -> None:
         self._app = app
@@ -111,6 +111,11 @@ class TrustedProxies:
         """Answer one request."""
         if scope["type"] == ScopeType.HTTP and (client := scope.get("client")):
             told = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            schemes = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+            if schemes and self._is_trusted(client[0]):
+                # The right-most, too: what our proxy itself says of the connection that it took.
+                scheme = schemes[-1].rpartition(b",")[2].strip().lower()
+                scope["scheme"] = scheme.decode() if scheme in (b"http", b"https") else scope["scheme"]
             scope["client"] = (self._client(client[0], ",".join(told)), client[1])
         await self._app(scope, receive, send)
 

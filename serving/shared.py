@@ -7,7 +7,8 @@ there is nothing of (`unknown`).
 
 An answer is fresh for half a minute, jittered; nothing that there is nothing of, for two seconds. After that one worker asks the
 database, the others give the last answer meanwhile, or wait for the new one where the last is older than a minute or there is
-none. While the database is away the last answer is given for six hours. Without Redis everybody asks the database.
+none. While the database is away the last answer is given for six hours. Without Redis each worker asks the database, the same
+thing once at a time.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ KEPT_SECONDS: Final = 6 * 3600.0
 
 LOCK_SECONDS: Final = 5.0
 REBUILD_SECONDS: Final = 3.0
-"""How long the database may take: less than nobody else tries."""
+"""How long the database may take, whoever waits for it: less than nobody else tries."""
 
 PATIENCE_SECONDS: Final = 1.0
 LOOK_AGAIN_SECONDS: Final = 0.02
@@ -60,19 +61,31 @@ VALUE_BYTES: Final = 256 * 1024
 """What is larger is not shared."""
 
 ALL_BYTES: Final = 16 * 1024 * 1024
-"""What all answers of an edition may weigh; beyond, any of them goes, whatever is asked for and however often."""
+"""What the answers of one kind under one publication may weigh; beyond, any of them goes, whatever is asked for."""
+
+ENTRY_BYTES: Final = 96
+"""What Redis needs for an answer beside its name and its content, at most."""
+
+LET_GO_SECONDS: Final = 60.0
+"""For how long the answers of a publication stay that is no longer served: another worker may be a moment behind."""
 
 CALLS_AT_ONCE: Final = 16
+QUEUE_SECONDS: Final = 0.1
+"""How long one waits to be among them, before doing without Redis."""
 
-# The answer if it is fresh; else also whose turn it is to make the next one. By Redis' own clock, for workers' may differ.
+# The answer if it is fresh; else also whose turn it is to make the next one. By Redis' own clock, for workers' may differ; an end
+# that is further ahead than any is set was set by a clock that has been put back. What was made under an earlier confirmation is
+# no longer young: it is given only where the database is away.
 _LOOK: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local found = redis.call('HGET', KEYS[1], ARGV[1])
 local overdue = -1
 if found then
-  overdue = now - tonumber(string.sub(found, 1, 13))
-  found = string.sub(found, 14)
+  overdue = now - (tonumber(string.sub(found, 1, 13)) or 0)
+  if overdue < -tonumber(ARGV[4]) then overdue = 0 end
+  if (tonumber(string.sub(found, 14, 26)) or 0) < tonumber(ARGV[5]) then overdue = math.max(overdue, tonumber(ARGV[6])) end
+  found = string.sub(found, 27)
   if overdue < 0 then return {found, -1, 0} end
   if overdue > tonumber(ARGV[3]) then found = false end
 end
@@ -80,27 +93,29 @@ local is_ours = redis.call('SET', KEYS[2], '', 'NX', 'PX', ARGV[2]) and 1 or 0
 return {found, overdue, is_ours}
 """
 
-# All of a publication goes with the first answer of another; of too many bytes any answers go. Then the next turn is free.
+# An answer of a later confirmation stays. Of too many bytes any answers go. Then the next turn is free.
 _KEEP: Final = """
 local time = redis.call('TIME')
 local until_ = time[1] * 1000 + math.floor(time[2] / 1000) + tonumber(ARGV[4])
-if redis.call('HGET', KEYS[1], 'of') ~= ARGV[3] then
-  redis.call('DEL', KEYS[1])
-  redis.call('HSET', KEYS[1], 'of', ARGV[3], 'bytes', 0)
-end
-local bytes = tonumber(redis.call('HGET', KEYS[1], 'bytes')) + 13 + #ARGV[2] - redis.call('HSTRLEN', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%013.0f', until_) .. ARGV[2])
-while bytes > tonumber(ARGV[5]) do
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+redis.call('DEL', KEYS[2])
+if before and (tonumber(string.sub(before, 14, 26)) or 0) > tonumber(ARGV[3]) then return end
+local function weight(name, length) return #name + length + tonumber(ARGV[7]) end
+local bytes = (tonumber(redis.call('HGET', KEYS[1], 'bytes')) or 0) + weight(ARGV[1], 26 + #ARGV[2])
+if before then bytes = bytes - weight(ARGV[1], #before) end
+redis.call('HSET', KEYS[1], 'bytes', 0, ARGV[1], string.format('%013.0f%013.0f', until_, tonumber(ARGV[3])) .. ARGV[2])
+while bytes > tonumber(ARGV[5]) and redis.call('HLEN', KEYS[1]) > 1 do
   local each = redis.call('HRANDFIELD', KEYS[1])
-  if each ~= 'of' and each ~= 'bytes' then
-    bytes = bytes - redis.call('HSTRLEN', KEYS[1], each)
+  if each ~= 'bytes' then
+    bytes = bytes - weight(each, redis.call('HSTRLEN', KEYS[1], each))
     redis.call('HDEL', KEYS[1], each)
   end
 end
 redis.call('HSET', KEYS[1], 'bytes', bytes)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
-redis.call('DEL', KEYS[2])
 """
+
+_LET_GO: Final = "redis.call('PEXPIRE', KEYS[1], ARGV[1])"
 
 _NOT_SHARED: Final = b""
 _TOLD: Final = frozenset({bool, int, float, str, bytes, datetime, list, dict, type(None)})
@@ -117,8 +132,18 @@ class Found(Struct, frozen=True):
     is_ours: bool
 
 
+class Served(Struct, frozen=True):
+    """What rows belong to: the key of its answers, and when it was confirmed (milliseconds since 1970)."""
+
+    key: str
+    confirmed_at: int
+
+
 class SharedReads:
-    """In the place of the database: what a statement answers, from Redis where it is known there."""
+    """In the place of the database: what a statement answers, from Redis where it is known there.
+
+    Reads of one `kind` share what they may weigh: those that many ask for do not go because somebody pages through the rest.
+    """
 
     def __init__(
         self,
@@ -127,16 +152,20 @@ class SharedReads:
         edition: str,
         current: CurrentPublication,
         lookups: tuple[Counter, Counter],
+        kind: str = "common",
     ) -> None:
         self._database = database
         self._current = current
         self._hit, self._miss = lookups
-        self._name = f"football:{edition}:reads"
+        self._name = f"football:{edition}:shared:{kind}"
         self._look_up = redis.register_script(_LOOK) if redis is not None else None
         self._keep = redis.register_script(_KEEP) if redis is not None else None
+        self._let_go = redis.register_script(_LET_GO) if redis is not None else None
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
         self._rests_until = -math.inf
-        self._being_made: set[asyncio.Task[Rows]] = set()
+        self._served: Served | None = None
+        self._being_made: dict[tuple[Served | None, str], asyncio.Task[Rows]] = {}
+        self._behind: set[asyncio.Task[Any]] = set()
         self._release = _release()
 
     async def rows(self, statement: sa.Executable) -> Rows:
@@ -145,101 +174,159 @@ class SharedReads:
         Raises:
             StoreUnavailable: nobody knows it any more, and the database does not answer in time.
         """
-        if (served := self._served()) is not None:
-            field = self._field(served, statement)
-            given_up_at = time.monotonic() + PATIENCE_SECONDS
-            while (found := await self._look(field)) is not None:
-                # Begun whoever waits for it: also behind the back of who is content with the last answer.
-                made = self._begin(served, field, statement) if found.is_ours else None
-                if found.rows is not None and (found.overdue < YOUNG_SECONDS or not self._current.database_answers):
-                    self._hit.inc()
-                    return found.rows
-                if made is not None:
-                    return await self._wait(made, found.rows)
-                if time.monotonic() >= given_up_at:
-                    break
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        self._miss.inc()
-        return await self._database.rows(statement)
+        return await self._rows(statement, is_asked=False)
+
+    @property
+    def asked_first(self) -> "AskedFirst":
+        """The same for what must not rest on a cache while the database answers."""
+        return AskedFirst(self)
 
     async def close(self) -> None:
         """Make nothing any more."""
-        for each in self._being_made:
+        tasks = [*self._being_made.values(), *self._behind]
+        for each in tasks:
             each.cancel()
-        await asyncio.gather(*self._being_made, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _served(self) -> str | None:
-        """What is being served, and since when it is known to be right; None: nothing, or there is no Redis now."""
-        known = self._current.last_known
-        if known is None or self._look_up is None or time.monotonic() < self._rests_until:
+    async def _rows(self, statement: sa.Executable, is_asked: bool) -> Rows:
+        served = self._change_over()
+        field = self._field(served, statement)
+        last: Rows | None = None
+        gives_up_at = time.monotonic() + PATIENCE_SECONDS
+        while served is not None and (found := await self._look(served, field)) is not None:
+            last = last if found.rows is None else found.rows
+            is_begun = (served, field) in self._being_made
+            # Begun whoever waits for it: also behind the back of who is content with the last answer.
+            if found.is_ours:
+                self._begin(served, field, statement)
+            is_enough = found.overdue < YOUNG_SECONDS and not is_asked
+            if last is not None and (is_enough or not self._current.database_answers):
+                self._count(self._hit)
+                return last
+            if is_asked:
+                break
+            if (made := self._being_made.get((served, field))) is not None:
+                return await self._wait(made, last, self._hit if is_begun else self._miss)
+            if time.monotonic() >= gives_up_at:
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        counted = None if is_asked else self._hit if (served, field) in self._being_made else self._miss
+        return await self._wait(self._begin(served, field, statement), last, counted)
+
+    def _change_over(self) -> Served | None:
+        """What is being served, and since when it is known to be right; None: nothing yet."""
+        if (known := self._current.last_known) is None:
             return None
-        return f"{known.publication_id} {known.confirmed_at.timestamp()}"
+        served = Served(f"{self._name}:{known.publication_id}", int(known.confirmed_at.timestamp() * 1000))
+        before, self._served = self._served, served
+        if before is not None and before.key != served.key:
+            let_go = asyncio.create_task(self._call(self._let_go, [before.key], int(LET_GO_SECONDS * 1000)))
+            self._behind.add(let_go)
+            let_go.add_done_callback(self._behind.discard)
+        return served
 
-    def _field(self, served: str, statement: Any) -> str:
+    def _field(self, served: Served | None, statement: Any) -> str:
         """Of what an answer depends on: the publication, the statement and its values, and how this release reads rows."""
         compiled = statement.compile(dialect=_DIALECT)
-        parts = (self._release, served, str(compiled), compiled.params)
+        parts = (self._release, served and served.key, str(compiled), compiled.params)
         return hashlib.sha256(json.encode(parts)).hexdigest()
 
-    async def _look(self, field: str) -> Found | None:
+    async def _look(self, served: Served, field: str) -> Found | None:
         """What Redis has; None where it does not answer, and of what is not shared."""
-        keys = [self._name, f"{self._name}:{field}"]
-        if (found := await self._call(self._look_up, keys, field, int(LOCK_SECONDS * 1000), int(KEPT_SECONDS * 1000))) is None:
+        limits = (LOCK_SECONDS, KEPT_SECONDS, FRESH_SECONDS * (1 + JITTER))
+        arguments = [field, *(int(each * 1000) for each in limits), served.confirmed_at, int(YOUNG_SECONDS * 1000)]
+        if (found := await self._call(self._look_up, [served.key, f"{served.key}:{field}"], *arguments)) is None:
             return None
         value, overdue, is_ours = found
         if value is None:
             return Found(None, math.inf, bool(is_ours))
+        if value == _NOT_SHARED:
+            return None
         try:
             return Found(msgpack.decode(value, type=Rows), overdue / 1000, bool(is_ours))
-        except DecodeError:
-            return None
+        except DecodeError:  # damaged: whoever sees it makes it anew, however fresh it is
+            return Found(None, math.inf, is_ours=True)
 
-    def _begin(self, served: str, field: str, statement: sa.Executable) -> "asyncio.Task[Rows]":
-        made = asyncio.create_task(self._make(served, field, statement))
-        self._being_made.add(made)
-        made.add_done_callback(self._being_made.discard)
+    def _begin(self, served: Served | None, field: str, statement: sa.Executable) -> "asyncio.Task[Rows]":
+        """Have it made, by this worker once at a time."""
+        if (made := self._being_made.get((served, field))) is not None:
+            return made
+        made = self._being_made[served, field] = asyncio.create_task(self._make(served, field, statement))
+        made.add_done_callback(lambda _: self._being_made.pop((served, field), None))
         # A failure that nobody waits for is no news: the last answer was given, and the next who asks begins again.
         made.add_done_callback(lambda each: each.cancelled() or each.exception())
         return made
 
-    async def _make(self, served: str, field: str, statement: sa.Executable) -> Rows:
+    async def _make(self, served: Served | None, field: str, statement: sa.Executable) -> Rows:
         """Ask the database, and let the others have what it says."""
         try:
             async with asyncio.timeout(REBUILD_SECONDS):
                 rows = await self._database.rows(statement)
         except TimeoutError as error:
             raise StoreUnavailable("The database cannot be reached.") from error
+        if served is None or self._keep is None:
+            return rows
         value = msgpack.encode(rows) if all(map(_comes_back, rows)) else _NOT_SHARED
         if len(value) > VALUE_BYTES:
             value = _NOT_SHARED
         seconds = FRESH_SECONDS * random.uniform(1 - JITTER, 1 + JITTER) if rows else NOTHING_SECONDS  # noqa: S311 - no secret
-        keys = [self._name, f"{self._name}:{field}"]
-        await self._call(self._keep, keys, field, value, served, int(seconds * 1000), ALL_BYTES, int(KEPT_SECONDS * 1000))
+        arguments = [served.confirmed_at, int(seconds * 1000), ALL_BYTES, int(KEPT_SECONDS * 1000), ENTRY_BYTES]
+        await self._call(self._keep, [served.key, f"{served.key}:{field}"], field, value, *arguments)
         return rows
 
-    async def _wait(self, made: "asyncio.Task[Rows]", last: Rows | None) -> Rows:
+    async def _wait(self, made: "asyncio.Task[Rows]", last: Rows | None, counted: Counter | None) -> Rows:
         """What is being made; the last answer instead where there is one and the database takes too long."""
         try:
-            async with asyncio.timeout(None if last is None else PATIENCE_SECONDS):
+            # Bounded here too: to end a statement takes a server that answers.
+            async with asyncio.timeout(REBUILD_SECONDS if last is None else PATIENCE_SECONDS):
                 rows = await asyncio.shield(made)  # a client that goes away must not take the others' answer with it
-        except (StoreUnavailable, TimeoutError):
+        except (StoreUnavailable, TimeoutError) as error:
             if last is None:
-                raise
-            self._hit.inc()
+                self._count(self._miss)
+                raise StoreUnavailable("The database cannot be reached.") from error
+            self._count(self._hit)
             return last
-        self._miss.inc()
+        self._count(counted)
         return rows
+
+    def _count(self, counter: Counter | None) -> None:
+        """Count a look, where there is something to look into."""
+        if counter is not None and self._look_up is not None:
+            counter.inc()
 
     async def _call(self, script: "AsyncScript | None", keys: list[str], *arguments: Any) -> Any:
         """What a script answers; None where Redis does not, which is then left alone for a while."""
-        async with self._calls:
-            if script is None or time.monotonic() < self._rests_until:
+        if script is None or time.monotonic() < self._rests_until:
+            return None
+        try:
+            async with asyncio.timeout(QUEUE_SECONDS):
+                await self._calls.acquire()
+        except TimeoutError:
+            return None
+        try:
+            if time.monotonic() < self._rests_until:
                 return None
-            try:
-                return await script(keys=keys, args=arguments)
-            except (RedisError, OSError):
-                self._rests_until = time.monotonic() + BREAK_SECONDS
-                return None
+            return await script(keys=keys, args=arguments)
+        except (RedisError, OSError):
+            self._rests_until = time.monotonic() + BREAK_SECONDS
+            return None
+        finally:
+            self._calls.release()
+
+
+class AskedFirst:
+    """In the place of the database: itself while it answers, else its last answer."""
+
+    def __init__(self, shared: SharedReads) -> None:
+        self._shared = shared
+
+    async def rows(self, statement: sa.Executable) -> Rows:
+        """What one statement answers, a dict a row.
+
+        Raises:
+            StoreUnavailable: the database does not answer in time, and nobody knows its last answer.
+        """
+        return await self._shared._rows(statement, is_asked=True)
 
 
 def _comes_back(row: dict[str, Any]) -> bool:
@@ -248,6 +335,6 @@ def _comes_back(row: dict[str, Any]) -> bool:
 
 
 def _release() -> str:
-    """Of the modules that read rows: another release of them may want other columns of the same statement."""
-    sources = sorted((Path(__file__).parent / "store").glob("*.py"))
+    """Of the modules that read rows and say what they become: another release may want other columns of the same statement."""
+    sources = sorted(path for folder in ("store", "schemas") for path in (Path(__file__).parent / folder).glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()

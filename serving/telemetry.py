@@ -66,7 +66,11 @@ class Metrics:
         labels = ["method", "route", "status", "role"]
         self._requests = Counter("serving_requests", "Requests answered.", labels, registry=self.registry)
         self._seconds = Histogram(
-            "serving_request_seconds", "Time to answer.", ["method", "route"], buckets=BUCKETS, registry=self.registry
+            "serving_request_seconds",
+            "Time to answer, by the status' first digit (2xx …).",
+            labels,
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self._lookups = Counter(
             "serving_cache_lookups", "Looks into a cache, by layer and outcome.", ["layer", "outcome"], registry=self.registry
@@ -101,7 +105,8 @@ class Metrics:
         kind = (method, route, status, role)
         found = self._of_kind.get(kind)
         if found is None:
-            found = self._of_kind[kind] = (self._requests.labels(*kind), self._seconds.labels(method, route))
+            seconds_of = self._seconds.labels(method, route, f"{status // 100}xx", role)
+            found = self._of_kind[kind] = (self._requests.labels(*kind), seconds_of)
         found[0].inc()
         found[1].observe(seconds)
 

@@ -4,6 +4,7 @@ Belongs here: remembering which ids there is nothing of, and how many of them so
 what an id looks like, finding it, HTTP.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -11,6 +12,7 @@ from typing import Final, TypeVar
 from serving.current import CurrentPublication
 from serving.identity.buckets import Buckets, Rate
 from serving.schemas import Publication
+from serving.store.database import StoreUnavailable
 
 BUDGET: Final = Rate(per_second=2, burst=40)
 """How many ids that there is nothing of an account may have looked for by each worker."""
@@ -18,6 +20,12 @@ BUDGET: Final = Rate(per_second=2, burst=40)
 MAXIMUM_REMEMBERED: Final = 10_000
 REMEMBERED_SECONDS: Final = 60.0
 """After that, and the seconds for which workers share an answer without rows, what came in between two publications is found."""
+
+AT_ONCE: Final = 20
+"""Look-ups of each worker at a time, those of what there is among them: fewer than an account may have looked for in vain."""
+
+PATIENCE_SECONDS: Final = 3.0
+"""How long a look-up may wait for its turn."""
 
 T = TypeVar("T")
 
@@ -32,6 +40,7 @@ class Unknown:
     def __init__(self, current: CurrentPublication) -> None:
         self._current = current
         self._budget = Buckets(None, "unknown", BUDGET)
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._remembered: dict[tuple[str, str], None] = {}  # the first that was asked for first
         self._while_served: Publication | None = None
         self._forgotten_at = 0.0
@@ -40,16 +49,33 @@ class Unknown:
         """What `look` finds of this kind and name; None if it finds nothing, or is known to.
 
         Raises:
+            StoreUnavailable: so many are looked for that it was nobody's turn in time.
             TooManyUnknown: the account asked for too many that there are not; what is found costs nothing.
         """
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable("Too much is being looked for.") from error
+        try:
+            return await self._find(account, kind, name, look)
+        finally:
+            self._turns.release()
+
+    async def _find(self, account: str, kind: str, name: str, look: Callable[[], Awaitable[T | None]]) -> T | None:
         self._forget()
         remembered = self._remembered
         if (kind, name) in remembered:
             return None
-        # Taken before, so that many at once cannot slip past, and given back for what there is.
+        # Taken before, so that many at once cannot slip past, and given back for what there is, and where nobody can say.
         if not (await self._budget.take(account))[0]:
             raise TooManyUnknown
-        if (found := await look()) is not None:
+        try:
+            found = await look()
+        except Exception:
+            await self._budget.give_back(account)
+            raise
+        if found is not None:
             await self._budget.give_back(account)
             return found
         remembered[kind, name] = None
@@ -58,12 +84,14 @@ class Unknown:
         return None
 
     async def publication(self, account: str, publication_id: int) -> Publication | None:
-        """A publication by its number; None if there is none, or known to be none.
+        """A publication by its number, the one being served from memory; None if there is none, or known to be none.
 
         Raises:
             StoreUnavailable: the database would have to be asked, and does not answer.
             TooManyUnknown: the account asked for too many that there are not.
         """
+        if (served := self._current.last_known) is not None and served.publication_id == publication_id:
+            return served
         return await self.find(account, "publication", str(publication_id), lambda: self._current.numbered(publication_id))
 
     def _forget(self) -> None:

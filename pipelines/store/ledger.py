@@ -79,14 +79,19 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
 
 def _keep_features(warehouse: Warehouse, connection: "psycopg.Connection", new: "pd.DataFrame") -> None:
     """Keep what the model saw, in the transaction that keeps its digest."""
-    names_sha256 = {names: hashlib.sha256("\n".join(names).encode()).hexdigest() for names in set(new["feature_names"])}
-    for names, digest in names_sha256.items():
+    digests = {names: names_sha256(names) for names in set(new["feature_names"])}
+    for names, digest in digests.items():
         insert = "insert into forecast.feature_list (names_sha256, names) values (%s, %s) on conflict do nothing"
         connection.execute(insert, (digest, list(names)))
     rows = new[["prediction_id"]].assign(
-        names_sha256=new["feature_names"].map(names_sha256), content=[f"\\x{row.hex()}" for row in new["features"]]
+        names_sha256=new["feature_names"].map(digests), content=[f"\\x{row.hex()}" for row in new["features"]]
     )
     warehouse.copy(connection, "forecast.feature_row", rows)
+
+
+def names_sha256(names: Sequence[str]) -> str:
+    """What a list of features' names is known by."""
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def identify(said: "pd.DataFrame") -> list[str]:
@@ -253,7 +258,21 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
         )
     elif kept is not None and at_kept != kept:
         faults.append(f"Up to number {kept.sequence} the ledger is not the one whose head was kept: its links were made anew.")
-    return Verification(Head(n, sequence, before) if n else None, tuple(faults))
+    return Verification(Head(n, sequence, before) if n else None, (*faults, *_faults_of_names(warehouse)))
+
+
+def _faults_of_names(warehouse: Warehouse) -> Iterator[str]:
+    """Lists of features' names that are not what their digests say, and rows that their names do not fit."""
+    with warehouse.connect() as connection:
+        for digest, names in connection.execute("select names_sha256, names from forecast.feature_list order by 1"):
+            if names_sha256(names) != digest:
+                yield f"The names of features {digest} are not those that were digested."
+        query = """
+            select prediction_id from forecast.feature_row join forecast.feature_list using (names_sha256)
+            where octet_length(content) <> 8 * cardinality(names) order by 1
+        """
+        for (prediction_id,) in connection.execute(query):
+            yield f"The feature row of prediction {prediction_id} has not as many numbers as names."
 
 
 _LINKED = ("sequence", "prediction_id", "match_id", "information_set", "model_name", "model_version", "kickoff_at", "as_of",

@@ -207,6 +207,7 @@ feature_row = sa.Table(
         nullable=False,
         comment="eight bytes a feature (IEEE 754, the lowest first; NaN: not known), of which features_digest is the SHA-256",
     ),
+    sa.CheckConstraint("octet_length(content) % 8 = 0", name="whole_numbers"),
     schema="forecast",
     comment="What the model saw, of each prediction that was issued since such rows are kept.",
 )

@@ -43,5 +43,6 @@ async def status_page(
         checks=await lineages.checks(publication.publication_id) if publication else [],
         competitions=held.competitions if held else [],
         backup=await record.last_backup(),
+        database_answers=current.database_answers,
         redis=await logins.redis_state(),
     )

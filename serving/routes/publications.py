@@ -15,7 +15,10 @@ from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, page
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
+from serving.standing import Standing
+from serving.store.database import StoreUnavailable
 from serving.store.pins import Pins
+from serving.store.publications import Publications
 from serving.unknown import Unknown
 
 
@@ -34,6 +37,8 @@ async def list_publications(
     *,
     request: Request[Any, Any, Any],
     pins: NamedDependency[Pins],
+    standing: NamedDependency[Standing],
+    publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
     limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before.")] = None,
@@ -42,13 +47,17 @@ async def list_publications(
     position = after(cursor, {})
     if position is not None and not NUMBER.fullmatch(position.id):
         raise ValidationException("This cursor is not one that the service gave out.")
-    found = await pins.publications(int(position.id) if position else None, limit + 1)
+    found = await publications.listed(int(position.id) if position else None, limit + 1)
     shown = found[:limit]
     served = await current.get()
+    try:
+        pin = await pins.pinned()
+    except StoreUnavailable:  # the rest may be known without the database, too
+        pin = standing.pin
     answer = PublicationPage(
         is_simulated=current.is_simulated,
         served_publication_id=served.publication_id if served else None,
-        pin=await pins.pinned(),
+        pin=pin,
         publications=shown,
         next_cursor=next_cursor({}, None, str(shown[-1].publication_id)) if len(found) > limit else None,
     )

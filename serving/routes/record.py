@@ -6,6 +6,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException
 from litestar.params import QueryParameter
+from msgspec import convert
 
 from serving.answers import cacheable, tabular, to_json
 from serving.current import CurrentPublication
@@ -18,6 +19,7 @@ from serving.schemas.record import (
     CalibrationBin,
     DayDistance,
     DistanceAnswer,
+    LedgerState,
     RecordAnswer,
     ScoreboardRow,
     SettledPage,
@@ -39,8 +41,8 @@ InformationSet = Annotated[
     tags=["record"],
     summary="Get the record",
     description="The scores of the forecasts that were really issued, beside the closing odds of the same matches with 95 % "
-    "intervals, and how often what was said came true. `Accept: text/csv` gives the scoreboard, and at "
-    "`/v1/record/calibration` the rest.",
+    "intervals, how often what was said came true, and whether the ledger of them is intact. `Accept: text/csv` gives the "
+    "scoreboard, and at `/v1/record/calibration` the second.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 503),
 )
 async def get_record(
@@ -56,10 +58,12 @@ async def get_record(
 ) -> Response[RecordAnswer]:
     """Answer with the summaries."""
     await current.get()
+    ledger = await record.verification()
     answer = RecordAnswer(
         is_simulated=current.is_simulated,
         scoreboard=await record.scoreboard(information_set, group_by),
         calibration=await record.calibration(information_set),
+        ledger=convert(ledger, LedgerState) if ledger else None,
     )
     return tabular(request, answer, answer.scoreboard, ScoreboardRow)
 

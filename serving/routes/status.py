@@ -12,7 +12,8 @@ from serving.identity.limits import LoginLimit
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas.lineage import CheckResult
-from serving.schemas.status import BackupState, ChecksSummary, LedgerState, StatusAnswer
+from serving.schemas.record import LedgerState
+from serving.schemas.status import BackupState, ChecksSummary, StatusAnswer
 from serving.settings import Settings
 from serving.standing import Standing
 from serving.store.database import StoreUnavailable
@@ -59,6 +60,7 @@ async def get_status(
         checks=summed_up(await lineages.checks(held.publication.publication_id)) if held else None,
         ledger=convert(ledger, LedgerState) if ledger else None,
         backup=convert(backup, BackupState) if backup else None,
+        database="up" if current.database_answers else "down",
         redis=await logins.redis_state(),
     )
     return cacheable(request, to_json(answer))

@@ -105,7 +105,8 @@ class LineageAnswer(Struct, frozen=True, kw_only=True):
         dict[str, float | None] | None,
         Meta(
             description="The feature row itself, in the order in which the model saw it: null for what was not known. Its digest "
-            "is of these numbers as little-endian doubles. null as a whole where it was issued before rows were kept."
+            "is of the row's bytes, each number a little-endian double, and a NaN where null stands here: usually the one of the "
+            "bytes 00 00 00 00 00 00 f8 7f. null as a whole where it was issued before rows were kept."
         ),
     ]
     model: Annotated[ModelVersion | None, Meta(description="null where it was last served before that was kept.")]

@@ -6,6 +6,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 
+class LedgerState(Struct, frozen=True, kw_only=True):
+    """What came of verifying the ledger: the faults stand at `/v1/record/verification`."""
+
+    verified_at: datetime
+    n_predictions: int
+    is_intact: bool
+
+
 class ScoreboardRow(Struct, frozen=True, kw_only=True):
     """The scores of a group of forecasts, beside the closing odds of the same matches."""
 
@@ -43,6 +51,7 @@ class RecordAnswer(Struct, frozen=True, kw_only=True):
     is_simulated: bool
     scoreboard: list[ScoreboardRow]
     calibration: Annotated[list[CalibrationBin], Meta(description="Of the last forecasts before kick-off.")]
+    ledger: Annotated[LedgerState | None, Meta(description="null before it was verified first.")]
 
 
 class CalibrationAnswer(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from serving.schemas import Publication
 from serving.schemas.publications import Pin
+from serving.schemas.record import LedgerState
 
 
 class ChecksSummary(Struct, frozen=True, kw_only=True):
@@ -15,14 +16,6 @@ class ChecksSummary(Struct, frozen=True, kw_only=True):
     n_checks: int
     n_passed: int
     checked_at: Annotated[datetime, Meta(description="The last of them.")]
-
-
-class LedgerState(Struct, frozen=True, kw_only=True):
-    """What came of verifying the ledger: the faults stand at `/v1/record/verification`."""
-
-    verified_at: datetime
-    n_predictions: int
-    is_intact: bool
 
 
 class BackupState(Struct, frozen=True, kw_only=True):
@@ -46,4 +39,5 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
     checks: Annotated[ChecksSummary | None, Meta(description="null where the run kept none.")]
     ledger: Annotated[LedgerState | None, Meta(description="null before it was verified first.")]
     backup: Annotated[BackupState | None, Meta(description="null: there is no verified one.")]
+    database: Annotated[str, Meta(description="`up`, or `down`: what is known goes on being told, nobody can log in.")]
     redis: Annotated[str, Meta(description="`up`, `down` (reads go on, logins are limited per process) or `off`.")]

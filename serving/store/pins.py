@@ -1,7 +1,6 @@
 """Pinning: that a publication is served whatever is published after it.
 
-Belongs here: the one row of `app.pin`, and the list of publications to choose from. Which publication is served, the pin
-considered, is `publications.latest_publication`.
+Belongs here: the one row of `app.pin`. Which publication is served, the pin considered, is `publications.latest_publication`.
 """
 
 from typing import Any, Final
@@ -9,12 +8,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from serving.audit.entries import Actor
-from serving.schemas import Publication
 from serving.schemas.publications import Pin
 from serving.store.audit import audited
 from serving.store.database import Database
 
-_COLUMNS: Final = ", ".join(Publication.__struct_fields__)
 _STANDING: Final = "select publication_id, reason, pinned_at, pinned_by from app.pin"
 
 
@@ -61,17 +58,6 @@ class Pins:
                 return False
             await write.tell("publication.release", f"publication/{before[0]['publication_id']}", before[0], None)
         return True
-
-    async def publications(self, before: int | None, limit: int) -> list[Publication]:
-        """At most `limit` publications, the latest first, those before the number `before` if given."""
-        query = """
-            select {columns} from published.publication
-            where cast(:before as bigint) is null or publication_id < :before
-            order by publication_id desc
-            limit :limit
-        """
-        rows = await self._rows(query.format(columns=_COLUMNS), before=before, limit=limit)
-        return [Publication(**row) for row in rows]
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         return await self._database.rows(sa.text(query).bindparams(**values))

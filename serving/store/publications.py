@@ -63,6 +63,13 @@ class Publications:
         """A publication by its number."""
         return await self._first_publication(sa.select(_publication).where(_publication.c.publication_id == publication_id))
 
+    async def listed(self, before: int | None, limit: int) -> list[Publication]:
+        """At most `limit` publications, the latest first, those before the number `before` if given."""
+        query = sa.select(_publication).order_by(_publication.c.publication_id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(_publication.c.publication_id < before)
+        return [Publication(**row) for row in await self._reads.rows(query)]
+
     async def manifest(self, publication_id: int) -> dict[str, Any]:
         """The raw files of a publication: key to SHA-256."""
         rows = await self._reads.rows(sa.select(_manifest.c.manifest).where(_manifest.c.publication_id == publication_id))

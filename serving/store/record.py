@@ -32,30 +32,24 @@ class RecordFilters(Struct, frozen=True, kw_only=True):
 class Record:
     """The queries."""
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, lists: Reads | None = None, asked_first: Reads | None = None) -> None:
+        """`lists` answers what is asked for with free filters, `asked_first` whether the ledger is intact (default: `reads`)."""
         self._reads = reads
+        self._lists = reads if lists is None else lists
+        self._asked_first = reads if asked_first is None else asked_first
 
     async def scoreboard(self, information_set: str | None, group_by: str | None) -> list[ScoreboardRow]:
         """The summaries, of one set or all, in one grouping or all."""
-        query = """
-            select * from published.scoreboard
-            where (cast(:information_set as text) is null or information_set = :information_set)
-                and (cast(:group_by as text) is null or group_by = :group_by)
-            order by information_set, horizon_hours, group_by, group_name
-        """
-        rows = await self._rows(query, information_set=information_set, group_by=group_by)
-        return [ScoreboardRow(**_rounded(row, ScoreboardRow)) for row in rows]
+        # Of the whole, which is small: a filter that anybody may make up would be an answer of its own to keep.
+        query = "select * from published.scoreboard order by information_set, horizon_hours, group_by, group_name"
+        wanted = {"information_set": information_set, "group_by": group_by}
+        return [ScoreboardRow(**_rounded(row, ScoreboardRow)) for row in _only(await self._rows(query), wanted)]
 
     async def calibration(self, information_set: str | None) -> list[CalibrationBin]:
         """How often what was said came true."""
-        query = """
-            select * from published.calibration
-            where cast(:information_set as text) is null or information_set = :information_set
-            order by information_set, outcome, bin
-        """
-        return [
-            CalibrationBin(**_rounded(row, CalibrationBin)) for row in await self._rows(query, information_set=information_set)
-        ]
+        query = "select * from published.calibration order by information_set, outcome, bin"
+        wanted = {"information_set": information_set}
+        return [CalibrationBin(**_rounded(row, CalibrationBin)) for row in _only(await self._rows(query), wanted)]
 
     async def distances(self, information_set: str) -> list[DayDistance]:
         """By day of kick-off, the log losses above the closing odds' of the last forecasts before kick-off."""
@@ -66,7 +60,9 @@ class Record:
             group by day
             order by day
         """
-        rows = await self._rows(query, information_set=information_set)
+        statement = sa.text(query).bindparams(information_set=information_set)
+        is_known = any(each.information_set == information_set for each in await self.scoreboard(None, None))
+        rows = await (self._reads if is_known else self._lists).rows(statement)
         return cumulative(information_set, ((row["day"], row["n"], row["distance"]) for row in rows))
 
     async def settled(self, filters: RecordFilters, after: tuple[datetime, str] | None, limit: int) -> list[SettledPrediction]:
@@ -92,13 +88,13 @@ class Record:
             order by score.kickoff_at, score.score_id
             limit :limit
         """
-        rows = await self._rows(query.format(where=" and ".join(given)), limit=limit, **values)
-        return [_settled(row) for row in rows]
+        statement = sa.text(query.format(where=" and ".join(given))).bindparams(limit=limit, **values)
+        return [_settled(row) for row in await self._lists.rows(statement)]
 
     async def verification(self) -> dict[str, Any] | None:
         """What the last verification of the ledger found; None before the first."""
         query = "select * from published.ledger_verification order by verified_at desc limit 1"
-        rows = await self._rows(query)
+        rows = await self._asked_first.rows(sa.text(query))
         return rows[0] if rows else None
 
     async def last_backup(self) -> dict[str, Any] | None:
@@ -108,6 +104,11 @@ class Record:
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         return await self._reads.rows(sa.text(query).bindparams(**values))
+
+
+def _only(rows: list[dict[str, Any]], wanted: dict[str, str | None]) -> list[dict[str, Any]]:
+    """The rows that have each value that is given."""
+    return [row for row in rows if all(value is None or row[name] == value for name, value in wanted.items())]
 
 
 def _rounded(row: dict[str, Any], kind: type[Struct]) -> dict[str, Any]:

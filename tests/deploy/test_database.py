@@ -68,7 +68,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "app.refresh_token": ADD,
         "app.session": ADD | {"DELETE"},
         "app.sign_in_link": ADD | {"DELETE"},
-        **{f"published.{table}": READ for table in PUBLISHED},
+        **{f"published.{table}": READ for table in (*PUBLISHED, "feature_row")},
     },
     "reader": {
         **{f"bronze.{table}": READ for table in (*BRONZE, "stream_position")},
@@ -91,7 +91,7 @@ RIGHTS: dict[str, dict[str, set[str]]] = {
         "operations.delivery": READ,
         "operations.notification": READ,
         "operations.outbox": READ,
-        **{f"published.{table}": READ for table in PUBLISHED},
+        **{f"published.{table}": READ for table in (*PUBLISHED, "feature_row")},
         "public.alembic_version": READ,  # a backup notes which tables it holds
     },
     "monitor": {},
@@ -108,14 +108,17 @@ PREDICTION = """
 """
 
 
-def test_every_role_has_exactly_the_rights_it_needs_on_every_table(postgres: PostgresServer, database: Urls) -> None:
+def test_every_role_has_exactly_the_rights_it_needs_on_every_table_and_view(postgres: PostgresServer, database: Urls) -> None:
     with psycopg.connect(postgres.url(psycopg.conninfo.conninfo_to_dict(database.owner)["dbname"])) as connection:  # type: ignore[arg-type]
         rows = connection.execute(
             """
-            select r.role, t.schemaname || '.' || t.tablename, p.privilege
-            from unnest(%s::text[]) as r (role), pg_tables t, unnest(%s::text[]) as p (privilege)
-            where t.schemaname in ('bronze', 'silver', 'gold', 'forecast', 'published', 'operations', 'app', 'public')
-              and has_table_privilege('football_' || r.role, format('%%I.%%I', t.schemaname, t.tablename), p.privilege)
+            select r.role, n.nspname || '.' || c.relname, p.privilege
+            from unnest(%s::text[]) as r (role), pg_class c join pg_namespace n on n.oid = c.relnamespace,
+                unnest(%s::text[]) as p (privilege)
+            where n.nspname in ('bronze', 'silver', 'gold', 'forecast', 'published', 'operations', 'app', 'public')
+              and c.relkind in ('r', 'p', 'v', 'm')
+              and not exists (select from pg_depend where objid = c.oid and deptype = 'e')  -- an extension's
+              and has_table_privilege('football_' || r.role, c.oid, p.privilege)
             """,
             [list(RIGHTS), sorted(ALL)],
         ).fetchall()

@@ -169,6 +169,8 @@ def test_one_competition_is_told_as_in_the_list(ask: Ask) -> None:
 
 def test_the_record_is_summed_up_with_its_calibration(ask: Ask) -> None:
     answer = ask("/v1/record").json()
+    verification = ask("/v1/record/verification").json()
+    assert answer["ledger"] == {name: verification[name] for name in ("verified_at", "n_predictions", "is_intact")}
     assert [(row["group_by"], row["n"], row["log_loss"], row["market_log_loss"]) for row in answer["scoreboard"]] == [
         ("all", 2, 1.0, None),
         ("competition", 2, 1.0, None),
@@ -278,7 +280,8 @@ def test_the_state_of_everything_is_told_with_when_it_was_found(ask: Ask) -> Non
             "git_revision": "abc1234",
         },
         "n_files": 2, "pin": None, "checks": {"n_checks": 2, "n_passed": 1, "checked_at": "2026-03-01T12:00:00Z"},
-        "ledger": {"verified_at": "2026-03-01T12:00:00Z", "n_predictions": 4, "is_intact": True}, "backup": None, "redis": "off",
+        "ledger": {"verified_at": "2026-03-01T12:00:00Z", "n_predictions": 4, "is_intact": True}, "backup": None,
+        "database": "up", "redis": "off",
     }  # fmt: skip
 
 

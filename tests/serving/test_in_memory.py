@@ -1,5 +1,6 @@
 """The publication in memory: it answers what the database would, whoever is away, and each answer is made once."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import brotli
@@ -34,8 +36,10 @@ from serving.identity.tokens import Tokens
 from serving.routes.predictions import Cursor
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
-from serving.store.database import Database
+from serving.store.database import Database, StoreUnavailable
+from serving.store.matches import Matches
 from serving.store.publications import Filters, Publications
+from serving.unknown import TooManyUnknown, Unknown
 from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
 from tests.serving.test_service import samples, wait_for
 
@@ -355,6 +359,54 @@ def test_what_there_is_may_be_asked_for_as_often_as_one_likes(
     monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=3))
     with TestClient(create_app(settings_for(urls.api))) as client:
         assert [client.get("/v1/matches/m1", headers=bearer()).status_code for _ in range(10)] == [200] * 10
+
+
+def test_a_hundred_things_that_there_are_may_be_asked_for_at_once_and_an_outage_uses_nothing_up(urls: Urls) -> None:
+    """Only what there is nothing of counts, however many are looked for at a time, and whatever becomes of the look."""
+
+    async def test() -> None:
+        database = Database(urls.api)
+        matches, current = Matches(database), SimpleNamespace(last_known=None)
+        unknown = Unknown(current)  # type: ignore[arg-type]
+
+        async def outage() -> None:
+            raise StoreUnavailable("away")
+
+        for number in range(200):
+            with pytest.raises(StoreUnavailable):
+                await unknown.find("1", "match", f"m{number}", outage)
+        found = await asyncio.gather(*(unknown.find("1", "match", "m1", lambda: matches.match("m1")) for _ in range(100)))
+        assert {each.match_id for each in found if each is not None} == {"m1"}
+        assert None not in found
+        vain = (unknown.find("1", "match", f"x{number}", lambda: matches.match("x")) for number in range(100))
+        refused = [each for each in await asyncio.gather(*vain, return_exceptions=True) if each is not None]
+        assert {type(each) for each in refused} == {TooManyUnknown}
+        assert 50 < len(refused) <= 60
+        await database.close()
+
+    asyncio.run(test())
+
+
+def test_publications_are_told_from_memory_and_from_what_all_workers_share(
+    database: Urls, postgres: Any, settings_for: SettingsFor, bearer: Bearer, redis_url: str
+) -> None:
+    """Also while the database is away; what nobody asked for before is not known."""
+    unasked, earlier, served = [publish(database.model, [prediction(n)]) for n in (1, 2, 3)]
+    settings = settings_for(database.api, redis_url=redis_url)
+    with TestClient(create_app(settings)) as one, TestClient(create_app(settings)) as other:
+        for client in (one, other):
+            wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")  # noqa: B023 - called at once
+        paths = ["/v1/publications", f"/v1/publications/{earlier}"]
+        before = [one.get(path, headers=bearer()).json() for path in paths]
+        with psycopg.connect(postgres.url(), autocommit=True) as admin:
+            name = database.api.rpartition("/")[2]
+            admin.execute(f'alter database "{name}" allow_connections false')
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+            wait_for(lambda: other.get("/health/ready").json()["database"] == "down")
+            assert [other.get(path, headers=bearer()).json() for path in paths] == before
+            assert other.get(f"/v1/publications/{served}", headers=bearer()).json()["publication_id"] == served
+            assert other.get(f"/v1/publications/{unasked}", headers=bearer()).status_code == 503
+            admin.execute(f'alter database "{name}" allow_connections true')
 
 
 def test_the_ledgers_ids_are_what_the_service_takes_for_one() -> None:

@@ -434,6 +434,31 @@ def test_behind_a_trusted_proxy_each_client_has_a_bucket_of_his_own(
     assert [answer.status_code for answer in ask_from(app, asked)] == expected
 
 
+@pytest.mark.parametrize(
+    ("address", "told", "is_secure"),
+    [
+        *(("10.0.0.1", ["https"], True), ("10.0.0.1", ["http"], False), ("10.0.0.1", [], False), ("10.0.0.1", ["wss"], False)),
+        # What is told further to the left, or by anybody else, was not said by a proxy of ours.
+        *(("10.0.0.1", ["https, http"], False), ("10.0.0.1", ["https", "http"], False), ("10.0.0.1", ["http,HTTPS"], True)),
+        ("198.51.100.1", ["https"], False),
+    ],
+)
+def test_a_cookie_is_for_encrypted_connections_where_a_trusted_proxy_says_that_the_browsers_is(
+    urls: Urls, settings_for: SettingsFor, address: str, told: list[str], is_secure: bool
+) -> None:
+    app = create_app(settings_for(urls.api, trusted_proxies=PROXIES))
+    headers = [("Origin", "https://testserver"), *(("X-Forwarded-Proto", each) for each in told)]
+
+    async def run() -> httpx.Response:
+        transport = httpx.ASGITransport(app, client=(address, 5000))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            return await client.post("/logout", headers=headers)
+
+    answer = asyncio.run(run())
+    assert answer.status_code == 303
+    assert ("Secure" in answer.headers["Set-Cookie"]) == is_secure
+
+
 def test_a_frozen_redis_costs_no_error_and_little_time_whoever_asks(
     urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
 ) -> None:

@@ -329,7 +329,9 @@ def test_requests_are_counted_by_route_and_status_and_never_by_path(
     assert count("GET", "unmatched", 404, "anonymous") == 3
     assert count("unmatched", "unmatched", 405, "anonymous") == 3
     assert count("GET", "/v1/predictions", 401, "anonymous") == 1
-    assert found["serving_request_seconds_count", (("method", "GET"), ("route", route))] == 6
+    for status in ("2xx", "4xx"):
+        labels = (("method", "GET"), ("role", "viewer"), ("route", route), ("status", status))
+        assert found["serving_request_seconds_count", labels] == 3
     assert found["serving_requests_in_flight", ()] == 1  # the one that asks
     routes = {dict(labels)["route"] for name, labels in found if name == "serving_requests_total"}
     assert routes == {route, "/v1/predictions", "unmatched"}

@@ -40,7 +40,7 @@ PUBLICATION = Publication(
     publication_id=2, published_at=NOW, confirmed_at=NOW, data_cutoff=NOW, is_simulated=False, digest="0" * 64,
     n_predictions=0, note=None, git_revision=None,
 )  # fmt: skip
-KEY = "football:live:reads"
+KEY = f"football:live:shared:common:{PUBLICATION.publication_id}"
 
 PAGES = ("/matches/{match}", "/record", "/leagues/E0", "/leagues", "/status")
 TWINS = (
@@ -168,8 +168,8 @@ def test_whatever_stands_in_published_comes_back_as_the_database_told_it(urls: U
 def test_workers_that_ask_at_once_make_one_answer_at_each_expiry(
     urls: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "FRESH_SECONDS", 1.0)
-    monkeypatch.setattr(shared, "PATIENCE_SECONDS", 20.0)
+    for name, seconds in (("FRESH_SECONDS", 1.0), ("PATIENCE_SECONDS", 20.0), ("QUEUE_SECONDS", 20.0)):
+        monkeypatch.setattr(shared, name, seconds)
 
     async def test() -> None:
         async with Worker(urls.api, redis_url) as one, Worker(urls.api, redis_url) as other:
@@ -177,7 +177,7 @@ def test_workers_that_ask_at_once_make_one_answer_at_each_expiry(
                 each.database.delay = 0.1
             for round_ in range(1, 4):
                 answers = await asyncio.gather(*(each.reads.rows(number(1)) for each in (one, other) for _ in range(50)))
-                await asyncio.gather(*one.reads._being_made, *other.reads._being_made)
+                await asyncio.gather(*one.reads._being_made.values(), *other.reads._being_made.values())
                 assert len(one.database.reached + other.database.reached) == round_
                 assert len({answer[0]["at"] for answer in answers}) == 1
                 await asyncio.sleep(1.3)
@@ -248,12 +248,11 @@ def test_whatever_is_asked_for_no_more_is_kept_than_it_may_weigh(
             for n in range(1000):
                 await worker.reads.rows(number(n))
         with redis.Redis.from_url(redis_url) as admin:
-            assert [*admin.scan_iter("football:live:reads*")] == [KEY.encode()]  # no lock is left
+            assert [*admin.scan_iter("football:live:shared*")] == [KEY.encode()]  # no lock is left
             kept: dict[bytes, bytes] = admin.hgetall(KEY)
             told = int(kept.pop(b"bytes"))
-            assert kept.pop(b"of").startswith(b"2 ")
-            assert told == sum(map(len, kept.values()))
-            assert 9_900 < told <= 10_000
+            assert told == sum(len(name) + len(value) + shared.ENTRY_BYTES for name, value in kept.items())
+            assert 9_700 < told <= 10_000
             assert 0 < admin.ttl(KEY) <= shared.KEPT_SECONDS
 
     run(test())
@@ -309,19 +308,205 @@ def test_another_publication_a_confirmed_one_and_another_release_have_answers_of
     run(test())
 
 
+def test_a_release_is_known_by_whoever_reads_rows_and_whoever_says_what_they_become(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "__file__", str(tmp_path / "shared.py"))
+    seen = []
+    for name in ("store/record.py", "schemas/record.py", "schemas/models.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+        seen.append(shared._release())
+    (tmp_path / "schemas/record.py").write_text("changed")
+    assert len({*seen, shared._release()}) == 4
+
+
 @pytest.mark.parametrize("value", [b"\xc1", b"\x81\xa1a\x01", b"\x91\xc4\x02ab"])
 def test_what_somebody_else_wrote_there_is_an_answer_of_nobody(urls: Urls, redis_url: str, value: bytes) -> None:
     async def test() -> None:
         async with Worker(urls.api, redis_url) as worker:
             await worker.reads.rows(number(1))
             with redis.Redis.from_url(redis_url) as admin:
-                (field,) = set(admin.hkeys(KEY)) - {b"of", b"bytes"}
-                stamp = admin.hget(KEY, field)[:13]
-                admin.hset(KEY, field, stamp + value)
-            assert (await worker.reads.rows(number(1)))[0]["n"] == 1
-            assert len(worker.database.reached) == 2
+                (field,) = set(admin.hkeys(KEY)) - {b"bytes"}
+                admin.hset(KEY, field, admin.hget(KEY, field)[:26] + value)
+            begun = time.perf_counter()
+            for _ in range(2):
+                assert (await worker.reads.rows(number(1)))[0]["n"] == 1
+            assert len(worker.database.reached) == 2, "made anew, and kept"
+            assert time.perf_counter() - begun < shared.PATIENCE_SECONDS
 
     run(test())
+
+
+def test_a_statement_that_hangs_ends_no_answer_that_somebody_still_knows(
+    database: Urls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the lock as long as it is, readers at all moments of it: whoever makes the answer, and whoever waits for that."""
+    for name, seconds in (("FRESH_SECONDS", 0.05), ("YOUNG_SECONDS", 0.0)):
+        monkeypatch.setattr(shared, name, seconds)
+    tell(database.model)
+    teams = sa.text("select count(*) as n, clock_timestamp() as at from published.team")
+
+    async def timed(worker: Worker) -> tuple[Any, float]:
+        begun = time.perf_counter()
+        return await worker.reads.rows(teams), time.perf_counter() - begun
+
+    async def test() -> None:
+        async with Worker(database.api, redis_url) as one, Worker(database.api, redis_url) as other:
+            first = await one.reads.rows(teams)
+            await asyncio.sleep(0.1)
+            with psycopg.connect(database.owner) as owner:
+                owner.execute("lock table published.team in access exclusive mode")
+                asked = []
+                for _ in range(12):
+                    asked += [asyncio.create_task(timed(worker)) for worker in (one, other) for _ in range(5)]
+                    await asyncio.sleep(0.5)
+                answers = await asyncio.gather(*asked)
+                assert {repr(rows) for rows, _ in answers} == {repr(first)}
+                assert max(seconds for _, seconds in answers) < 2 * shared.PATIENCE_SECONDS + 1
+                # Each worker once at a time, of 120 readers: that is every three seconds, and one of them each five.
+                assert len(one.database.reached + other.database.reached) <= 1 + 6
+                fresh = sa.text("select count(*) as others from published.team")
+                one.database.reached.clear()
+                begun = time.perf_counter()
+                failed = await asyncio.gather(*(one.reads.rows(fresh) for _ in range(20)), return_exceptions=True)
+                assert {type(each) for each in failed} == {StoreUnavailable}
+                assert time.perf_counter() - begun < shared.REBUILD_SECONDS + shared.PATIENCE_SECONDS + 1
+                assert one.database.reached == [str(fresh)]
+            await asyncio.sleep(shared.LOCK_SECONDS)
+            assert (await one.reads.rows(teams))[0]["at"] > first[0]["at"]
+
+    run(test())
+
+
+def test_without_redis_a_worker_asks_the_same_once_at_a_time_and_counts_no_looks(urls: Urls) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, "redis://127.0.0.1:9/0") as worker:
+            worker.reads = SharedReads(worker.database, None, "live", worker.current, (worker.hits, worker.misses))  # type: ignore[arg-type]
+            worker.database.delay = 0.2
+            answers = await asyncio.gather(*(worker.reads.rows(number(n)) for n in (1, 2) for _ in range(50)))
+            assert len(worker.database.reached) == 2
+            assert [answer[0]["n"] for answer in answers] == [1] * 50 + [2] * 50
+            assert worker.looked_up == (0, 0)
+            worker.database.is_away = True
+            failed = await asyncio.gather(*(worker.reads.rows(number(1)) for _ in range(50)), return_exceptions=True)
+            assert {type(each) for each in failed} == {StoreUnavailable}
+            assert len(worker.database.reached) == 3
+
+    run(test())
+
+
+def test_after_a_confirmation_the_answers_before_it_are_given_only_while_the_database_is_away(urls: Urls, redis_url: str) -> None:
+    """Nor does a worker that is a moment behind take what another made since, or put its own in the place."""
+
+    def confirmed(minutes: int) -> Publication:
+        values = {name: getattr(PUBLICATION, name) for name in Publication.__struct_fields__}
+        return Publication(**values | {"confirmed_at": NOW + timedelta(minutes=minutes)})
+
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as one, Worker(urls.api, redis_url) as late:
+            first = [await one.reads.rows(number(n)) for n in (1, 2)]
+            one.current.last_known = confirmed(5)
+            one.current.database_answers, one.database.is_away = False, True
+            assert await one.reads.rows(number(1)) == first[0]
+            one.current.database_answers, one.database.is_away = True, False
+            await asyncio.sleep(0.1)
+            with redis.Redis.from_url(redis_url) as admin:
+                for lock in admin.scan_iter(f"{KEY}:*"):
+                    admin.delete(lock)
+            second = await one.reads.rows(number(1))
+            assert second[0]["at"] > first[0][0]["at"]
+            assert await late.reads.rows(number(1)) == second
+            assert await late.reads.rows(number(2)) == first[1]
+            assert late.database.reached == []
+            one.current.last_known = Publication(
+                **{name: getattr(PUBLICATION, name) for name in Publication.__struct_fields__} | {"publication_id": 3}
+            )
+            one.current.database_answers, one.database.is_away = False, True
+            with pytest.raises(StoreUnavailable):
+                await one.reads.rows(number(1))
+            await asyncio.sleep(0.1)
+            with redis.Redis.from_url(redis_url) as admin:
+                assert 0 < admin.ttl(KEY) <= shared.LET_GO_SECONDS
+
+    run(test())
+
+
+def test_what_is_asked_first_is_the_databases_word_while_it_has_one(urls: Urls, redis_url: str) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as one, Worker(urls.api, redis_url) as other:
+            first, second = [await one.reads.asked_first.rows(number(1)) for _ in range(2)]
+            assert first != second
+            for worker in (one, other):
+                worker.database.is_away = True
+                assert await worker.reads.asked_first.rows(number(1)) == second
+                worker.current.database_answers = False
+                assert await worker.reads.asked_first.rows(number(1)) == second
+
+    run(test())
+
+
+def test_an_end_that_no_clock_of_now_would_set_is_no_end(urls: Urls, redis_url: str) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            await worker.reads.rows(number(1))
+            with redis.Redis.from_url(redis_url) as admin:
+                (field,) = set(admin.hkeys(KEY)) - {b"bytes"}
+                value: bytes = admin.hget(KEY, field)
+                for ahead, n_reached in ((20_000, 1), (40_000, 2)):
+                    admin.hset(KEY, field, b"%013d" % (time.time_ns() // 1_000_000 + ahead) + value[13:])
+                    await worker.reads.rows(number(1))
+                    await asyncio.gather(*worker.reads._being_made.values())
+                    assert len(worker.database.reached) == n_reached
+                admin.hset(KEY, field, b"not a moment!" + value[13:])
+                admin.hset(KEY, "bytes", "not a number")
+                assert (await worker.reads.rows(number(1)))[0]["n"] == 1
+                assert len(worker.database.reached) == 3
+                assert int(admin.hget(KEY, "bytes")) >= 0
+
+    run(test())
+
+
+def test_who_waits_too_long_for_a_turn_to_ask_redis_asks_the_database(urls: Urls, redis_url: str) -> None:
+    async def test() -> None:
+        async with Worker(urls.api, redis_url) as worker:
+            await worker.reads.rows(number(1))
+            for _ in range(shared.CALLS_AT_ONCE):
+                await worker.reads._calls.acquire()
+            begun = time.perf_counter()
+            answers = await asyncio.gather(*(worker.reads.rows(number(1)) for _ in range(50)))
+            assert time.perf_counter() - begun < 2 * shared.QUEUE_SECONDS + 0.5
+            assert [rows[0]["n"] for rows in answers] == [1] * 50
+            assert len(worker.database.reached) == 2
+            for _ in range(shared.CALLS_AT_ONCE):
+                worker.reads._calls.release()
+            await worker.reads.rows(number(1))
+            assert len(worker.database.reached) == 2, "it is not taken for silent"
+
+    run(test())
+
+
+def test_paging_through_lists_leaves_tables_record_and_models_where_they_are(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "ALL_BYTES", 20_000)
+    with (
+        TestClient(create_app(settings_for(urls.api, redis_url=redis_url, rate_per_second=10_000))) as client,
+        redis.Redis.from_url(redis_url) as admin,
+    ):
+        for path in ("/v1/record", "/v1/models"):
+            assert client.get(path, headers=bearer()).status_code == 200
+        (common,) = (key for key in admin.scan_iter("football:live:shared:common:*") if key.count(b":") == 4)
+        wait_for(lambda: admin.hlen(common) >= 7)
+        before = set(admin.hkeys(common))
+        for n in range(100):
+            for path in ("/v1/matches?limit={}", "/v1/teams?limit={}", "/v1/record/predictions?limit={}", "/v1/teams?search={}"):
+                assert client.get(path.format(1 + n), headers=bearer("analyst")).status_code == 200
+            for path in (f"/v1/record?information_set={n}", f"/v1/record/distance?information_set={n}"):
+                assert client.get(path, headers=bearer()).status_code == 200
+        lists = common.replace(b":common:", b":lists:")
+        assert 15_000 < int(admin.hget(lists, "bytes")) <= 20_000
+        assert before <= set(admin.hkeys(common))
 
 
 @pytest.mark.parametrize("url", ["", "redis://127.0.0.1:9/0"])
@@ -375,8 +560,13 @@ def test_without_the_database_pages_and_their_twins_go_on_from_the_last_answer(
                 for path, answer in before.items():
                     now = client.get(path, headers=bearer("analyst"))
                     assert now.status_code == 200, path
-                    if path.startswith("/v1/"):
+                    if path == "/v1/status":
+                        assert now.json() == answer.json() | {"database": "down"}
+                        assert answer.json()["database"] == "up"
+                    elif path.startswith("/v1/"):
                         assert now.json() == answer.json(), path
+                    elif path == "/status":
+                        assert ["does not answer" in each.text for each in (answer, now)] == [False, True]
                 assert client.get("/v1/matches/m2", headers=bearer()).status_code == 503
         wait_for(lambda: one.get("/v1/matches/m2", headers=bearer()).status_code == 200)
 
@@ -414,22 +604,22 @@ def test_with_a_new_publication_nothing_of_the_one_before_is_answered_any_more(
 def test_what_most_ask_for_is_read_before_anybody_does(
     database: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
 ) -> None:
-    publish(database.model, [prediction(1)])
+    key = f"football:live:shared:common:{publish(database.model, [prediction(1)])}"
     tell(database.model)
     with (
         TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client,
         redis.Redis.from_url(redis_url) as admin,
     ):
-        # The table, its outlook and season, four summaries and one set's two, verification, backup and models.
-        wait_for(lambda: admin.hlen(KEY) == 2 + 10)
+        # The table, its outlook and season, two summaries and the distance of a set, verification, backup and models.
+        wait_for(lambda: admin.hlen(key) == 1 + 9)
         before = samples(client)
         for path in ("/record", "/leagues/E0", "/v1/competitions/E0/season", "/v1/record", "/v1/models"):
             assert client.get(path, headers=bearer()).status_code == 200
         after = samples(client)
     layer = ("layer", "shared")
     hits, misses = (("serving_cache_lookups_total", (layer, ("outcome", each))) for each in ("hit", "miss"))
-    assert before[hits] == 0
-    assert after[hits] >= 12
+    assert before[hits] == 1  # whether the set of the distance is one
+    assert after[hits] >= 10
     assert after[misses] == before[misses]
     assert after["serving_cache_hit_ratio", (layer,)] == after[hits] / (after[hits] + after[misses])
 

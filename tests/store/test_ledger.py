@@ -207,6 +207,27 @@ def test_what_the_model_saw_is_kept_to_the_last_bit_with_the_names_of_it(warehou
     assert len(warehouse.table("forecast.feature_list")) == 1, "names are kept once"
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("array['rest', 'elo_difference', 'unknown']", ["names of features"]),
+        ("array['elo_difference', 'rest']", ["names of features", *["as many numbers as names"] * 6]),
+    ],
+)
+def test_changed_names_of_features_are_seen(warehouse: Warehouse, attack: Attack, names: str, found: list[str]) -> None:
+    """The same numbers under other names would be another row, whatever the digest says of the numbers."""
+    attack(f"update forecast.feature_list set names = {names}")
+    faults = ledger.verify(warehouse).faults
+    assert [part for part, fault in zip(found, faults, strict=True) if part in fault] == found
+
+
+def test_no_feature_row_ends_in_the_middle_of_a_number(warehouse: Warehouse) -> None:
+    with warehouse.connect() as connection, pytest.raises(psycopg.errors.CheckViolation):
+        connection.execute(
+            "insert into forecast.feature_row select 'another', names_sha256, '\\x000000' from forecast.feature_list"
+        )
+
+
 def test_a_changed_feature_row_is_seen_and_one_that_was_never_kept_is_no_fault(warehouse: Warehouse, attack: Attack) -> None:
     attack(
         "delete from forecast.feature_row where prediction_id = (select prediction_id from forecast.prediction where sequence = 1)"

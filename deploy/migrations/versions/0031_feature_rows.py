@@ -35,6 +35,7 @@ def upgrade() -> None:
             nullable=False,
             comment="eight bytes a feature (IEEE 754, the lowest first; NaN: not known), of which features_digest is the SHA-256",
         ),
+        sa.CheckConstraint("octet_length(content) % 8 = 0", name=op.f("feature_row_whole_numbers_check")),
         sa.ForeignKeyConstraint(
             ["names_sha256"], ["forecast.feature_list.names_sha256"], name=op.f("feature_row_names_sha256_fkey")
         ),
