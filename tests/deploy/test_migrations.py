@@ -40,6 +40,7 @@ CONSTRAINED: dict[str, dict[str, Any]] = {
     "app.audit": {"actor": "account:1"},
     "app.session": {"kind": "web"},
     "bronze.source_file": {"state": "intact"},
+    "forecast.feature_row": {"content": b"\0" * 8},
     "forecast.prediction": {
         **{"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2},
         **{"as_of": MOMENT, "issued_at": MOMENT, "kickoff_at": MOMENT + timedelta(days=1)},
@@ -70,8 +71,9 @@ def shape_of(connection: psycopg.Connection) -> Columns:
     found: Columns = {}
     rows = connection.execute(
         """
-        select table_schema || '.' || table_name, column_name, data_type from information_schema.columns
-        where table_schema = any(%s) order by format('%%I.%%I', table_schema, table_name)::regclass::oid, ordinal_position
+        select table_schema || '.' || table_name, column_name, data_type
+        from information_schema.columns join information_schema.tables using (table_schema, table_name)
+        where table_type = 'BASE TABLE' and table_schema = any(%s) order by format('%%I.%%I', table_schema, table_name)::regclass::oid, ordinal_position
         """,
         [list(deploy_database.WAREHOUSE_SCHEMAS)],
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
@@ -10,9 +11,7 @@ import dagster as dg
 import kubernetes_validate
 import pytest
 import yaml
-from click.testing import CliRunner
 
-from deploy.cli import main
 from deploy.edition import LIVE
 from deploy.installation import Installation
 from deploy.programs import SERVICE_ONLY, lay_out
@@ -90,10 +89,10 @@ def test_what_a_pod_may_have_at_most_is_a_setting(tmp_path: Path, asked: dict[st
 
 
 def test_what_pods_are_told_is_printed_as_a_secret_without_what_is_the_services_own(tmp_path: Path) -> None:
-    with patch.dict(os.environ, {"LOCAL_DIR": str(tmp_path), "EDITION": "live", "K8S_NAMESPACE": "matches", **K8S}):
-        printed = CliRunner().invoke(main, ["env", "--secret"])
-    assert printed.exit_code == 0, printed.output
-    secret = json.loads(printed.stdout)
+    # In a process of its own: the command line gives the others' commands an edition's environment, for good.
+    environment = {**os.environ, "LOCAL_DIR": str(tmp_path), "EDITION": "live", "K8S_NAMESPACE": "matches", **K8S}
+    printed = subprocess.check_output([sys.executable, "-m", "deploy", "env", "--secret"], env=environment, cwd=world.ROOT)
+    secret = json.loads(printed)
     kubernetes_validate.validate(secret, "1.36", strict=True)
     assert secret["metadata"] == {"name": "football-live", "namespace": "matches"}
     assert (secret["stringData"]["EXECUTOR"], secret["stringData"]["STATE_DIR"]) == ("k8s", str(tmp_path / "live"))

@@ -30,6 +30,8 @@ def forecasts(information_set: str) -> pd.DataFrame:
         "expected_home_goals": 1.25 if information_set == "results" else 1.5,
         "expected_away_goals": 1.0,
         "features_digest": "0" * 64,
+        "features": [b"\0" * 8] * 2,
+        "feature_names": [("elo_difference",)] * 2,
         "contributions": [[["base", 0.1, 0.2]]] * 2,
         "strength_deviation": 0.6,
         "firmness": "usual",
