@@ -36,6 +36,7 @@ build = dg.define_asset_job(
 )
 anew = dg.define_asset_job(
     "anew",
+    tags=TO_PUBLICATION,
     selection=_EVERYTHING - _DOCS - _BEHIND - _BACKTEST,
     description="From raw files to publication, a training of each set included: where an updated code cannot read a model.",
 )

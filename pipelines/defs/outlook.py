@@ -6,6 +6,7 @@ Belongs here: the asset. It is made behind the day's work, by a job of its own: 
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.conditions import LEDGER
 from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.resources import FRESHNESS
@@ -17,7 +18,8 @@ from pipelines.store.warehouse import Warehouse
 
 @dg.asset(
     key=["forecast", "season_outlook"],
-    deps=[["gold", "fct_match"], ["published", "prediction"]],
+    # What is published is read, and that is made of the ledger: layers lead one way.
+    deps=[["gold", "fct_match"], LEDGER],
     group_name="forecast",
     kinds={"python", "postgres"},
     owners=["team:forecasting"],

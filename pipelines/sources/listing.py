@@ -67,7 +67,9 @@ def look(path: Path, url: str, today: date) -> str | None:
         web.close()
     if isinstance(answer, Delivery):
         keys = tuple(linked(answer.content.decode("utf-8", "replace"), address, url))
-        known = replace(known, keys=keys, etag=answer.etag, last_modified=answer.last_modified)
+        if not keys:
+            note = f"{address} links no CSV file: competitions that are new there are not seen. What it named last is believed."
+        known = replace(known, keys=keys or known.keys, etag=answer.etag, last_modified=answer.last_modified)
     replace(known, looked_on=str(today)).keep(path)
     return note
 

@@ -12,6 +12,7 @@ Log rates of goals are `level ± home advantage / 2 + attack - defence`. Attack 
 mean.
 """
 
+import os
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -170,7 +171,7 @@ def write_site(folder: Path, today: date, seed: int, size: Size = Size()) -> lis
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         # A reader never meets half a file.
-        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
         unfinished.write_bytes(content)
         paths.append(unfinished.replace(path))
     return paths

@@ -88,7 +88,7 @@ def latest(warehouse: Warehouse, information_set: str | None = None) -> "tuple[P
 
 
 def forecasts(warehouse: Warehouse, after: datetime) -> "pd.DataFrame":
-    """What the publication in force says of each match that kicks off after the moment, by the best informed of its forecasts.
+    """What the newest publication says of each match that kicks off after the moment, by the best informed of its forecasts.
 
     Returns:
         `competition_id, season, home_team_id, away_team_id, kickoff_at`, and the ledger's `p_home, p_draw, p_away,

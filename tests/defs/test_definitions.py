@@ -7,6 +7,7 @@ import pytest
 from dagster._core.execution.api import create_execution_plan
 from dagster._core.execution.plan.step import ExecutionStep
 
+from pipelines.defs.conditions import TO_PUBLICATION
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.training import MODELS_OF
 from pipelines.forecast import contract
@@ -55,6 +56,13 @@ def test_the_day_does_everything_but_train_and_document(definitions: dg.Definiti
     assert _steps(definitions, "anew") == build
     assert {"ingestion", "transformation", "forecast__match_rating", "forecast__prediction", "publication"} <= day
     assert _steps(definitions, "docs") == {"docs__site"}
+
+
+def test_every_job_that_publishes_says_so_and_is_not_answered_by_a_condition(definitions: dg.Definitions) -> None:
+    jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
+    publishing = {job.name: job.tags for job in jobs if "publication" in _steps(definitions, job.name)}
+    assert publishing.keys() == {"build", "anew", "day", "between", "week"}
+    assert all(TO_PUBLICATION.items() <= tags.items() for tags in publishing.values())
 
 
 def test_a_backtest_is_a_job_of_its_own_and_what_it_learns_from_is_the_day_before_its_forecasts(
