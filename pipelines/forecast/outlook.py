@@ -3,8 +3,8 @@
 Belongs here: which seasons are under way, how many clubs go down, and putting goals, grids and simulation together for each.
 Does not belong here: the simulation (`season`) or the model of goals (`dixon_coles`).
 
-A match that is forecast is played by its forecast's own grid: a table agrees with what was published when it was made. Months ahead
-nothing is published: those pairings are played by what Dixon and Coles' model says of the clubs today.
+A match that is forecast is played by its forecast's own grid: a table agrees with what was published when it was made. Months
+ahead nothing is published: those pairings are played by what Dixon and Coles' model says of the clubs today.
 """
 
 import json
