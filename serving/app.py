@@ -24,6 +24,7 @@ from serving.answers import HeadAsGet
 from serving.common_reads import CommonReads
 from serving.current import CurrentPublication
 from serving.earlier import Earlier
+from serving.ending import end
 from serving.examples import Document
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
@@ -95,6 +96,7 @@ if TYPE_CHECKING:
     from serving.tracing import Traces
 
 MAXIMUM_BODY_BYTES = 16 * 1024
+CLOSING_SECONDS = 10.0
 PREDICTIONS_PATH = "/v1/predictions"
 
 
@@ -144,16 +146,16 @@ def create_app(settings: Settings) -> Litestar:
         if cache is not None:
             following.append(asyncio.create_task(CommonReads(current, seasons, record, models).follow()))
         yield
-        for task in following:
-            task.cancel()
-        await asyncio.gather(*following, return_exceptions=True)
-        await credentials.close()
+        await end(following)
         await asyncio.gather(reads.close(), lists.close())
-        await database.close()
-        await logins.close()
-        for redis in (counter, listener, cache):
-            if redis is not None:
-                await redis.aclose()
+        with suppress(TimeoutError):  # what does not close by then ends with the process
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await credentials.close()
+                await database.close()
+                await logins.close()
+                for redis in (counter, listener, cache):
+                    if redis is not None:
+                        await redis.aclose()
         if traces is not None:
             await asyncio.to_thread(traces.close)
         access_log.close()

@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.dialects import postgresql
 
 from serving.current import CurrentPublication
+from serving.ending import end
 from serving.identity.buckets import BREAK_SECONDS
 from serving.store.database import Database, StoreUnavailable
 
@@ -183,10 +184,7 @@ class SharedReads:
 
     async def close(self) -> None:
         """Make nothing any more."""
-        tasks = [*self._being_made.values(), *self._behind]
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._being_made.values(), *self._behind])
 
     async def _rows(self, statement: sa.Executable, is_asked: bool) -> Rows:
         served = self._change_over()

@@ -29,6 +29,7 @@ from serving.announcements import channel
 from serving.answers import SMALLEST_COMPRESSED, Answer, best_encoding
 from serving.app import create_app
 from serving.earlier import ID
+from serving.ending import end
 from serving.held import Answers, HeldPublication, Key
 from serving.identity.buckets import Rate
 from serving.identity.roles import Role
@@ -407,6 +408,31 @@ def test_publications_are_told_from_memory_and_from_what_all_workers_share(
             assert other.get(f"/v1/publications/{served}", headers=bearer()).json()["publication_id"] == served
             assert other.get(f"/v1/publications/{unasked}", headers=bearer()).status_code == 503
             admin.execute(f'alter database "{name}" allow_connections true')
+
+
+def test_what_takes_its_end_for_an_outage_is_told_again_until_it_ends() -> None:
+    told = 0
+
+    async def follow() -> None:
+        nonlocal told
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told += 1
+                if told == 3:
+                    raise
+
+    async def test() -> None:
+        task, failed = asyncio.create_task(follow()), asyncio.create_task(asyncio.sleep(60))
+        await asyncio.sleep(0)
+        await end([task, failed])
+        assert task.done()
+        assert failed.cancelled()
+        await end([task])
+
+    asyncio.run(test())
+    assert told == 3
 
 
 def test_the_ledgers_ids_are_what_the_service_takes_for_one() -> None:
