@@ -24,7 +24,7 @@ from serving.answers import HeadAsGet
 from serving.common_reads import CommonReads
 from serving.current import CurrentPublication
 from serving.earlier import Earlier
-from serving.ending import end
+from serving.ending import close, end
 from serving.examples import Document
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
@@ -96,7 +96,6 @@ if TYPE_CHECKING:
     from serving.tracing import Traces
 
 MAXIMUM_BODY_BYTES = 16 * 1024
-CLOSING_SECONDS = 10.0
 PREDICTIONS_PATH = "/v1/predictions"
 
 
@@ -148,14 +147,8 @@ def create_app(settings: Settings) -> Litestar:
         yield
         await end(following)
         await asyncio.gather(reads.close(), lists.close())
-        with suppress(TimeoutError):  # what does not close by then ends with the process
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await credentials.close()
-                await database.close()
-                await logins.close()
-                for redis in (counter, listener, cache):
-                    if redis is not None:
-                        await redis.aclose()
+        of_redis = (redis.aclose for redis in (counter, listener, cache) if redis is not None)
+        await close(credentials.close, database.close, logins.close, *of_redis)
         if traces is not None:
             await asyncio.to_thread(traces.close)
         access_log.close()

@@ -29,7 +29,7 @@ from serving.announcements import channel
 from serving.answers import SMALLEST_COMPRESSED, Answer, best_encoding
 from serving.app import create_app
 from serving.earlier import ID
-from serving.ending import end
+from serving.ending import close, end
 from serving.held import Answers, HeldPublication, Key
 from serving.identity.buckets import Rate
 from serving.identity.roles import Role
@@ -433,6 +433,20 @@ def test_what_takes_its_end_for_an_outage_is_told_again_until_it_ends() -> None:
 
     asyncio.run(test())
     assert told == 3
+
+
+def test_what_does_not_close_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.ending.CLOSING_SECONDS", 0.05)
+    closed = []
+
+    async def closing() -> None:
+        closed.append(1)
+
+    async def hanging() -> None:
+        await asyncio.Event().wait()
+
+    asyncio.run(close(closing, hanging, closing))
+    assert closed == [1]
 
 
 def test_the_ledgers_ids_are_what_the_service_takes_for_one() -> None:
