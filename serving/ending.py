@@ -1,7 +1,7 @@
 """Ending what goes on in the background.
 
-Belongs here: cancelling tasks so that they have ended, and closing what is open in bounded time. Does not belong here: what goes on,
-or what is open.
+Belongs here: cancelling tasks so that they have ended, and closing what is open in bounded time. Does not belong here: what goes
+on, or what is open.
 """
 
 import asyncio
