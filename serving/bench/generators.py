@@ -60,8 +60,8 @@ def open_loop(port: int, asked: Asked, rate: float, connections: int, seconds: f
 def second_opinion(port: int, asked: Asked, rate: float, connections: int, seconds: float) -> dict[str, Any] | None:
     """What autocannon found at a fixed rate of all connections together; None where it is not installed.
 
-    Its times are those of the answers, to which it adds those of requests that a late answer kept from being sent. It tells no
-    95th percentile, but the 97.5th.
+    It sends what is due in a second at once, as that begins: its times are those of a burst, and no measure of a steady rate. To
+    them it adds those of requests that a late answer kept from being sent. It tells no 95th percentile, but the 97.5th.
     """
     program = shutil.which("autocannon") or shutil.which("autocannon", path=str(AUTOCANNON))
     if program is None:
