@@ -102,9 +102,8 @@ def bench_serving(**wanted: float) -> None:
     """Measure the service on what the edition in service has published, beside three other servers.
 
     A bare application that sends the same bytes is the ceiling; `mlflow models serve` with the edition's champion, and FastAPI on
-    uvicorn reading the same row, are what one would build instead. Starts all of them beside what runs: PostgreSQL, Valkey
-    and MLflow must (`football up` or `make demo`). After `npm install --prefix .local/autocannon autocannon@8`, autocannon asks
-    at the fixed rates, too.
+    uvicorn reading the same row, are what one would build instead. Starts all of them beside what runs: PostgreSQL, Valkey and
+    MLflow must (`football up` or `make demo`).
     """
     from deploy.installation import NO_TELEMETRY
     from deploy.programs import base_environment

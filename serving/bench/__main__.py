@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipelines.evidence import write_evidence
 from serving.bench import servers
 from serving.bench.asked import HOST, Asked
-from serving.bench.generators import CONNECTIONS, closed_loop, open_loop, second_opinion
+from serving.bench.generators import CONNECTIONS, closed_loop, open_loop
 from serving.bench.servers import Server
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
@@ -182,13 +182,7 @@ def _point(
         )
         return found
 
-    point: dict[str, Any] = {"ours": load("ours", ours, asked)}
-    if (other := second_opinion(ours.port, asked, rate, connections, seconds)) is not None:
-        point["ours_by_autocannon"] = other
-        click.echo(
-            f"  {'ours, by autocannon':<20} p50 {other['p50_ms']} p97.5 {other['p97_5_ms']} p99 {other['p99_ms']} ms, errors "
-            f"{other['errors']}, answered {other['answered_per_second']:.0f}/s"
-        )
+    point = {"ours": load("ours", ours, asked)}
     with servers.bare(body, workers) as bare:
         point["generator_at_bare"] = load("generator's limit", bare, asked)
     for each in alternatives:

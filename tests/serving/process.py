@@ -1,9 +1,10 @@
 """The service as a process of its own: granian with as many workers as `API_WORKERS` says.
 
-Belongs here: what it is given, starting and stopping it.
+Belongs here: what it is given, starting and stopping it, and freezing the Valkey that it asks.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import redis
 
 from deploy.local.ports import Ports
 
@@ -54,3 +56,15 @@ def serving(
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@contextmanager
+def frozen(redis_url: str) -> Iterator[None]:
+    """A Valkey that does not answer, and closes no connection."""
+    with redis.Redis.from_url(redis_url) as admin:
+        process = int(admin.info("server")["process_id"])
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)

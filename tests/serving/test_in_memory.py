@@ -3,8 +3,6 @@
 import asyncio
 import gzip
 import json
-import os
-import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -42,6 +40,7 @@ from serving.store.matches import Matches
 from serving.store.publications import Filters, Publications
 from serving.unknown import TooManyUnknown, Unknown
 from tests.serving.conftest import NOW, PREDICTIONS, prediction, publish
+from tests.serving.process import frozen
 from tests.serving.test_service import samples, wait_for
 
 Ask = Callable[..., Any]
@@ -454,12 +453,9 @@ def test_the_ledgers_ids_are_what_the_service_takes_for_one() -> None:
 
 
 def test_a_frozen_redis_costs_reads_nothing(urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str) -> None:
-    with redis.Redis.from_url(redis_url) as admin:
-        process = int(admin.info("server")["process_id"])
     with TestClient(create_app(settings_for(urls.api, redis_url=redis_url))) as client:
         client.get("/v1/predictions", headers=bearer())
-        os.kill(process, signal.SIGSTOP)
-        try:
+        with frozen(redis_url):
             seconds = []
             for number in range(100):
                 begun = time.perf_counter()
@@ -468,8 +464,6 @@ def test_a_frozen_redis_costs_reads_nothing(urls: Urls, settings_for: SettingsFo
                 seconds.append(time.perf_counter() - begun)
             assert sorted(seconds)[94] < 0.2
             assert client.get("/health/ready").json()["redis"] == "down"
-        finally:
-            os.kill(process, signal.SIGCONT)
 
 
 def test_both_halves_speak_of_a_new_publication_on_one_channel() -> None:

@@ -1,11 +1,8 @@
 """How many requests a client may make: the buckets on a real Valkey, the layers over HTTP, and what becomes of both without it."""
 
 import asyncio
-import os
-import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any, TypeVar
 
@@ -21,6 +18,7 @@ from serving.identity.buckets import BREAK_SECONDS, Buckets, Lease, Rate
 from serving.identity.limits import connect, subscriber
 from serving.rate_limits import TrustedProxies
 from serving.settings import Settings
+from tests.serving.process import frozen
 from tests.serving.test_service import samples
 
 SettingsFor = Callable[..., Settings]
@@ -47,18 +45,6 @@ def with_buckets(url: str, work: Callable[..., Awaitable[T]], rate: Rate = HUNDR
 
 async def taken(buckets: Buckets, n: int, subject: str = "someone") -> int:
     return sum([(await buckets.take(subject))[0] for _ in range(n)])
-
-
-@contextmanager
-def frozen(url: str) -> Iterator[None]:
-    """A Valkey that does not answer, and closes no connection."""
-    with redis.Redis.from_url(url) as admin:
-        process = int(admin.info("server")["process_id"])
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 # --------------------------------------------------------------------------- buckets

@@ -1,9 +1,7 @@
 """What is read of `published` is read once for all workers, outlives the database for a while, and is never another publication's."""
 
 import asyncio
-import os
 import re
-import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -30,6 +28,7 @@ from serving.settings import Settings
 from serving.shared import SharedReads
 from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import NOW, TOLD, match, prediction, publish, tell
+from tests.serving.process import frozen
 from tests.serving.test_auth import IDS
 from tests.serving.test_service import samples, wait_for
 
@@ -135,17 +134,6 @@ def killed(database: Urls, admin_url: str) -> Iterator[psycopg.Connection]:
             yield admin
         finally:
             admin.execute(f'alter database "{name}" allow_connections true')
-
-
-@contextmanager
-def frozen(redis_url: str) -> Iterator[None]:
-    with redis.Redis.from_url(redis_url) as admin:
-        process = int(admin.info("server")["process_id"])
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 def test_whatever_stands_in_published_comes_back_as_the_database_told_it(urls: Urls, redis_url: str) -> None:
