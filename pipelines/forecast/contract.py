@@ -144,9 +144,13 @@ MARKET_COLUMNS: Final = (
     "closing_odds_away",
     "closing_odds_over",
     "closing_odds_under",
+    "pinnacle_closing_odds_home",
+    "pinnacle_closing_odds_draw",
+    "pinnacle_closing_odds_away",
 )
-"""Average quotes carried by `gold.feat_market`, raw, for the outcomes and for more or fewer than 2.5 goals. Closing ones are the
-benchmark, and what later matches may learn from; of their own match never a feature."""
+"""Quotes carried by `gold.feat_market`, raw: average ones for the outcomes and for more or fewer than 2.5 goals, and Pinnacle's
+closing ones. The average closing ones are the benchmark. What later matches may learn from is Pinnacle's where they are known,
+else the average; of their own match closing quotes are never a feature."""
 
 MOVEMENT_COLUMNS: Final = tuple(f"{end}_quote_odds_{outcome}" for end in ("first", "last") for outcome in OUTCOMES)
 """Where the price began and ended that a stream told before the match's `as_of`, raw, in `gold.feat_market`; null without one."""

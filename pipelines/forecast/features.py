@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipelines.forecast import contract
 from pipelines.forecast.devig import devig
-from pipelines.forecast.memory import PLAY_BARE, PLAY_COUNTED, log_odds, performance, price, remember_play
+from pipelines.forecast.memory import CLOSING, PLAY_BARE, PLAY_COUNTED, log_odds, performance, price, remember_play
 from pipelines.forecast.ratings import pi
 from pipelines.forecast.ratings.elo import Elo
 from pipelines.forecast.ratings.experience import Experience
@@ -128,7 +128,7 @@ def label(matches: pd.DataFrame, quotes: pd.DataFrame) -> pd.DataFrame:
     timeline = Timeline.of(matches)
     quotes = _by_match(quotes).reindex(timeline.match_id)
     performances, counted = performance(timeline)
-    prices, closing = price(quotes), price(quotes, moments=("closing",))
+    prices, closing = price(quotes), price(quotes, moments=CLOSING)
     known_at = np.full(len(timeline.match_id), np.nan)
     known_at[timeline.results] = timeline.known_at[timeline.results] / _DAY
     labels = {

@@ -116,6 +116,10 @@ TOTAL: Final = Dynamics(
 )
 """Log-odds of more than 2.5 goals in the prices."""
 
+CLOSING: Final = ("pinnacle_closing", "closing")
+"""The quotes at kick-off to learn from, the best first. On 27,240 matches of the "new" leagues up to the summer of 2019 Pinnacle's
+lost .00037 ± .00018 less than the average, and up to that summer they are the only closing quotes of the main leagues."""
+
 PLAY_COUNTED: Final = 2.15
 """Noise variance of `performance` as an observation of ln(p_home/p_away), where shots were counted."""
 PLAY_BARE: Final = 4.76
@@ -164,7 +168,7 @@ def remember(timeline: Timeline, quotes: pd.DataFrame) -> pd.DataFrame:
     """
     quotes = quotes.set_index("match_id") if "match_id" in quotes else quotes
     quotes = quotes.reindex(timeline.match_id)
-    before, closing = price(quotes, ("pre_match",)), price(quotes, ("closing",))
+    before, closing = price(quotes, ("pre_match",)), price(quotes, CLOSING)
     prices = closing.fillna(before)
     side, draw, total = (prices[name].to_numpy(dtype=np.float64) for name in ("side", "draw", "total"))
     played, counted = performance(timeline)
@@ -221,8 +225,15 @@ def drive(tables: pd.DataFrame) -> Array:
     return np.asarray(np.nan_to_num(driven, nan=0.0))
 
 
-def price(quotes: pd.DataFrame, moments: Sequence[str] = ("closing", "pre_match")) -> pd.DataFrame:
+def price(quotes: pd.DataFrame, moments: Sequence[str] = (*CLOSING, "pre_match")) -> pd.DataFrame:
     """What the market thought of each match, without its margin, at the first of the moments that has a usable quote.
+
+    Parameters
+    ----------
+    quotes
+        `contract.MARKET_COLUMNS`, of which each moment's are looked at; where a moment has no totals, they are not known of it.
+    moments
+        What the columns' names begin with.
 
     Returns
     -------
@@ -232,7 +243,8 @@ def price(quotes: pd.DataFrame, moments: Sequence[str] = ("closing", "pre_match"
     prices = pd.DataFrame(np.nan, index=quotes.index, columns=["side", "draw", "total"])
     for moment in moments:
         side, draw = log_odds(devig(quotes[[f"{moment}_odds_{name}" for name in contract.OUTCOMES]].to_numpy(dtype=np.float64)))
-        over, under = devig(quotes[[f"{moment}_odds_over", f"{moment}_odds_under"]].to_numpy(dtype=np.float64)).T
+        totals = quotes.reindex(columns=[f"{moment}_odds_over", f"{moment}_odds_under"])
+        over, under = devig(totals.to_numpy(dtype=np.float64)).T
         of_moment = {"side": side, "draw": draw, "total": np.log(over / under)}
         prices = prices.fillna(pd.DataFrame(of_moment, index=quotes.index))
     return prices

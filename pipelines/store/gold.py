@@ -86,7 +86,7 @@ def quotes(warehouse: Warehouse, after: datetime = EVER) -> "pd.DataFrame":
 
 
 def prices(warehouse: Warehouse, countries: "Collection[str] | None" = None) -> "pd.DataFrame":
-    """The average quotes of every match, of all countries or these, `MARKET_COLUMNS`."""
+    """The quotes of every match, of all countries or these, `MARKET_COLUMNS`."""
     return warehouse.read(
         f"""
         select match_id, {", ".join(MARKET_COLUMNS)} from gold.feat_market

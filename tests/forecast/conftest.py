@@ -74,6 +74,7 @@ def simulate(n_seasons: int = 4, n_clubs: int = 10, countries: tuple[str, ...] =
     for moment in ("pre_match", "closing"):
         warehouse[[f"{moment}_odds_{outcome}" for outcome in contract.OUTCOMES]] = np.stack(frame["odds"].to_list())
         warehouse[[f"{moment}_odds_over", f"{moment}_odds_under"]] = [1.85, 1.95]
+    warehouse[[f"pinnacle_closing_odds_{outcome}" for outcome in contract.OUTCOMES]] = np.nan  # the average is learnt from
     # The quotes before a match know a little less than the closing ones.
     early = np.stack(frame["odds"].to_list()) * np.exp(random.normal(0.0, 0.04, (len(frame), 3)))
     early *= 0.95 * (1.0 / early).sum(axis=1, keepdims=True)  # with the margin of the closing ones

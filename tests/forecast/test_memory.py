@@ -37,6 +37,17 @@ def test_a_price_is_the_closing_one_else_the_one_before():
     assert prices.loc["none"].isna().all()
 
 
+def test_pinnacles_closing_price_goes_before_the_average_and_has_no_totals():
+    both = closing(2.0, 4.0, 4.0) | {
+        **dict(zip([f"pinnacle_closing_odds_{name}" for name in contract.OUTCOMES], (4.0, 4.0, 2.0), strict=True)),
+        **{"closing_odds_over": 2.0, "closing_odds_under": 2.0},
+    }
+    typo = both | {"pinnacle_closing_odds_draw": math.nan}
+    prices = price(pd.DataFrame([both, typo], index=["both", "typo"]))
+    assert prices["side"].tolist() == pytest.approx([-math.log(2.0), math.log(2.0)], abs=1e-12)
+    assert prices["total"].tolist() == pytest.approx([0.0, 0.0], abs=1e-12)
+
+
 def test_the_total_has_quotes_of_its_own():
     closed = quote(closing_odds_over=4.0, closing_odds_under=4.0 / 3.0, pre_match_odds_over=2.0, pre_match_odds_under=2.0)
     prices = price(pd.DataFrame([closed, closed | {"closing_odds_under": math.nan}]))

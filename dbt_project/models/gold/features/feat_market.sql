@@ -22,6 +22,15 @@ select
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_away end as closing_odds_away,
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_over end as closing_odds_over,
     case when match.kickoff_at < {{ data_cutoff() }} then price.closing_odds_under end as closing_odds_under,
+    case
+        when match.kickoff_at < {{ data_cutoff() }} then price.pinnacle_closing_odds_home
+    end as pinnacle_closing_odds_home,
+    case
+        when match.kickoff_at < {{ data_cutoff() }} then price.pinnacle_closing_odds_draw
+    end as pinnacle_closing_odds_draw,
+    case
+        when match.kickoff_at < {{ data_cutoff() }} then price.pinnacle_closing_odds_away
+    end as pinnacle_closing_odds_away,
     movement.first_quote_odds_home,
     movement.first_quote_odds_draw,
     movement.first_quote_odds_away,

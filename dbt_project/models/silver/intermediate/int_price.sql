@@ -6,7 +6,8 @@
 
 -- One price per outcome before the match and one at kick-off, for home, draw and away and for more or fewer than 2.5 goals; a row
 -- for each line, also where it has none. The source's own average, before the match else the mean over bookmakers, at kick-off
--- else Pinnacle. A set whose margin is below -0.5 % or above 25 % is a typing error and counts as absent.
+-- else Pinnacle. Pinnacle's at kick-off stands beside it for what is learnt from it: of all closing prices the nearest to what
+-- happens. A set whose margin is below -0.5 % or above 25 % is a typing error and counts as absent.
 with line as materialized (
     {% if is_incremental() -%}
         {{ added_lines('football_data_match', 'made.row_id = line.row_id') }}
@@ -95,6 +96,16 @@ chosen as (
         odds_under
     from price
     order by row_id, moment, market, choice
+),
+
+pinnacle as (
+    select
+        row_id,
+        odds_home,
+        odds_draw,
+        odds_away
+    from possible
+    where bookmaker = 'pinnacle' and moment = 'closing' and market = '1x2'
 )
 
 select
@@ -108,7 +119,11 @@ select
     max(chosen.odds_draw) filter (where chosen.moment = 'closing') as closing_odds_draw,
     max(chosen.odds_away) filter (where chosen.moment = 'closing') as closing_odds_away,
     max(chosen.odds_over) filter (where chosen.moment = 'closing') as closing_odds_over,
-    max(chosen.odds_under) filter (where chosen.moment = 'closing') as closing_odds_under
+    max(chosen.odds_under) filter (where chosen.moment = 'closing') as closing_odds_under,
+    max(pinnacle.odds_home) as pinnacle_closing_odds_home,
+    max(pinnacle.odds_draw) as pinnacle_closing_odds_draw,
+    max(pinnacle.odds_away) as pinnacle_closing_odds_away
 from line
 left join chosen on line.row_id = chosen.row_id
+left join pinnacle on line.row_id = pinnacle.row_id
 group by line.row_id
