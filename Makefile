@@ -7,8 +7,9 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # `make demo` may be typed in a shell of another virtual environment.
 unexport VIRTUAL_ENV
-# Threads that wait for each other must sleep: spinning, they take the core that another process needs.
+# Why these: deploy/installation.py, `PATIENT_THREADS`.
 export OMP_WAIT_POLICY := PASSIVE
+export GOMP_SPINCOUNT := 1000
 
 # Who gets in and what they may do: nearly every line of it is run by the tests, and of its branches alone no fewer.
 IDENTITY := serving/identity/*,serving/pages/login.py,$(\

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.edition import Edition
-from deploy.installation import NO_TELEMETRY, Installation
+from deploy.installation import NO_TELEMETRY, PATIENT_THREADS, Installation
 from deploy.local.server import Server
 from deploy.local.supervision import Program
 from deploy.settings import PROJECT_DIR, S3_VARIABLES
@@ -200,6 +200,5 @@ def base_environment(installation: Installation) -> dict[str, str]:
     return dict(installation.settings.machine) | {
         "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
         "PYTHONUNBUFFERED": "1",
-        # Threads that wait for each other must sleep: spinning, they take the core that the other process needs.
-        "OMP_WAIT_POLICY": "PASSIVE",
+        **PATIENT_THREADS,
     }

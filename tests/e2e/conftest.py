@@ -18,7 +18,7 @@ import pytest
 
 from deploy import database as deploy_database
 from deploy.database import Urls
-from deploy.installation import NO_TELEMETRY
+from deploy.installation import NO_TELEMETRY, PATIENT_THREADS
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from tests.conftest import TEMPLATE, unmeasured
@@ -59,7 +59,7 @@ class Platform:
             "DAGSTER_DATABASE_URL": self.urls.dagster.replace("postgresql:", "postgresql+psycopg2:", 1),
             "MLFLOW_TRACKING_URI": self.mlflow,
             **NO_TELEMETRY,
-            "OMP_WAIT_POLICY": "PASSIVE",
+            **PATIENT_THREADS,
             **changes,
         }
 

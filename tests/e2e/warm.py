@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import coverage
 
-from deploy.installation import NO_TELEMETRY
+from deploy.installation import NO_TELEMETRY, PATIENT_THREADS
 from tests.conftest import unmeasured
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ class Warm:
         context = multiprocessing.get_context("forkserver")
         # The first call starts the process that imports. Whether to tell anybody, some libraries decide when they are imported.
         context.set_forkserver_preload([*LIBRARIES])
-        quiet = {**unmeasured(os.environ), **NO_TELEMETRY, "OMP_WAIT_POLICY": "PASSIVE"}
+        quiet = {**unmeasured(os.environ), **NO_TELEMETRY, **PATIENT_THREADS}
         with patch.dict(os.environ, quiet, clear=True):
             forkserver.ensure_running()
         self._process = context.Process(target=_become, args=(command, dict(environment), self._out, self._err))
