@@ -38,9 +38,9 @@ NO_TELEMETRY = {
     "MLFLOW_UV_AUTO_DETECT": "false",
 }
 
-# A thread that waits for another sleeps, for spinning it takes the core that another process needs; but not at once: parts of a tree
-# end within microseconds of each other, and trees grow in three quarters of the time. With ten times as many turns they take
-# twice as long where another process is busy.
+# A thread that waits for another sleeps, for spinning it takes the core that another process needs; but not at once: parts of a
+# tree end within microseconds of each other, and trees grow in three quarters of the time. With ten times as many turns they
+# take twice as long where another process is busy.
 PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
 
 
