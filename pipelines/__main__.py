@@ -8,6 +8,7 @@ import sys
 import click
 
 from pipelines.cli import commands, internal_commands
+from pipelines.store.registry import RegistryUnavailable
 
 main = click.Group("pipelines", commands=[*commands, *internal_commands], help="The pipelines' commands.")
 
@@ -16,6 +17,8 @@ if __name__ == "__main__":
     gc.set_threshold(100_000, 20, 20)
     try:
         main(prog_name="python -m pipelines")
+    except RegistryUnavailable as error:
+        sys.exit(f"Error: {error}. On a busy machine it may still be starting: `football status` tells; then ask again.")
     except SystemExit as end:
         # What was done is committed or rolled back by now. To take the imported libraries apart, here and in the process of
         # Great Expectations (which ends with this one), would only cost seconds.
