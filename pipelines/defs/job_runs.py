@@ -34,8 +34,8 @@ class Task:
 
 
 def task_of(run: dg.DagsterRun) -> Task:
-    """A job's run is named by the job. For runs of chosen assets, or of checks alone, Dagster has one name, whoever asks for them, a
-    condition or a person: they are told apart by what they were to make, or to check."""
+    """A job's run is named by the job. For runs of chosen assets, or of checks alone, Dagster has one name, be they a condition's
+    or a person's: they are told apart by what they were to make, or to check."""
     if not run.job_name.startswith("__"):
         return Task(run.job_name, run.job_name)
     assets = sorted(key.to_user_string() for key in run.asset_selection or ())
