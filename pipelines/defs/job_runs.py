@@ -3,6 +3,7 @@
 Belongs here: questions that several sensors ask, of a job's runs before they ask for another, of one run before they tell of it.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ def is_under_way(instance: dg.DagsterInstance, job_name: str) -> bool:
 
 
 N_NAMED: Final = 3
+"""Assets that a person is told by name; the rest are counted."""
 
 
 @dataclass(frozen=True)
@@ -43,5 +45,8 @@ def task_of(run: dg.DagsterRun) -> Task:
     chosen = assets or checks
     if not chosen:
         return Task(run.job_name, "all assets")
-    rest = f" and {len(chosen) - N_NAMED} more" if len(chosen) > N_NAMED else ""
-    return Task(", ".join(chosen), ", ".join(chosen[:N_NAMED]) + rest)
+    if len(chosen) <= N_NAMED:
+        return Task(", ".join(chosen), ", ".join(chosen))
+    words = f"{', '.join(chosen[:N_NAMED])} and {len(chosen) - N_NAMED} more"
+    # All their names together could be longer than an index of PostgreSQL takes.
+    return Task(f"{words} {hashlib.sha256(' '.join(chosen).encode()).hexdigest()[:16]}", words)

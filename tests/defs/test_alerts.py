@@ -567,6 +567,13 @@ def test_a_run_is_named_by_its_job_by_the_assets_it_was_to_make_or_else_by_the_c
     assert task_of(of_checks).words == "is_unique of gold/fct_match"
     assert task_of(dg.DagsterRun(job_name="day", asset_selection={key})).words == "day"
     assert task_of(dg.DagsterRun(job_name="__ASSET_JOB")).words == "all assets"
+    many = [
+        task_of(dg.DagsterRun(job_name="__ASSET_JOB", asset_selection={dg.AssetKey(f"asset_{k:04}") for k in range(n, n + 900)}))
+        for n in (0, 0, 1)
+    ]
+    assert many[0] == many[1] != many[2]
+    assert many[0].words == "asset_0000, asset_0001, asset_0002 and 897 more"
+    assert len(many[0].topic) < 100, "an index takes no more than some 2,700 bytes"
 
 
 def test_what_was_told_can_be_listed(settings: Settings) -> None:
