@@ -17,8 +17,10 @@ import dagster as dg
 # What the daemon notes of policies; nothing public reads it in the open-source version.
 from dagster._core.definitions.freshness import FreshnessState
 
+from pipelines.defs.backups import BASE
 from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
 from pipelines.defs.ingestion import competitions_nobody_knows
+from pipelines.defs.job_runs import Task, task_of
 from pipelines.settings import Settings
 from pipelines.sources.football_data import what_to_add
 from pipelines.sources.registry import open_sources
@@ -34,27 +36,39 @@ STALE_RUNBOOK: Final = f"{RUNBOOK}#older-than-allowed"
 N_STALE_NAMED: Final = 5
 """Of each layer."""
 
+_OLD_DATA: Final = (
+    "What is published stands; its forecasts become older, not wrong.",
+    "Do the daemon and the schedule `every_morning` run, and how did the last runs of `day` and `outlook` end? "
+    "`football refresh` does the day's work now.",
+)
+_OLD_BACKUPS: Final = (
+    "Forecasts are not concerned. If this server were lost now, what it took in since its last backup would be lost with it.",
+    "Do the daemon and `backup_sensor` run, is there room on the disk, and how did the last runs of `backup` end? "
+    "`football backups` lists what there is, `football backup` makes one now.",
+)
+"""What it means that these are too old, and what to do."""
+
 SITE: Final = "football_data"
 """The source whose own list of files is looked at."""
 
 _log = logging.getLogger(__name__)
 
 
-def announce_failure(settings: Settings, *, job: str, run_id: str, error: str, kind: FailureClass) -> None:
+def announce_failure(settings: Settings, *, task: Task, run_id: str, error: str, kind: FailureClass) -> None:
     """Note that a run failed, with what its class means for readers, what to look at, and where the run is."""
-    title = f"Run of {job} failed: {kind} ({settings.edition})"
+    title = f"Run of {task.words} failed: {kind} ({settings.edition})"
     body = "\n".join([error, POLICIES[kind].meaning, runbook_line(kind), f"{settings.dagster_url}/runs/{run_id}"])
-    _note(settings, job, title, Message("failure", title, body))
+    _note(settings, task.topic, title, Message("failure", title, body))
 
 
-def announce_recovery(settings: Settings, *, job: str, run_id: str) -> bool:
-    """Note that a job succeeds again, if the last that was said of it is that it failed."""
+def announce_recovery(settings: Settings, *, task: Task, run_id: str) -> bool:
+    """Note that the same is done again, if the last that was said of it is that it failed."""
     warehouse = Warehouse(settings.model_url)
-    if notifications.last_severity(warehouse, job) != "failure":
+    if notifications.last_severity(warehouse, task.topic) != "failure":
         return False
-    title = f"Run of {job} succeeded again ({settings.edition})"
+    title = f"Run of {task.words} succeeded again ({settings.edition})"
     body = f"What it makes is up to date.\n{settings.dagster_url}/runs/{run_id}"
-    _note(settings, job, title, Message("success", title, body))
+    _note(settings, task.topic, title, Message("success", title, body))
     return True
 
 
@@ -82,14 +96,14 @@ def announce_release(settings: Settings) -> bool:
     return True
 
 
-def announce_staleness(settings: Settings, stale: Mapping[str, Sequence[str]]) -> None:
-    """Note that assets are older than their policy allows: per layer their names."""
+def announce_staleness(settings: Settings, stale: Mapping[str, Mapping[str, datetime]]) -> None:
+    """Note that assets are older than their policy allows: per layer their names, and when each was made last."""
     n = sum(map(len, stale.values()))
-    title = f"{n} asset{'s are' if n > 1 else ' is'} older than allowed ({settings.edition})"
-    named = [_some_of(layer, names) for layer, names in stale.items()]
-    meaning = "No run has made them for more than two days. What is published stands; its forecasts become older, not wrong."
-    advice = f"Do the daemon and the schedule `every_morning` run, and how did the last runs end? ({STALE_RUNBOOK})"
-    body = "\n".join([*named, meaning, advice, f"{settings.dagster_url}/assets"])
+    title = f"{n} asset{'s are' if n > 1 else ' is'} older than allowed: {', '.join(stale)} ({settings.edition})"
+    named = [_some_of(layer, made_at) for layer, made_at in stale.items()]
+    backups = BASE.path[0]
+    said = [*_OLD_DATA] * bool(stale.keys() - {backups}) + [*_OLD_BACKUPS] * (backups in stale)
+    body = "\n".join([*named, *said, STALE_RUNBOOK, f"{settings.dagster_url}/assets"])
     _note(settings, "freshness", ", ".join(stale), Message("failure", title, body))
 
 
@@ -112,9 +126,10 @@ def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> 
     return True
 
 
-def _some_of(layer: str, names: Sequence[str]) -> str:
-    rest = len(names) - N_STALE_NAMED
-    return f"{layer}: {', '.join(names[:N_STALE_NAMED])}" + (f" and {rest} more" if rest > 0 else "")
+def _some_of(layer: str, made_at: Mapping[str, datetime]) -> str:
+    rest = len(made_at) - N_STALE_NAMED
+    named = ", ".join(sorted(made_at)[:N_STALE_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+    return f"{layer}: {named}; {'the oldest was ' if len(made_at) > 1 else ''}made at {min(made_at.values()):%Y-%m-%d %H:%M} UTC"
 
 
 def _note(settings: Settings, topic: str, subject: str, message: Message) -> None:
@@ -133,7 +148,7 @@ def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipR
         return
     # A run fails because a step did, unless it failed around its steps.
     event = next(iter(context.get_step_failure_events()), context.failure_event)
-    announce_failure(Settings.read(), job=run.job_name, run_id=run.run_id, error=sentence_of(event), kind=classify_event(event))
+    announce_failure(Settings.read(), task=task_of(run), run_id=run.run_id, error=sentence_of(event), kind=classify_event(event))
 
 
 @dg.run_status_sensor(
@@ -143,10 +158,11 @@ def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipR
     minimum_interval_seconds=30,
 )
 def recovery_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.SkipReason]:
-    """Say that a job which had failed succeeds again."""
+    """Say that a run does what the last one that was to do the same failed to do."""
     run = context.dagster_run
-    if not announce_recovery(Settings.read(), job=run.job_name, run_id=run.run_id):
-        yield dg.SkipReason(f"{run.job_name} had not failed")
+    task = task_of(run)
+    if not announce_recovery(Settings.read(), task=task, run_id=run.run_id):
+        yield dg.SkipReason(f"{task.words} had not failed")
 
 
 @dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -195,8 +211,8 @@ def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=f"older than allowed: {', '.join(stale)}", cursor=json.dumps(told))
 
 
-def _stale(context: dg.SensorEvaluationContext) -> dict[str, list[str]]:
-    """The assets of this code location that fail their policy, by layer."""
+def _stale(context: dg.SensorEvaluationContext) -> dict[str, dict[str, datetime]]:
+    """The assets of this code location that fail their policy, by layer, and when each was made last."""
     if context.repository_def is None:
         raise dg.DagsterInvariantViolationError("freshness_sensor wants the definitions whose assets it looks at")
     kept = {
@@ -204,11 +220,14 @@ def _stale(context: dg.SensorEvaluationContext) -> dict[str, list[str]]:
         for key, asset in context.repository_def.assets_defs_by_key.items()
         if asset.get_asset_spec(key).freshness_policy is not None
     }
-    found: dict[str, list[str]] = {}
-    for key, record in context.instance.get_freshness_state_records(sorted(kept)).items():
-        if record.freshness_state is FreshnessState.FAIL:
-            found.setdefault(key.path[0], []).append(key.path[-1])
-    return {layer: sorted(names) for layer, names in sorted(found.items())}
+    judged = context.instance.get_freshness_state_records(sorted(kept))
+    failing = sorted(key for key, record in judged.items() if record.freshness_state is FreshnessState.FAIL)
+    found: dict[str, dict[str, datetime]] = {}
+    for record in context.instance.get_asset_records(failing):
+        key, made = record.asset_entry.asset_key, record.asset_entry.last_materialization_record
+        if made is not None:
+            found.setdefault(key.path[0], {})[key.path[-1]] = datetime.fromtimestamp(made.timestamp, UTC)
+    return dict(sorted(found.items()))
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

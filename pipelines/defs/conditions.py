@@ -7,11 +7,14 @@ job `data`, a model trained from its page, a step made once more behind a run th
 What holds an asset back, whatever of it is new:
 
 - a blocking check of what it is made of that did not pass, or was not asked, since that was last made;
-- something it is made of whose last run failed, or is at work, or is itself behind and not made in the same run;
+- something it is made of whose last run failed, or is at work, or is itself behind and not made in the same run. A training that
+  failed is no reason: forecasts are made by the champion, which stands;
 - a run that is still to publish or to score: the day's, the week's and the stream's, from when they wait to their last step;
 - that the condition asked for it already since the last of the hours in `SLOTS`. So however often it fails, and however often
-  something it is made of changes, it is attempted at most `AT_MOST_A_DAY` times from one midnight (UTC) to the next, and without
-  a change never a second time.
+  something it is made of changes, it is asked for at most `AT_MOST_A_DAY` times from one midnight (UTC) to the next, and without
+  a change never a second time. Each time is one run, which Dagster does not start anew where its process dies, and in which the
+  step is attempted as often as the class of its failure allows: `ATTEMPTS_A_DAY` at most. What a person runs, or runs once more
+  from a run's page, counts for nothing here.
 """
 
 from collections.abc import Sequence
@@ -21,7 +24,11 @@ from typing import Any, Final
 
 import dagster as dg
 
+from pipelines.defs.failures import POLICIES
+from pipelines.defs.training import MODELS_OF
+
 AT_MOST_A_DAY: Final = 6
+ATTEMPTS_A_DAY: Final = AT_MOST_A_DAY * (1 + max(policy.n_retries for policy in POLICIES.values()))
 SLOTS: Final = f"0 */{24 // AT_MOST_A_DAY} * * *"
 
 RATINGS: Final = dg.AssetKey(["forecast", "match_rating"])
@@ -36,13 +43,18 @@ TO_PUBLICATION: Final = {"football/carries_on": "to publication"}
 _ON = dg.AutomationCondition
 _Condition = dg.AutomationCondition[Any]
 _asked = _ON.newly_requested().since(_ON.cron_tick_passed(SLOTS, "UTC")).with_label(f"was asked for since {SLOTS}")
+_of_chosen_steps = _ON.executed_with_tags(tag_keys={"dagster/step_selection"})
+_failed = _ON.any_deps_match(_ON.execution_failed()).ignore(dg.AssetSelection.assets(*MODELS_OF.values()))
 _at_work = reduce(or_, (_ON.asset_matches(key, _ON.in_progress()) for key in (PUBLICATION, SCORE)))
 
 
 def _due(carries_on: Sequence[dict[str, str]]) -> _Condition:
-    """What it is made of is newer, by a run that did not mean to make it, too."""
+    """What it is made of is newer, by a run that did not mean to make it, too.
+
+    A run of chosen steps, made once more from a run's page, has all tags and the assets of the whole one, and does less.
+    """
     own = reduce(or_, (_ON.executed_with_tags(tag_values=tags) for tags in carries_on), _ON.executed_with_root_target())
-    newer = (_ON.newly_updated() & ~own) | _ON.will_be_requested()
+    newer = (_ON.newly_updated() & ~(own & ~_of_chosen_steps)) | _ON.will_be_requested()
     return _ON.any_deps_match(newer).since_last_handled().with_label("something it is made of is newer")
 
 
@@ -58,7 +70,7 @@ def _follows(carries_on: Sequence[dict[str, str]]) -> _Condition:
         & ~_at_work.with_label("a run is still to publish or to score")
         & ~_ON.in_progress()
         & ~_ON.any_deps_in_progress()
-        & ~_ON.any_deps_match(_ON.execution_failed()).with_label("something it is made of failed")
+        & ~_failed.with_label("something it is made of failed")
         & ~_is_behind(RATINGS, [TO_RATINGS, TO_PUBLICATION])
         & ~_is_behind(LEDGER, [TO_PUBLICATION])
         & _ON.all_deps_blocking_checks_passed()
@@ -74,5 +86,7 @@ follow_sensor = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.groups("forecast", "published"),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
+    # A run whose process dies every time would else be attempted thrice as often as is said above.
+    run_tags={"dagster/max_retries": "0"},
     description="Lets ratings, forecasts, publication and record follow what was made without them.",
 )

@@ -5,6 +5,7 @@ writes.
 """
 
 import shutil
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,12 @@ TEXTS: Final = {
 RUNBOOKS: Final = {f"runbook-{path.stem}": path.resolve() for path in sorted((PROJECT_DIR / "deploy" / "runbooks").glob("*.md"))}
 """Page to the runbook it is made of."""
 
+LINKS: Final = dg.AssetCheckSpec(
+    "every_link_of_the_texts_leads_somewhere",
+    asset=["docs", "site"],
+    description="What the texts and runbooks link or show is there. What is not is named without a link; all pages are built.",
+)
+
 
 @dg.asset(
     key=["docs", "site"],
@@ -33,10 +40,11 @@ RUNBOOKS: Final = {f"runbook-{path.stem}": path.resolve() for path in sorted((PR
     group_name="docs",
     kinds={"dbt", "html"},
     owners=["team:data"],
+    check_specs=[LINKS],
     description="Static pages: the warehouse's documentation, Data Docs, the model's page, the runbooks and a start page.",
 )
 @under_policy
-def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult[None]:
+def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> Iterator[dg.MaterializeResult[None]]:
     """Generate the pages anew."""
     from expectations.docs import build_data_docs
     from expectations.offline import stand_alone
@@ -51,17 +59,26 @@ def site(settings: dg.ResourceParam[Settings], dbt: Dbt) -> dg.MaterializeResult
     shutil.copyfile(target / "static_index.html", pages / "dbt" / "index.html")
     build_data_docs(settings.state_dir / "verdicts", pages / "expectations")
     stand_alone(pages / "expectations")
-    write_texts(pages)
+    missing = write_texts(pages)
     (pages / "index.html").write_text(start_page(settings), encoding="utf-8")
-    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(pages))})
+    yield dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(pages))}, check_results=[links(missing)])
 
 
-def write_texts(folder: Path) -> None:
-    """The project's texts and runbooks as pages that link one another."""
+def links(missing: list[str]) -> dg.AssetCheckResult:
+    """A warning: a slip in one text is no reason to leave every page as it was. Tests of the project refuse it."""
+    return dg.AssetCheckResult(
+        passed=not missing,
+        check_name=LINKS.name,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"not there: {'; '.join(missing)}" if missing else "every link leads somewhere",
+    )
+
+
+def write_texts(folder: Path) -> list[str]:
+    """The project's texts and runbooks as pages that link one another; which links of which text lead nowhere."""
     texts = {name: text.resolve() for name, (text, _) in TEXTS.items()} | RUNBOOKS
     pages = {text: f"{name}.html" for name, text in texts.items()}
-    for name, text in texts.items():
-        write_page(text, folder / f"{name}.html", pages)
+    return [f"{text.name}: {link}" for name, text in texts.items() for link in write_page(text, folder / f"{name}.html", pages)]
 
 
 def start_page(settings: Settings) -> str:

@@ -32,6 +32,7 @@ from pipelines.sources.protocol import (
     Scope,
     Source,
     SourceError,
+    SourceRefuses,
     SourceUnreachable,
 )
 from pipelines.sources.registry import OPTIONAL, listing_of, open_sources
@@ -57,7 +58,8 @@ N_FETCHERS = 4
 """Files asked for at the same time; each source keeps its own, smaller limit per host."""
 
 N_REFUSED: Final = 3
-"""So many files of a source may be out of reach while others come; with more the source is."""
+"""So many files of a source may be out of reach while others come; with more the source is. Not counted: what it refuses, or has
+not, of competitions that nobody knows here."""
 
 CAN_BE_HAD: Final = dg.AssetCheckSpec(
     "every_file_can_be_had",
@@ -274,14 +276,16 @@ class Ingestion:
         n_answered = 0
         for answer in fetched:
             latest = known.get(answer.key)
+            # A file of a competition that nobody knows was named by a page, no more: without it the source is as well as before.
+            is_promised = not nobody_knows([answer.key])
             if isinstance(answer, _Failed):
                 self._fail(source.name, answer.key, latest, answer.error)
-                if isinstance(answer.error, SourceUnreachable):
+                if isinstance(answer.error, SourceUnreachable) and (is_promised or not isinstance(answer.error, SourceRefuses)):
                     unreachable.append(answer.error)
                     if len(unreachable) > N_REFUSED:
                         raise answer.error
                 continue
-            n_answered += 1
+            n_answered += is_promised or not isinstance(answer, Missing)
             self.files["fixtures"] += not isinstance(answer, Missing) and "fixtures" in answer.key
             if isinstance(answer, Delivery):
                 yield answer, source.parse(answer.key, answer.content)

@@ -1,8 +1,10 @@
-"""What the instance knows of a job's runs.
+"""What the instance knows of runs.
 
-Belongs here: questions that several sensors ask before they ask for a run.
+Belongs here: questions that several sensors ask, of a job's runs before they ask for another, of one run before they tell of it.
 """
 
+import hashlib
+from dataclasses import dataclass
 from typing import Final
 
 import dagster as dg
@@ -19,3 +21,32 @@ UNDER_WAY: Final = [
 def is_under_way(instance: dg.DagsterInstance, job_name: str) -> bool:
     """Whether a run of the job waits or is at work."""
     return instance.get_runs_count(dg.RunsFilter(job_name=job_name, statuses=UNDER_WAY)) > 0
+
+
+N_NAMED: Final = 3
+"""Assets that a person is told by name; the rest are counted."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run was to do: `topic` tells it from every other task, `words` name it to a person."""
+
+    topic: str
+    words: str
+
+
+def task_of(run: dg.DagsterRun) -> Task:
+    """A job's run is named by the job. For runs of chosen assets, or of checks alone, Dagster has one name, be they a condition's
+    or a person's: they are told apart by what they were to make, or to check."""
+    if not run.job_name.startswith("__"):
+        return Task(run.job_name, run.job_name)
+    assets = sorted(key.to_user_string() for key in run.asset_selection or ())
+    checks = sorted(f"{key.name} of {key.asset_key.to_user_string()}" for key in run.asset_check_selection or ())
+    chosen = assets or checks
+    if not chosen:
+        return Task(run.job_name, "all assets")
+    if len(chosen) <= N_NAMED:
+        return Task(", ".join(chosen), ", ".join(chosen))
+    words = f"{', '.join(chosen[:N_NAMED])} and {len(chosen) - N_NAMED} more"
+    # All their names together could be longer than an index of PostgreSQL takes.
+    return Task(f"{words} {hashlib.sha256(' '.join(chosen).encode()).hexdigest()[:16]}", words)

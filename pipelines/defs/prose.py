@@ -36,14 +36,17 @@ def page(title: str, body: str) -> str:
     )
 
 
-def write_page(text: Path, target: Path, pages: Mapping[Path, str] = MappingProxyType({})) -> None:
+def write_page(text: Path, target: Path, pages: Mapping[Path, str] = MappingProxyType({})) -> list[str]:
     """Write a Markdown file as the page `target`; pictures that it names by relative paths are copied beside it.
 
     `pages` are the other texts of the site, each with the name of its page: links to them lead there. What a text links in the
-    checkout and is no page is named without a link, for nothing would be behind it.
+    checkout and is no page is named without a link, for nothing would be behind it; so is what is not there at all.
+
+    Returns:
+        What the text links or shows and is not there, as it names it.
 
     Raises:
-        FileNotFoundError: the text, one of its pictures, or a file that it links is missing.
+        FileNotFoundError: the text is missing.
     """
     from markdown_it import MarkdownIt
 
@@ -51,15 +54,20 @@ def write_page(text: Path, target: Path, pages: Mapping[Path, str] = MappingProx
     tokens = markdown.parse(text.read_text(encoding="utf-8"))
     target.parent.mkdir(parents=True, exist_ok=True)
     taken: Counter[str] = Counter()
+    missing: list[str] = []
     for opening, inline in pairwise(tokens):
         if opening.type == "heading_open":
             opening.attrs["id"] = _anchor(inline.content, taken)
     for token in tokens:
-        token.children = _led(token.children or [], text.parent, pages) if token.children else token.children
+        token.children = _led(token.children, text.parent, pages, missing) if token.children else token.children
         for child in token.children or []:
             source = str(child.attrs.get("src", ""))
             if child.type == "image" and "//" not in source:
-                picture = (text.parent / source).resolve(strict=True)
+                picture = text.parent / source
+                if not picture.is_file():
+                    missing.append(source)
+                    child.type = "text"  # its description, in its place
+                    continue
                 # Pictures of the same name from two folders must not meet.
                 name = f"{picture.stem}-{hashlib.sha256(picture.read_bytes()).hexdigest()[:8]}{picture.suffix}"
                 shutil.copyfile(picture, target.parent / name)
@@ -68,6 +76,7 @@ def write_page(text: Path, target: Path, pages: Mapping[Path, str] = MappingProx
     target.write_text(
         page(f"Football: {title_of(text)}", f'<p><a href="index.html">Documentation</a></p>\n{body}'), encoding="utf-8"
     )
+    return missing
 
 
 def title_of(text: Path) -> str:
@@ -83,14 +92,16 @@ def _anchor(heading: str, taken: Counter[str]) -> str:
     return plain if taken[plain] == 1 else f"{plain}-{taken[plain] - 1}"
 
 
-def _led(tokens: "Sequence[Token]", folder: Path, pages: Mapping[Path, str]) -> "list[Token]":
-    """The parts of a line, with its links led to pages, or taken away."""
+def _led(tokens: "Sequence[Token]", folder: Path, pages: Mapping[Path, str], missing: list[str]) -> "list[Token]":
+    """The parts of a line, with its links led to pages, or taken away; what is not there is added to `missing`."""
     kept, is_open = [], True
     for token in tokens:
         if token.type == "link_open":
             path, mark, place = str(token.attrs["href"]).partition("#")
             is_open = "//" in path or not path or path.startswith("mailto:")
-            if not is_open and (name := pages.get((folder / path).resolve(strict=True))) is not None:
+            if not is_open and not (folder / path).exists():
+                missing.append(path)
+            elif not is_open and (name := pages.get((folder / path).resolve())) is not None:
                 is_open, token.attrs["href"] = True, f"{name}{mark}{place}"
         if is_open or token.type not in ("link_open", "link_close"):
             kept.append(token)

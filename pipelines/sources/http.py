@@ -18,7 +18,16 @@ from urllib.parse import unquote, urlsplit
 import httpx
 import stamina
 
-from pipelines.sources.protocol import Delivery, DownloadTooLarge, Fetched, Missing, NotModified, SourceError, SourceUnreachable
+from pipelines.sources.protocol import (
+    Delivery,
+    DownloadTooLarge,
+    Fetched,
+    Missing,
+    NotModified,
+    SourceError,
+    SourceRefuses,
+    SourceUnreachable,
+)
 from pipelines.sources.quota import Quota
 
 CONNECTIONS: Final = 4
@@ -131,7 +140,7 @@ class Web:
                 if response.status_code == httpx.codes.TOO_MANY_REQUESTS or response.is_server_error:
                     raise self._transient(host, response)
                 if not response.is_success:
-                    raise SourceUnreachable(f"{host} refuses to give {key} (HTTP {response.status_code}).")
+                    raise SourceRefuses(f"{host} refuses to give {key} (HTTP {response.status_code}).")
                 content = self._download(url, response)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
             raise SourceUnreachable(f"{url} leads nowhere ({error}).") from error

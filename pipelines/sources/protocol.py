@@ -99,6 +99,10 @@ class SourceUnreachable(SourceError):
     """Nothing came back in spite of patience: no connection, time-outs, or the server says it cannot."""
 
 
+class SourceRefuses(SourceUnreachable):
+    """The server is there, and says that it does not give what was asked for."""
+
+
 class DownloadTooLarge(SourceError):
     """A file is larger than any file of this kind should be; it was not read to its end."""
 

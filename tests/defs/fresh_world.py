@@ -7,8 +7,8 @@ from pipelines.defs.resources import FRESHNESS
 
 @dg.definitions
 def definitions() -> dg.Definitions:
-    """Seven models, a seed that has no policy, a publication."""
-    names = [*(f"gold/model_{k}" for k in range(7)), "gold/seed", "published/publication"]
+    """Seven models, a seed that has no policy, a publication, a backup."""
+    names = [*(f"gold/model_{k}" for k in range(7)), "gold/seed", "published/publication", "backup/base"]
     return dg.Definitions(
         assets=[dg.AssetSpec(name.split("/"), freshness_policy=None if name.endswith("seed") else FRESHNESS) for name in names]
     )

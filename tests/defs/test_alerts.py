@@ -32,6 +32,7 @@ from pipelines.channels import DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
+from pipelines.defs.job_runs import Task, task_of
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings, SettingsError
 from pipelines.store import notifications, pin
@@ -289,12 +290,12 @@ def settings(database: Urls, server: Server, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_failure_is_told_with_what_it_means_and_its_end_is_told_too(settings: Settings, server: Server) -> None:
-    failed = {"job": "day", "error": "ingestion failed", "kind": FailureClass.NETWORK}
-    alerts.announce_failure(settings, run_id="r1", **failed)  # type: ignore[arg-type]
+    day, week = Task("day", "day"), Task("week", "week")
+    alerts.announce_failure(settings, task=day, run_id="r1", error="ingestion failed", kind=FailureClass.NETWORK)
     alerts.delivery_sensor()
-    assert alerts.announce_recovery(settings, job="day", run_id="r2")
-    assert not alerts.announce_recovery(settings, job="day", run_id="r3")
-    assert not alerts.announce_recovery(settings, job="week", run_id="r4")
+    assert alerts.announce_recovery(settings, task=day, run_id="r2")
+    assert not alerts.announce_recovery(settings, task=day, run_id="r3")
+    assert not alerts.announce_recovery(settings, task=week, run_id="r4")
     alerts.delivery_sensor()
     alerts.delivery_sensor()
 
@@ -399,16 +400,37 @@ def test_assets_older_than_allowed_are_one_message_once_a_day_until_everything_i
     alerts.delivery_sensor()
 
     (_, stale), (_, fresh) = server.requests
-    assert (stale["type"], stale["title"]) == ("failure", "8 assets are older than allowed (live)")
+    assert (stale["type"], stale["title"]) == ("failure", "8 assets are older than allowed: gold, published (live)")
     assert stale["message"].split("\n") == [
-        "gold: model_0, model_1, model_2, model_3, model_4 and 2 more",
-        "published: publication",
-        "No run has made them for more than two days. What is published stands; its forecasts become older, not wrong.",
-        "Do the daemon and the schedule `every_morning` run, and how did the last runs end? "
-        "(deploy/runbooks/failures.md#older-than-allowed)",
+        "gold: model_0, model_1, model_2, model_3, model_4 and 2 more; the oldest was made at 2026-03-01 06:00 UTC",
+        "published: publication; made at 2026-03-01 06:00 UTC",
+        "What is published stands; its forecasts become older, not wrong.",
+        "Do the daemon and the schedule `every_morning` run, and how did the last runs of `day` and `outlook` end? "
+        "`football refresh` does the day's work now.",
+        "deploy/runbooks/failures.md#older-than-allowed",
         "http://127.0.0.1:3000/assets",
     ]
     assert (fresh["type"], fresh["title"]) == ("success", "Everything is as fresh as it must be again (live)")
+
+
+def test_of_backups_that_are_older_than_allowed_it_is_said_what_could_be_lost_and_how_to_make_one(
+    settings: Settings, server: Server, freshness: Freshness
+) -> None:
+    freshness.made(MORNING, "backup/base")
+    freshness.made(MORNING + timedelta(hours=50), "gold/model_0")
+    assert freshness.tick(MORNING + timedelta(hours=51)) == "older than allowed: backup"
+    alerts.delivery_sensor()
+
+    ((_, stale),) = server.requests
+    assert stale["title"] == "1 asset is older than allowed: backup (live)"
+    assert stale["message"].split("\n") == [
+        "backup: base; made at 2026-03-01 06:00 UTC",
+        "Forecasts are not concerned. If this server were lost now, what it took in since its last backup would be lost with it.",
+        "Do the daemon and `backup_sensor` run, is there room on the disk, and how did the last runs of `backup` end? "
+        "`football backups` lists what there is, `football backup` makes one now.",
+        "deploy/runbooks/failures.md#older-than-allowed",
+        "http://127.0.0.1:3000/assets",
+    ]
 
 
 def test_a_layer_that_joins_and_another_day_are_news_and_what_was_never_made_or_has_no_policy_is_none(
@@ -424,7 +446,10 @@ def test_a_layer_that_joins_and_another_day_are_news_and_what_was_never_made_or_
     alerts.delivery_sensor()
 
     titles = [said["title"] for _, said in server.requests]
-    assert titles[:2] == ["1 asset is older than allowed (live)", "2 assets are older than allowed (live)"]
+    assert titles[:2] == [
+        "1 asset is older than allowed: gold (live)",
+        "2 assets are older than allowed: gold, published (live)",
+    ]
     (told,) = notifications.recent(Warehouse(settings.model_url), 1)
     assert told.n_noticed == 2, "another day's, but within an hour by the clock: counted"
 
@@ -487,6 +512,68 @@ def test_the_sensors_tell_of_a_real_run_that_fails_and_of_the_one_that_succeeds(
 
     assert [said["type"] for _, said in server.requests] == ["failure", "success"]
     assert "No space left on device" in server.requests[0][1]["message"]
+
+
+def test_a_run_of_chosen_assets_is_told_by_what_it_was_to_make_and_recovers_by_a_run_of_the_same_alone(
+    settings: Settings, server: Server
+) -> None:
+    broken = {"prediction", "model"}
+
+    def made(name: str) -> dg.AssetsDefinition:
+        @dg.asset(name=name, key_prefix="forecast")
+        @under_policy
+        def step() -> None:
+            if name in broken:
+                raise OSError(28, "No space left on device")
+
+        return step
+
+    names = ("prediction", "model", "score", "record", "reliability")
+    job = dg.Definitions(assets=[made(name) for name in names]).resolve_implicit_global_asset_job_def()
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run(*names: str) -> None:
+            """A run as a condition or an asset's page starts it, its end told by the sensors."""
+            chosen = [dg.AssetKey(["forecast", name]) for name in names]
+            result = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=chosen)
+            event = result.get_run_success_event() if result.success else result.get_run_failure_event()
+            context = dg.build_run_status_sensor_context("told", event, instance, result.dagster_run)
+            list(
+                alerts.recovery_sensor(context)  # type: ignore[arg-type]
+                if result.success
+                else alerts.run_failure_sensor(context.for_run_failure())  # type: ignore[arg-type]
+            )
+
+        run(*names)
+        run("model")
+        broken.clear()
+        run("score")
+        run(*names)
+
+    alerts.delivery_sensor()
+
+    assert [said["title"] for _, said in server.requests] == [
+        "Run of forecast/model, forecast/prediction, forecast/record and 2 more failed: resource (live)",
+        "Run of forecast/model failed: resource (live)",
+        "Run of forecast/model, forecast/prediction, forecast/record and 2 more succeeded again (live)",
+    ]
+
+
+def test_a_run_is_named_by_its_job_by_the_assets_it_was_to_make_or_else_by_the_checks_it_was_to_ask() -> None:
+    key, check = dg.AssetKey(["gold", "fct_match"]), dg.AssetCheckKey(dg.AssetKey(["gold", "fct_match"]), "is_unique")
+    run = dg.DagsterRun(job_name="__ASSET_JOB", asset_selection={key}, asset_check_selection={check})
+    assert task_of(run) == Task("gold/fct_match", "gold/fct_match")
+    of_checks = dg.DagsterRun(job_name="__ASSET_JOB", asset_check_selection={check})
+    assert task_of(of_checks).words == "is_unique of gold/fct_match"
+    assert task_of(dg.DagsterRun(job_name="day", asset_selection={key})).words == "day"
+    assert task_of(dg.DagsterRun(job_name="__ASSET_JOB")).words == "all assets"
+    many = [
+        task_of(dg.DagsterRun(job_name="__ASSET_JOB", asset_selection={dg.AssetKey(f"asset_{k:04}") for k in range(n, n + 900)}))
+        for n in (0, 0, 1)
+    ]
+    assert many[0] == many[1] != many[2]
+    assert many[0].words == "asset_0000, asset_0001, asset_0002 and 897 more"
+    assert len(many[0].topic) < 100, "an index takes no more than some 2,700 bytes"
 
 
 def test_what_was_told_can_be_listed(settings: Settings) -> None:

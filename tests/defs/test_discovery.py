@@ -13,15 +13,17 @@ from deploy.database import Urls
 from pipelines.commands.backfill import _scope
 from pipelines.defs import alerts
 from pipelines.defs.backfill import backfill, file
-from pipelines.defs.ingestion import ARE_KNOWN, ingestion
+from pipelines.defs.ingestion import ARE_KNOWN, N_REFUSED, Ingestion, ingestion
 from pipelines.defs.partitions import FILES
 from pipelines.defs.resources import resources
 from pipelines.settings import Settings
 from pipelines.sources.listing import MOST, linked
+from pipelines.sources.protocol import SourceRefuses
 from pipelines.sources.registry import listing_of
 from pipelines.store import notifications
+from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
-from tests.defs.conftest import E0, Site
+from tests.defs.conftest import E0, FIXTURES, Site
 
 PAGE = "/data.php"
 AUSTRALIA = (
@@ -170,6 +172,30 @@ def test_people_are_told_of_each_once_with_what_to_add_where(world: World, liste
     )
     assert "Add AUS to NEW_LEAGUES, with the text of its column Country, in pipelines/sources/football_data.py" in australia.body
     assert "Add Q1 to DIVISIONS in pipelines/sources/football_data.py" in second.body
+
+
+def test_refused_files_of_competitions_that_nobody_knows_are_faults_of_theirs_and_no_outage(world: World, site: Site) -> None:
+    unknown = [f"/new/{code}.csv" for code in ("AUS", "CHL", "IND", "KOR", "NZL")]
+    assert len(unknown) > N_REFUSED
+    site.files[PAGE] = "".join(f'<a href="{path}">' for path in unknown).encode()
+    site.refused = {*unknown}
+    world.day(site.url, "all")
+    assert {path for path, status in site.seen() if status == 403} == {*unknown}
+    assert world.loaded() == [("mmz4281/2425/E0.csv", "A")]
+
+
+def test_a_competition_that_nobody_knows_and_is_not_there_hides_no_outage_of_what_is_known(world: World, site: Site) -> None:
+    site.files[PAGE] = b'<a href="new/AUS.csv">'
+    site.refused = {E0, FIXTURES, "/new_league_fixtures.csv"}
+    assert len(site.refused) == N_REFUSED, "no more than may be out of reach while others come"
+    world.environment.setenv("FOOTBALL_DATA_URL", site.url)
+    world.environment.setenv("COMPETITIONS", "E0,AUS")
+    settings = Settings.read()
+    ingestion = Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing))
+    assert ingestion.look() is None
+    with pytest.raises(SourceRefuses, match=r"refuses to give mmz4281/2425/E0\.csv"):
+        ingestion.run()
+    assert ("/new/AUS.csv", 404) in site.seen()
 
 
 def test_only_csv_files_below_the_source_are_links_to_files() -> None:

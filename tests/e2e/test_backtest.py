@@ -91,32 +91,37 @@ def test_the_evidence_holds_what_is_shown_and_the_leagues(done: Backtested) -> N
     assert plots == [f"backtest-history-{name}.png" for name in ("distance_by_league", "distance_by_season", "reliability")]
 
 
-def test_the_same_bytes_give_the_same_file_whatever_was_grown_before(
-    done: Backtested, make_platform: MakePlatform, tmp_path: Path
-) -> None:
-    first = done.file.read_bytes()
-    backtest(done.platform, done.seasons, done.site, tmp_path / "again.csv")
-    assert (tmp_path / "again.csv").read_bytes() == first, "with the trees of the run before"
-    backtest(make_platform("elsewhere"), done.seasons, done.site, tmp_path / "elsewhere.csv")
-    assert (tmp_path / "elsewhere.csv").read_bytes() == first, "in another installation, from nothing"
+@dataclass
+class Alone:
+    """The last season's forecasts, and how the backtest of it alone ended, of which more was asked than can be."""
+
+    file: Path
+    ended: subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
-def alone(done: Backtested, tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, subprocess.CompletedProcess[str]]:
-    """The last season's forecasts, and how the backtest of it alone ended, of which more was asked than can be."""
+def alone(done: Backtested, tmp_path_factory: pytest.TempPathFactory) -> Alone:
     folder, last = tmp_path_factory.mktemp("alone"), str(done.seasons[1])
     ended = done.platform.run("backtest", "--from", last, "--to", last, "--set", "history", "--at-most", "-0.1",
                               "--out", str(folder / "last.csv"), EVIDENCE_DIR=str(folder))  # fmt: skip
-    return pd.read_csv(folder / "last.csv"), ended
+    return Alone(folder / "last.csv", ended)
 
 
-def test_a_season_alone_is_forecast_as_among_others(
-    done: Backtested, alone: tuple[pd.DataFrame, subprocess.CompletedProcess[str]]
-) -> None:
-    forecasts, _ = alone
+def test_a_season_alone_is_forecast_as_among_others(done: Backtested, alone: Alone) -> None:
+    forecasts = pd.read_csv(alone.file)
     among = done.forecasts.merge(forecasts[COLUMNS[:4]])
     pd.testing.assert_frame_equal(forecasts, among, check_exact=True)
     assert len(forecasts) < len(done.forecasts)
+
+
+def test_the_same_bytes_give_the_same_file_whatever_was_grown_before(
+    done: Backtested, alone: Alone, make_platform: MakePlatform, tmp_path: Path
+) -> None:
+    backtest(done.platform, done.seasons, done.site, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_bytes() == done.file.read_bytes(), "with the trees of the run before"
+    last = (done.seasons[1], done.seasons[1])
+    backtest(make_platform("elsewhere"), last, done.site, tmp_path / "elsewhere.csv")
+    assert (tmp_path / "elsewhere.csv").read_bytes() == alone.file.read_bytes(), "in another installation, from nothing"
 
 
 def test_seasons_that_are_not_there_are_a_sentence(done: Backtested) -> None:
@@ -126,9 +131,6 @@ def test_seasons_that_are_not_there_are_a_sentence(done: Backtested) -> None:
     assert "Traceback" not in missing.stdout + missing.stderr
 
 
-def test_a_bar_that_is_missed_is_said_and_exits_with_1(
-    alone: tuple[pd.DataFrame, subprocess.CompletedProcess[str]],
-) -> None:
-    _, missed = alone
-    assert missed.returncode == 1
-    assert "at most -0.1000 was allowed" in missed.stderr
+def test_a_bar_that_is_missed_is_said_and_exits_with_1(alone: Alone) -> None:
+    assert alone.ended.returncode == 1
+    assert "at most -0.1000 was allowed" in alone.ended.stderr

@@ -30,7 +30,7 @@ def test_a_rehearsal_hides_what_came_later_and_forecasts_the_days_that_followed(
 ) -> None:
     platform = make_platform("rehearsal")
     today = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    write_site(tmp_path / "site", today.date(), 1)
+    write_site(tmp_path / "site", today.date(), 1, Size(n_seasons=4))
     cutoff = today - timedelta(days=60)
     platform.must_run("build", DATA_CUTOFF=cutoff.isoformat(), **mirror_at((tmp_path / "site").as_uri()))
     ((latest_known,),) = platform.query("select max(known_at) from gold.fct_match where home_goals is not null")
