@@ -11,7 +11,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from serving.routes.documented import with_permissions
+from serving.routes.documented import completed
 
 _DIGEST: Final = "6f1c0d5b3e0a4c7a9e0b8d2f4a6c8e1035577991bbddff0022446688aaccee13"
 _LINK: Final = "a3c5e7091b2d4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
@@ -102,8 +102,8 @@ class Document(JsonRenderPlugin):
     """Serves the document as JSON, examples and all."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document, in which operations say what they ask for."""
-        return super().render(request, illustrated(with_permissions(openapi_schema, request.app.routes)))
+        """The document, as complete as it is."""
+        return super().render(request, illustrated(completed(openapi_schema, request.app.routes)))
 
 
 def illustrated(document: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +140,6 @@ def _of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
             return schemas[name]["enum"][0]
         fields = schemas[name].get("properties", {}).items()
         return {field: OF_FIELDS[key] if (key := _key(name, field)) else _of(each, schemas) for field, each in fields}
-    if "oneOf" in schema:
-        return _of(schema["oneOf"][0], schemas)
+    if kinds := schema.get("oneOf") or schema.get("anyOf"):
+        return _of(kinds[0], schemas)
     return [_of(schema["items"], schemas)] if "items" in schema else None
