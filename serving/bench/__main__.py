@@ -54,8 +54,8 @@ class Alternative(NamedTuple):
 @click.option("--evidence", type=click.Path(path_type=Path), default=None, help="A folder to keep the figures in, as JSON.")
 def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | None) -> None:
     """Measure the service beside a bare application that sends the same bytes, and beside what one would build instead."""
-    if shutil.which("wrk") is None:
-        raise click.ClickException("wrk is not installed: `make system-deps` brings it.")
+    if missing := [each for each in ("wrk", "h2load") if shutil.which(each) is None]:
+        raise click.ClickException(f"{' and '.join(missing)} is not installed: `make system-deps` brings it.")
     settings = Settings.read()
     bearer = "Bearer " + Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", next(iter(Role)), "bench")
     click.echo(f"{os.cpu_count()} cores, shared by server and generator of load; {workers} worker(s); {seconds:g} s a figure")
@@ -171,14 +171,14 @@ def _point(
     seconds: float,
 ) -> dict[str, Any]:
     """Open loop: ours, the generator's own limit at the bare application, and what one would build instead."""
-    click.echo(f"{rate:,}/s, {connections:,} connections, open loop:")
+    click.echo(f"{rate:,}/s, {connections:,} connections, open loop, times from sending:")
 
     def load(name: str, server: Server, asked: Asked) -> dict[str, Any]:
         found = open_loop(server.port, asked, rate, connections, seconds)
         found["resident_mb"] = server.resident_mb()
         click.echo(
-            f"  {name:<20} {_times(found)}, errors {found['errors']} of {found['requests']}, answered "
-            f"{found['answered_per_second']:.0f}/s, resident {found['resident_mb']} MB"
+            f"  {name:<20} {_times(found)}, errors {found['errors']} of {found['requests']}, sent "
+            f"{found['sent_per_second']:.0f}/s, answered {found['answered_per_second']:.0f}/s, resident {found['resident_mb']} MB"
         )
         return found
 
