@@ -189,7 +189,12 @@ async def list_predictions(
         return answer.response(request)
     if (publication := await unknown.publication(request.user.subject, position.publication_id)) is None:
         raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
-    found = await publications.predictions(publication, filters, after, limit + 1)
+    found = await unknown.rows(
+        request.user.subject,
+        "predictions",
+        (position.publication_id, filters, after),
+        lambda: publications.predictions(publication, filters, after, limit + 1),
+    )
     return page(publication, query, [Row(each, to_json(each)) for each in found], path, is_csv).response(request)
 
 
