@@ -77,7 +77,7 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     # What was changed, and by whom.
     "at": "2026-03-01T07:00:00Z", "actor": "account:7", "action": "publication.pin", "object": "publication/41", "before": None,
     "after": {"publication_id": 41, "reason": "Prices of 42 were wrong."}, "request_id": "b36bd9530405c7e00000000000000061",
-    "address": "192.0.2.0/24", "pinned_by": "7",
+    "address": "192.0.2.0", "client": "Firefox on Linux", "pinned_by": "7",
     "n_checks": 214, "n_passed": 213, "rehearsed_at": None, "taken_at": "2026-03-01T06:10:00Z", "n_bytes": 812_400_128,
     "restored_at": "2026-03-01T06:12:00Z",
     "asset": "gold/fct_match", "CheckResult.name": "no_match_is_lost_on_the_way_to_gold", "passed": True, "is_blocking": True,
@@ -102,7 +102,7 @@ class Document(JsonRenderPlugin):
     """Serves the document as JSON, examples and all."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document, as complete as it is."""
+        """The document, with what Litestar does not tell of it."""
         return super().render(request, illustrated(completed(openapi_schema, request.app.routes)))
 
 
