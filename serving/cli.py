@@ -59,7 +59,7 @@ def reference(folder: Path | None) -> None:
     from serving.app import create_app
     from serving.examples import illustrated
     from serving.pages.reference import reference
-    from serving.routes.documented import with_permissions
+    from serving.routes.documented import completed
     from serving.settings import Settings, SettingsError
 
     client = ClientSettings.read()
@@ -70,7 +70,7 @@ def reference(folder: Path | None) -> None:
         app = create_app(Settings.read())
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    document = illustrated(with_permissions(app.openapi_schema.to_schema(), app.routes))
+    document = illustrated(completed(app.openapi_schema.to_schema(), app.routes))
     page = reference(document, host=client.api_url, document_url="openapi.json", documentation_url="../index.html")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("openapi.json", encode_json(document)), ("index.html", page)):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
-from serving.routes.documented import with_permissions
+from serving.routes.documented import completed
 
 _DIGEST: Final = "6f1c0d5b3e0a4c7a9e0b8d2f4a6c8e1035577991bbddff0022446688aaccee13"
 _LINK: Final = "a3c5e7091b2d4f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8"
@@ -77,7 +77,7 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     # What was changed, and by whom.
     "at": "2026-03-01T07:00:00Z", "actor": "account:7", "action": "publication.pin", "object": "publication/41", "before": None,
     "after": {"publication_id": 41, "reason": "Prices of 42 were wrong."}, "request_id": "b36bd9530405c7e00000000000000061",
-    "address": "192.0.2.0/24", "pinned_by": "7",
+    "address": "192.0.2.0", "client": "Firefox on Linux", "pinned_by": "7",
     "n_checks": 214, "n_passed": 213, "rehearsed_at": None, "taken_at": "2026-03-01T06:10:00Z", "n_bytes": 812_400_128,
     "restored_at": "2026-03-01T06:12:00Z",
     "asset": "gold/fct_match", "CheckResult.name": "no_match_is_lost_on_the_way_to_gold", "passed": True, "is_blocking": True,
@@ -102,8 +102,8 @@ class Document(JsonRenderPlugin):
     """Serves the document as JSON, examples and all."""
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """The document, in which operations say what they ask for."""
-        return super().render(request, illustrated(with_permissions(openapi_schema, request.app.routes)))
+        """The document, with what Litestar does not tell of it."""
+        return super().render(request, illustrated(completed(openapi_schema, request.app.routes)))
 
 
 def illustrated(document: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +140,6 @@ def _of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> Any:
             return schemas[name]["enum"][0]
         fields = schemas[name].get("properties", {}).items()
         return {field: OF_FIELDS[key] if (key := _key(name, field)) else _of(each, schemas) for field, each in fields}
-    if "oneOf" in schema:
-        return _of(schema["oneOf"][0], schemas)
+    if kinds := schema.get("oneOf") or schema.get("anyOf"):
+        return _of(kinds[0], schemas)
     return [_of(schema["items"], schemas)] if "items" in schema else None

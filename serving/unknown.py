@@ -1,4 +1,4 @@
-"""Ids that nothing has: how often the database may be asked for them.
+"""Ids that nothing has, and filters that nothing passes: how often the database may be asked for them.
 
 Belongs here: remembering which ids there is nothing of, and how many of them somebody may have looked for. Does not belong here:
 what an id looks like, finding it, HTTP.
@@ -6,7 +6,7 @@ what an id looks like, finding it, HTTP.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
 from serving.current import CurrentPublication
@@ -82,6 +82,18 @@ class Unknown:
         if len(remembered) > MAXIMUM_REMEMBERED:
             del remembered[next(iter(remembered))]
         return None
+
+    async def rows(self, account: str, kind: str, filters: Iterable[object], look: Callable[[], Awaitable[list[T]]]) -> list[T]:
+        """The rows of a list that `look` finds with these filters, which are as easily made up as an id; as `find`.
+
+        Raises:
+            StoreUnavailable, TooManyUnknown: as `find`.
+        """
+
+        async def some() -> list[T] | None:
+            return await look() or None
+
+        return await self.find(account, kind, str([*filters]), some) or []
 
     async def publication(self, account: str, publication_id: int) -> Publication | None:
         """A publication by its number, the one being served from memory; None if there is none, or known to be none.

@@ -20,12 +20,13 @@ PERSONAL: Final = frozenset({"username", "email", "name"})
 
 
 class Actor(Struct, frozen=True, kw_only=True):
-    """Who writes: `account` and `key` by their number, `cli` by the user of the operating system."""
+    """Who writes: `account` and `key` by their number, `cli` by the user of the operating system. From where, with what."""
 
     kind: str
     subject: str
     request_id: str | None = None
     address: str | None = None
+    client: str | None = None
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -21,16 +22,17 @@ class Asked(Struct, frozen=True):
         """By whether there is a body."""
         return "POST" if self.body else "GET"
 
-    def on_the_wire(self, port: int) -> bytes:
-        """As it goes over a connection that is kept."""
-        length = {"Content-Length": str(len(self.body))} if self.body else {}
-        headers = {"Host": f"{HOST}:{port}", **self.headers, **length}
-        lines = [f"{self.method} {self.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n" + self.body).encode("ascii")
-
     def for_wrk(self) -> str:
         """As a script of wrk's, but for the path. Strings are written in Lua as in JSON, where all is ASCII."""
         lines = [f"wrk.method = {json.dumps(self.method)}"]
         lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in self.headers.items()]
         lines += [f"wrk.body = {json.dumps(self.body)}"] if self.body else []
         return "\n".join(lines) + "\n"
+
+    def for_h2load(self, body_file: Path) -> list[str]:
+        """As options of h2load's, but for the path. A body is written into the file, where it reads it."""
+        headers = [f"--header={name}: {value}" for name, value in self.headers.items()]
+        if not self.body:
+            return headers
+        body_file.write_text(self.body, encoding="ascii")
+        return [*headers, f"--data={body_file}"]

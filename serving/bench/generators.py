@@ -1,13 +1,15 @@
 """The generators of load, as processes of their own: what they are told, and what they found.
 
-Belongs here: wrk, which asks again as soon as it has its answer (closed loop), and `serving.bench.load`, which asks at a fixed
-rate (open loop). Does not belong here: what is asked of which server.
+Belongs here: wrk, which asks again as soon as it has its answer (closed loop), and h2load, which asks at a fixed rate (open
+loop). Does not belong here: what is asked of which server.
 """
 
 import json
 import subprocess
-import sys
 import tempfile
+from contextlib import suppress
+from pathlib import Path
+from statistics import quantiles
 from typing import Any, Final
 
 from serving.bench.asked import HOST, Asked
@@ -16,7 +18,7 @@ CONNECTIONS: Final = 64
 """Of the closed loop."""
 
 PATIENCE_SECONDS: Final = 10
-"""After which wrk counts a request as failed."""
+"""After which a request counts as failed."""
 
 # Times in microseconds, and the rate over what the run took.
 _DONE: Final = """
@@ -42,10 +44,39 @@ def closed_loop(port: int, asked: Asked, seconds: float) -> dict[str, Any]:
     return outcome
 
 
-def open_loop(port: int, asked: Asked, rate: float, connections: int, seconds: float) -> dict[str, Any]:
-    """What `serving.bench.load` found."""
-    arguments = [str(each) for each in (port, rate, connections, seconds)]
-    command = ["sh", "-c", 'ulimit -n "$(ulimit -Hn)" && exec "$@"', "sh", sys.executable, "-m", "serving.bench.load", *arguments]
-    done = subprocess.run(command, input=asked.on_the_wire(port), capture_output=True, check=True)
-    outcome: dict[str, Any] = json.loads(done.stdout)
-    return outcome
+def open_loop(port: int, asked: Asked, rate: int, connections: int, seconds: float) -> dict[str, Any]:
+    """Requests at a fixed rate, whether or not those before were answered; their times in milliseconds, and how many failed.
+
+    A time begins when its request is sent. Each connection has a schedule of its own, a request every `connections / rate`
+    seconds, and is opened at the moment that spreads the schedules evenly. Where an answer takes longer than that, the next
+    request of its connection waits unsent, which no time tells: `sent_per_second` falls behind the rate. What was not answered
+    `PATIENCE_SECONDS` after the last was due counts as failed.
+    """
+    n, a_time = round(rate * seconds), max(1, rate // 1000)
+    with tempfile.TemporaryDirectory(prefix="football-h2load-") as folder:
+        log = Path(folder, "log")
+        options = [f"-n{n}", f"-c{connections}", f"--rps={rate / connections}", f"-N{PATIENCE_SECONDS}", f"--log-file={log}"]
+        opening = [f"-r{a_time}", f"--rate-period={round(1000 * a_time / rate)}ms"]  # all at once would be answered in bursts
+        command = ["h2load", "--h1", "-t1", *options, *opening, *asked.for_h2load(Path(folder, "body"))]
+        command = ["sh", "-c", 'ulimit -n "$(ulimit -Hn)" && exec "$@"', "sh", *command, f"http://{HOST}:{port}{asked.path}"]
+        with suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=seconds + PATIENCE_SECONDS)
+        requests = [[int(each) for each in line.split()] for line in log.read_text().splitlines()]
+    # When each was sent and how long it took, in microseconds: a status of -1 is of one that got no answer.
+    answered = [(sent, took) for sent, status, took in requests if status == 200]
+    times = quantiles((took for _, took in answered), n=100) if len(answered) > 1 else None
+    sent = sorted(sent for sent, _, _ in requests)
+    return {
+        "rate": rate,
+        "connections": connections,
+        "requests": n,
+        "sent_per_second": _per_second(sent),
+        "answered_per_second": _per_second(sorted(sent + took for sent, took in answered)),
+        "errors": n - len(answered),
+        **{f"p{share}_ms": times and round(times[share - 1] / 1000, 2) for share in (50, 95, 99)},
+    }
+
+
+def _per_second(moments: list[int]) -> float:
+    """How many of these moments, in microseconds and in their order, a second has."""
+    return round((len(moments) - 1) / (moments[-1] - moments[0]) * 1e6, 1) if len(moments) > 1 else 0.0

@@ -9,6 +9,7 @@ from litestar import Request
 
 from serving.access_log import masked
 from serving.audit.entries import Actor
+from serving.identity.clients import family
 from serving.identity.roles import Principal
 
 
@@ -36,4 +37,5 @@ def _actor(request: Request[Any, Any, Any], kind: str, subject: str) -> Actor:
         subject=subject,
         request_id=request.scope["state"]["request_id"],
         address=masked(request.client.host) if request.client else None,
+        client=family(request.headers.get("User-Agent", "")),
     )

@@ -17,7 +17,7 @@ from litestar.exceptions import NotFoundException
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 from serving.examples import illustrated
-from serving.routes.documented import with_permissions
+from serving.routes.documented import completed
 
 STYLE = Path(__file__).with_name("reference.css")
 
@@ -30,7 +30,7 @@ class ReferencePage(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page as HTML."""
-        openapi_schema = illustrated(with_permissions(openapi_schema, request.app.routes))
+        openapi_schema = illustrated(completed(openapi_schema, request.app.routes))
         elsewhere = openapi_schema.get("externalDocs")
         return reference(
             openapi_schema,
@@ -137,8 +137,8 @@ def _type(kind: Mapping[str, Any]) -> str:
     if "$ref" in kind:
         name = escape(kind["$ref"].rpartition("/")[2])
         return f'<a href="#{name}">{name}</a>'
-    if "oneOf" in kind:
-        return " or ".join(_type(each) for each in kind["oneOf"])
+    if kinds := kind.get("oneOf") or kind.get("anyOf"):
+        return " or ".join(_type(each) for each in kinds)
     if "items" in kind:
         return f"list of {_type(kind['items'])}"
     name = kind.get("format") or kind.get("type", "any")

@@ -36,12 +36,20 @@ def also_csv(kind: type[Struct]) -> type[Operation]:
     return AlsoCsv
 
 
-def with_permissions(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
-    """The document itself, in which each operation says as `x-permission` what its handler asks for."""
+def completed(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """The document itself, in which each operation says as `x-permission` what its handler asks for.
+
+    Where an answer is of one structure or another, it may be of both: a part is the whole where all fields were chosen, a page
+    without rows is a page of either. Litestar would say that it is of one alone.
+    """
     asked = declared(routes)
     for path, item in document["paths"].items():
         for method, operation in item.items():
             operation["x-permission"] = asked[method, path].value
+            for answer in operation["responses"].values():
+                for content in answer.get("content", {}).values():
+                    if "oneOf" in content["schema"]:
+                        content["schema"]["anyOf"] = content["schema"].pop("oneOf")
     return document
 
 

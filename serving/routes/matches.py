@@ -50,6 +50,7 @@ async def list_teams(
     request: Request[Any, Any, Any],
     matches: NamedDependency[Matches],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     competition: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="Where the club's latest match was, e.g. E0.")
     ] = None,
@@ -62,7 +63,13 @@ async def list_teams(
     """Answer with one page of clubs."""
     filters = {"competition": competition, "search": search}
     position = after(cursor, filters)
-    found = await matches.teams(competition, search, position.id if position else None, limit + 1)
+    behind = position.id if position else None
+    found = await unknown.rows(
+        request.user.subject,
+        "teams",
+        (competition, search, behind),
+        lambda: matches.teams(competition, search, behind, limit + 1),
+    )
     shown = found[:limit]
     answer = TeamPage(
         is_simulated=await _is_simulated(current),
@@ -112,6 +119,7 @@ async def list_matches(
     request: Request[Any, Any, Any],
     matches: NamedDependency[Matches],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     competition: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
     ] = None,
@@ -137,7 +145,10 @@ async def list_matches(
         opponent=opponent,
         status=status,
     )
-    found = await matches.matches(wanted, moment_after(cursor, filters), limit + 1)
+    behind = moment_after(cursor, filters)
+    found = await unknown.rows(
+        request.user.subject, "matches", (wanted, behind), lambda: matches.matches(wanted, behind, limit + 1)
+    )
     shown = found[:limit]
     answer = MatchPage(
         is_simulated=await _is_simulated(current),

@@ -27,7 +27,7 @@ from serving.problems import NoPublication
 from serving.ready import FROM_MEMORY, key_of, seconds
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT
-from serving.schemas import Prediction, PredictionDetail, PredictionPage, Publication
+from serving.schemas import PageOfParts, PartOfPredictionDetail, Prediction, PredictionDetail, PredictionPage, Publication
 from serving.settings import Settings
 from serving.store.publications import Filters, Publications
 from serving.unknown import Unknown
@@ -155,7 +155,7 @@ async def list_predictions(
     cursor: Annotated[
         str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before, with the same filters.")
     ] = None,
-) -> Response[PredictionPage]:
+) -> Response[PredictionPage | PageOfParts]:
     """Answer with one page of predictions."""
     query = Query(
         competition=competition,
@@ -189,7 +189,12 @@ async def list_predictions(
         return answer.response(request)
     if (publication := await unknown.publication(request.user.subject, position.publication_id)) is None:
         raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
-    found = await publications.predictions(publication, filters, after, limit + 1)
+    found = await unknown.rows(
+        request.user.subject,
+        "predictions",
+        (position.publication_id, filters, after),
+        lambda: publications.predictions(publication, filters, after, limit + 1),
+    )
     return page(publication, query, [Row(each, to_json(each)) for each in found], path, is_csv).response(request)
 
 
@@ -209,7 +214,7 @@ async def get_prediction(
     earlier: NamedDependency[Earlier],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     fields: Fields = None,
-) -> Response[PredictionDetail]:
+) -> Response[PredictionDetail | PartOfPredictionDetail]:
     """Answer with one prediction."""
     if (held := await current.hold()) is None:
         raise NoPublication
@@ -255,7 +260,7 @@ def page(publication: Publication, query: Query, found: Sequence[Row], path: str
         publication_id=publication.publication_id,
         published_at=publication.published_at,
         note=publication.note,
-        predictions=cast(list[Prediction], encoded),  # they are JSON already
+        predictions=cast(Sequence[Prediction], encoded),  # they are JSON already
         next_cursor=next_cursor,
     )
     return Answer(to_json(answer), headers=headers)

@@ -27,6 +27,7 @@ from serving.schemas.record import (
     VerificationAnswer,
 )
 from serving.store.record import Record, RecordFilters
+from serving.unknown import Unknown
 
 InformationSet = Annotated[
     str | None, QueryParameter(max_length=100, pattern=TEXT, description="`results`, `history` or `market`. Default: all.")
@@ -106,13 +107,15 @@ async def get_distance(
     request: Request[Any, Any, Any],
     record: NamedDependency[Record],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     information_set: Annotated[
         str, QueryParameter(max_length=100, pattern=TEXT, description="`results`, `history` or `market`. Default: `history`.")
     ] = "history",
 ) -> Response[DistanceAnswer]:
     """Answer with the days."""
     await current.get()
-    answer = DistanceAnswer(is_simulated=current.is_simulated, days=await record.distances(information_set))
+    days = await unknown.rows(request.user.subject, "distances", (information_set,), lambda: record.distances(information_set))
+    answer = DistanceAnswer(is_simulated=current.is_simulated, days=days)
     return tabular(request, answer, answer.days, DayDistance)
 
 
@@ -132,6 +135,7 @@ async def list_settled(
     request: Request[Any, Any, Any],
     record: NamedDependency[Record],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     competition: Annotated[
         str | None, QueryParameter(max_length=100, pattern=TEXT, description="A competition's id, e.g. E0.")
     ] = None,
@@ -165,7 +169,10 @@ async def list_settled(
         information_set=information_set,
         horizon_hours=horizon_hours,
     )
-    found = await record.settled(wanted, moment_after(cursor, filters), limit + 1)
+    behind = moment_after(cursor, filters)
+    found = await unknown.rows(
+        request.user.subject, "settled", (wanted, behind), lambda: record.settled(wanted, behind, limit + 1)
+    )
     shown = found[:limit]
     await current.get()
     answer = SettledPage(

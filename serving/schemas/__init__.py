@@ -6,11 +6,20 @@ column's name (a contract test compares them). Does not belong here: queries, HT
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar, cast, get_type_hints
 
-from msgspec import UNSET, Meta, Struct, UnsetType, structs
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, structs
 
 MILLIONTHS: Final = 1_000_000
+
+T = TypeVar("T", bound=Struct)
+
+
+def part(kind: type[T]) -> type[T]:
+    """The struct with the same fields, none of which has to be there: what readers get who choose among them."""
+    fields = [(name, hint, UNSET) for name, hint in get_type_hints(kind, include_extras=True).items()]
+    namespace = {"__doc__": kind.__doc__}
+    return cast(type[T], defstruct(kind.__name__, fields, module=kind.__module__, namespace=namespace, frozen=True, kw_only=True))
 
 
 class Publication(Struct, frozen=True, kw_only=True):
@@ -285,8 +294,24 @@ class PredictionPage(Struct, frozen=True, kw_only=True):
     publication_id: int
     published_at: datetime
     note: str | None
-    predictions: list[Prediction]
+    predictions: Sequence[Prediction]
     next_cursor: Annotated[str | None, Meta(description="Send it with the same filters for the next page; null at the end.")]
+
+
+@part
+class PartOfPrediction(Prediction, frozen=True, kw_only=True):
+    """Of the forecast of one match what `fields` names."""
+
+
+@part
+class PartOfPredictionDetail(PredictionDetail, frozen=True, kw_only=True):
+    """Of the forecast of one match with every market what `fields` names."""
+
+
+class PageOfParts(PredictionPage, frozen=True, kw_only=True):
+    """One page of predictions by kick-off, of each what `fields` names."""
+
+    predictions: Sequence[PartOfPrediction]
 
 
 class Liveness(Struct, frozen=True):

@@ -53,6 +53,16 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
     created_at: datetime
     refreshed_at: Annotated[datetime | None, Meta(description="When a refresh token of it was last used.")]
     expires_at: datetime
+    address: Annotated[
+        str | None,
+        Meta(
+            description="The network that it was begun from: of IPv4 the first three bytes, of IPv6 six. null where nobody knows."
+        ),
+    ]
+    client: Annotated[
+        str | None,
+        Meta(description="With what, as that told of itself: a browser and its system, or a program. null: it did not."),
+    ]
     is_current: Annotated[bool, Meta(description="Whether it is the one by which this was asked.")]
 
     @classmethod
@@ -64,6 +74,8 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
             created_at=session.created_at,
             refreshed_at=session.refreshed_at,
             expires_at=session.expires_at,
+            address=session.address,
+            client=session.client,
             is_current=session.session_id == current_id,
         )
 

@@ -38,6 +38,8 @@ class Session(Struct, frozen=True):
     created_at: datetime
     refreshed_at: datetime | None
     expires_at: datetime
+    address: str | None
+    client: str | None
 
 
 class Refreshed(Struct, frozen=True):
@@ -56,6 +58,7 @@ class Reused(Exception):
 _COLUMNS: Final = (
     *(session.c.session_id, session.c.account_id, account.c.role),
     *(session.c.kind, session.c.created_at, session.c.refreshed_at, session.c.expires_at),
+    *(session.c.address, session.c.client),
 )
 
 
@@ -190,6 +193,7 @@ async def _begin(write: Write, account_id: int, revised_at: datetime, lifetime: 
     await write.connection.execute(sa.delete(session).where(session.c.account_id == account_id, over))
     session_id = secrets.token_hex(16)
     begun = {"session_id": session_id, "account_id": account_id, "expires_at": datetime.now(UTC) + lifetime, **values}
+    begun |= {"address": write.by.address or None, "client": write.by.client}
     (row,) = await write.rows(sa.insert(session).values(begun).returning(session))
     await write.tell("session.begin", f"session/{session_id}", None, row)
     return session_id

@@ -52,6 +52,8 @@ session = sa.Table(
     sa.Column("refreshed_at", sa.DateTime(timezone=True), comment="when a refresh token of it was last used"),
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("ended_at", sa.DateTime(timezone=True), comment="null unless it was ended before it expired"),
+    sa.Column("address", sa.Text, comment="the network that it was begun from; null where nobody knows"),
+    sa.Column("client", sa.Text, comment="with what, as that told: Firefox on Linux, curl; null where it told nothing"),
     sa.CheckConstraint("kind in ('api', 'web')", name="kind"),
     sa.CheckConstraint("(kind = 'web') = (cookie_hash is not null)", name="cookie"),
     schema="app",

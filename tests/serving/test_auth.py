@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from base64 import urlsafe_b64encode
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,7 @@ from serving.identity.roles import Permission, Principal, Role, allow, declared,
 from serving.identity.signing_keys import SigningKey
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.identity.turns import Busy, Turns
+from serving.pages.login import ONCE
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -197,6 +199,33 @@ def test_each_role_sees_exactly_the_pages_that_it_may(client: Client, bearer: Ca
             status = client.get(path.format_map(IDS), headers=headers).status_code
             assert (status == 401) == (permission not in ROLES[role]), path
             assert (status == 403) == (path == "/login/once"), "a link that nobody made lets nobody in"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_method_that_a_route_has_not_is_refused_with_those_that_it_has_whoever_asks(
+    client: Client, bearer: Callable[..., dict[str, str]], role: str
+) -> None:
+    headers = {} if role == "anonymous" else bearer(role)
+    taken: defaultdict[str, set[str]] = defaultdict(set)
+    for method, path in declared(client.app.routes):
+        taken[path] |= {method} if method != "get" or path == ONCE else {"get", "head"}
+    for path, methods in taken.items():
+        for method in {"get", "head", "post", "put", "patch", "delete"} - methods:
+            answer = client.request(method, path.format_map(IDS), headers=headers)
+            assert answer.status_code == 405, (method, path)
+            assert {*answer.headers["Allow"].lower().split(", ")} == methods | {"options"}, (method, path)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_head_is_answered_as_get_is_whoever_asks(client: Client, bearer: Callable[..., dict[str, str]], role: str) -> None:
+    """But for the body, and for the link that a look at it must not use up."""
+    headers = {} if role == "anonymous" else bearer(role)
+    paths = [path.format_map(IDS) for method, path in declared(client.app.routes) if method == "get" and path != ONCE]
+    for path in paths:
+        whole, head = client.get(path, headers=headers), client.head(path, headers=headers)
+        assert (head.status_code, head.content) == (whole.status_code, b""), path
+        assert head.headers.keys() == whole.headers.keys(), path
+    assert len(paths) > 40
 
 
 def test_nothing_is_public_because_its_path_resembles_that_of_something_public(client: Client) -> None:

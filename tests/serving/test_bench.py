@@ -8,25 +8,17 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from litestar.testing import TestClient as LitestarClient
+from prometheus_client import generate_latest
 
 from deploy.database import Urls
-from serving.app import create_app
-from serving.bench.__main__ import hit_ratio
+from serving.bench.__main__ import without_database
 from serving.bench.asked import HOST, Asked
-from serving.bench.generators import closed_loop
+from serving.bench.generators import closed_loop, open_loop
 from serving.bench.instead import app
-from serving.bench.load import percentile, run
-from serving.settings import Settings
+from serving.telemetry import Metrics
 from tests.conftest import Program
 
 POST = Asked("/invocations?a=b", {"Content-Type": "application/json"}, '{"data": ["a\\nb", 0.5]}')
-
-
-def test_a_percentile_is_the_time_that_so_many_did_not_exceed() -> None:
-    times = [n / 1000 for n in range(1, 101)]
-    assert [percentile(times, share) for share in (50, 95, 99, 100)] == [50.0, 95.0, 99.0, 100.0]
-    assert (percentile([0.002], 50), percentile([], 99)) == (2.0, None)
 
 
 def served(status: bytes, load: Callable[[int], Any]) -> tuple[Any, list[bytes]]:
@@ -37,22 +29,26 @@ def served(status: bytes, load: Callable[[int], Any]) -> tuple[Any, list[bytes]]
         with suppress(asyncio.IncompleteReadError, ConnectionError):  # until the client goes
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                (length,) = (int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length:"))
+                (length,) = (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
                 came.append(head + await reader.readexactly(length))
                 writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 3\r\n\r\nyes")
 
     async def serve() -> Any:
         async with await asyncio.start_server(answer, HOST, 0) as server:
-            found = load(server.sockets[0].getsockname()[1])
-            return await found if asyncio.iscoroutine(found) else await asyncio.to_thread(found)
+            return await asyncio.to_thread(load, server.sockets[0].getsockname()[1])
 
     return asyncio.run(serve()), came
 
 
 @pytest.mark.parametrize(("status", "errors"), [(b"200 OK", 0), (b"503 Busy", 50)])
-def test_the_open_loop_sends_as_many_as_are_due_and_counts_what_is_no_answer_as_an_error(status: bytes, errors: int) -> None:
-    found, came = served(status, lambda port: run(POST.on_the_wire(port), port, 500, 4, 0.1))
+def test_the_open_loop_sends_as_many_as_are_due_and_counts_what_is_no_answer_as_an_error(
+    program: type[Program], status: bytes, errors: int
+) -> None:
+    program.path("h2load")
+    found, came = served(status, lambda port: open_loop(port, POST, 500, 4, 0.1))
     assert (found["requests"], found["errors"], len(came)) == (50, errors, 50)
+    assert found["sent_per_second"] > 0
+    assert [found[f"p{share}_ms"] is None for share in (50, 95, 99)] == [errors > 0] * 3
     (request,) = set(came)
     head, _, body = request.partition(b"\r\n\r\n")
     assert (head.split(b"\r\n")[0], body.decode()) == (b"POST /invocations?a=b HTTP/1.1", POST.body)
@@ -63,7 +59,7 @@ def test_the_closed_loop_sends_the_same_request_and_tells_of_errors(
     program: type[Program], status: bytes, has_errors: bool
 ) -> None:
     program.path("wrk")
-    found, came = served(status, lambda port: lambda: closed_loop(port, POST, 1))
+    found, came = served(status, lambda port: closed_loop(port, POST, 1))
     assert (found["errors"] > 0) == has_errors
     assert found["p50_ms"] <= found["p95_ms"] <= found["p99_ms"]
     assert found["per_second"] > 0
@@ -71,14 +67,14 @@ def test_the_closed_loop_sends_the_same_request_and_tells_of_errors(
     assert {request.partition(b"\r\n\r\n")[2].decode() for request in came} == {POST.body}
 
 
-def test_the_share_of_ready_answers_is_read_from_the_services_metrics(
-    urls: Urls, settings_for: Callable[..., Settings], bearer: Callable[..., dict[str, str]]
-) -> None:
-    with LitestarClient(create_app(settings_for(urls.api))) as client:
-        client.get("/health/ready")  # by then the lists of all leagues are made
-        for competition in ("D1", "D1", "D1", "D1", "X"):
-            client.get("/v1/predictions", params={"competition": competition}, headers=bearer())
-        assert hit_ratio(client.get("/metrics").text) == 0.8
+def test_the_share_of_requests_that_postgresql_was_not_asked_for_is_read_from_the_services_metrics() -> None:
+    nothing: Any = None  # what is served, and what stands: no part of what is counted
+    metrics = Metrics(nothing, nothing)
+    for route in ("/v1/predictions", "/v1/predictions", "/v1/competitions", "/v1/matches/{match_id}", "/health/ready"):
+        metrics.answered("GET", route, 200, "viewer", 0.001)
+    for layer, outcome in (("answer", 0), ("answer", 1), ("shared", 0), ("shared", 1)):
+        metrics.looked_up(layer)[outcome].inc()
+    assert without_database(generate_latest(metrics.registry).decode()) == 0.75
 
 
 def test_what_one_would_build_instead_tells_the_same_row(

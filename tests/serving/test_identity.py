@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import bcrypt
+import httpx
 import psycopg
 import pytest
 import structlog
@@ -22,6 +23,7 @@ from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
+from serving.identity.clients import family
 from serving.identity.credentials import Credentials
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Role
@@ -154,6 +156,47 @@ def test_a_worker_that_begins_later_knows_what_was_taken_back_before(world: Worl
     assert world.first.post("/v1/auth/logout", headers=bearer).status_code == 204
     with TestClient(create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))) as late:
         assert status(late, bearer) == 401
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        (FIREFOX, "Firefox on Linux"),
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/142.0.0.0 Safari/537.36", "Chrome on Windows"),
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/142.0.0.0 Safari/537.36 Edg/142.0", "Edge on Windows"),
+        (f"Mozilla/5.0 (Linux; Android 16; K) {WEBKIT} Chrome/142.0.0.0 Mobile Safari/537.36", "Chrome on Android"),
+        (f"Mozilla/5.0 (iPhone; CPU iPhone OS 26_1 like Mac OS X) {WEBKIT} Version/26.1 Safari/604.1", "Safari on iPhone"),
+        (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/26.1 Safari/605.1.15", "Safari on macOS"),
+        ("curl/8.14.1", "curl"),
+        ("python-httpx/0.28.1", "python-httpx"),
+        ("", None),
+        ("<script>alert(1)</script>", None),
+        ("a" * 41, None),
+    ],
+)
+def test_a_client_is_known_by_its_family_alone(told: str, known: str | None) -> None:
+    assert family(told) == known
+
+
+def test_a_session_tells_from_which_network_and_with_what_it_was_begun(
+    world: World, settings_for: Callable[..., Settings]
+) -> None:
+    """So that whoever lists theirs recognises a stranger's."""
+    app = create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))
+
+    async def begin() -> int:
+        transport = httpx.ASGITransport(app, client=("203.0.113.77", 5000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            login = {"username": "viewer", "password": PASSWORD}
+            return (await client.post("/v1/auth/token", json=login, headers={"User-Agent": FIREFOX})).status_code
+
+    assert asyncio.run(begin()) == 200
+    listed = world.first.get("/v1/sessions", headers=world.bearer()).json()["sessions"]
+    assert [(each["address"], each["client"]) for each in listed] == [(None, "testclient"), ("203.0.113.0", "Firefox on Linux")]
 
 
 def test_one_sees_and_ends_ones_own_sessions_and_nobody_elses(world: World) -> None:
