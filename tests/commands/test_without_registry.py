@@ -15,5 +15,7 @@ def test_a_registry_that_does_not_answer_is_told_in_a_sentence_with_what_to_do(t
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     monkeypatch.setenv("STATE_DIR", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["pipelines", "models", "list"])
-    with pytest.raises(SystemExit, match=r"^Error: the model registry at http://127\.0\.0\.1:1 does not answer: .*`football status`"):
+    with pytest.raises(
+        SystemExit, match=r"^Error: the model registry at http://127\.0\.0\.1:1 does not answer: .*`football status`"
+    ):
         runpy.run_module("pipelines", run_name="__main__")
