@@ -59,14 +59,7 @@ def prediction(
         )
         for name, (champion, model) in models.items()
     ]
-    kept = ledger.Head.read(settings.ledger_head)
-    if kept is not None and not ledger.goes_on(warehouse, kept):
-        raise failure(
-            FailureClass.DATA,
-            f"The ledger is not the one whose end is noted in {settings.ledger_head}: rows were taken from it or changed. "
-            "`football ledger verify` says what. If an earlier state of the database was restored on purpose, move that note "
-            "away.",
-        )
+    require_the_ledger_to_go_on(settings, warehouse)
     in_force = ledger.issue(warehouse, pd.concat(said, ignore_index=True), basis.present(warehouse))
     if head := ledger.head(warehouse):
         head.keep(settings.ledger_head)
@@ -77,6 +70,26 @@ def prediction(
             **{f"{name}_model_version": champion.version for name, (champion, _) in models.items()},
         }
     )
+
+
+def require_the_ledger_to_go_on(settings: Settings, warehouse: Warehouse) -> None:
+    """Refuse to note a new end of a ledger that is not the one whose end was noted before."""
+    kept = ledger.Head.read(settings.ledger_head)
+    if kept is None and ledger.head(warehouse) is None:
+        ledger.NOTHING.keep(settings.ledger_head)
+    elif kept is None:
+        raise failure(
+            FailureClass.DATA,
+            f"{settings.ledger_head} is missing, where the ledger's end is noted outside the database: whether it was cut off "
+            "cannot be seen. If an earlier state was restored on purpose, `football ledger adopt` notes the end that it has.",
+        )
+    elif not ledger.goes_on(warehouse, kept):
+        raise failure(
+            FailureClass.DATA,
+            f"The ledger is not the one whose end is noted in {settings.ledger_head}: rows were taken from it or changed. "
+            "`football ledger verify` says what. If an earlier state of the database was restored on purpose, `football ledger "
+            "adopt` notes the end that it has.",
+        )
 
 
 def memories_and_quotes(warehouse: Warehouse, coming: pd.DataFrame, after: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -110,7 +110,7 @@ MEMORIES: Final[dict[str, tuple[str, ...]]] = {
 
 Sides are ln(p_home/p_away), draws ln(p_draw/√(p_home·p_away)), totals the log-odds of more than 2.5 goals; see `memory`.
 Innovations are what `innovations.decayed` keeps of what `memory_side_restless` had not expected, moves what it keeps of how
-prices went from the average quote before a match to the closing one (Pinnacle's up to 2018, where there is no average).
+prices went from the average quote before a match to the closing one (Pinnacle's where it is known, else the average).
 """
 
 WAREHOUSE_FEATURES: Final = (

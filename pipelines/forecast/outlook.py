@@ -15,6 +15,7 @@ import pandas as pd
 from pipelines.forecast import dixon_coles
 from pipelines.forecast.book import grids
 from pipelines.forecast.grid import Array, scoreline_grid
+from pipelines.forecast.places import UNKNOWN, rule
 from pipelines.forecast.season import NotSimulated, Outlook, Schedule, schedule, simulate
 from pipelines.forecast.splits import is_played
 
@@ -73,7 +74,14 @@ def outlooks(
 
 
 def n_relegated(matches: pd.DataFrame, competition_id: str, season: int) -> int:
-    """How many clubs went down after the season before: those that now play neither here nor in a higher division."""
+    """How many clubs go down without a play-off.
+
+    As the season's rule has it (`places`), else as many as after the season before: those that now play neither here nor in a
+    higher division.
+    """
+    if (known := rule(competition_id, season)) != UNKNOWN:
+        *_, safety, last_chance = known
+        return -(last_chance or safety)  # all below the play-off, or where there is none, below safety
     league = matches[(matches["competition_id"] == competition_id).to_numpy(dtype=bool)]
     tier = league["tier"].min()
     now = matches[(matches["season"] == season).to_numpy() & (matches["tier"] <= tier).to_numpy(dtype=bool)]

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 
@@ -197,6 +197,10 @@ class Head:
         partial.replace(path)
 
 
+NOTHING: Final = Head(0, 0, "")
+"""What is noted before the first prediction is issued: from then on the note is missed."""
+
+
 @dataclass(frozen=True)
 class Verification:
     """What was found: `faults` are sentences, none if every link holds."""
@@ -219,6 +223,8 @@ def head(warehouse: Warehouse) -> Head | None:
 
 def goes_on(warehouse: Warehouse, kept: Head) -> bool:
     """Whether the ledger still holds all up to a head that was kept: a newer one may take its place only then."""
+    if kept == NOTHING:
+        return True
     with warehouse.connect() as connection:
         row = connection.execute(
             """
@@ -232,6 +238,7 @@ def goes_on(warehouse: Warehouse, kept: Head) -> bool:
 
 def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     """Compute every link anew, and look for the head that was kept outside."""
+    kept = None if kept == NOTHING else kept
     faults = []
     before, sequence, n, at_kept = "", 0, 0, None
     for link, why, features_digest, said in _rows(warehouse):

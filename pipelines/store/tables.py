@@ -303,7 +303,12 @@ season_outlook = sa.Table(
     sa.Column("p_title", sa.Double, nullable=False),
     sa.Column("p_top_four", sa.Double, nullable=False),
     sa.Column("p_relegated", sa.Double, nullable=False, comment="one of the last n_relegated places"),
-    sa.Column("n_relegated", sa.Integer, nullable=False, comment="as many as after the season before"),
+    sa.Column(
+        "n_relegated",
+        sa.Integer,
+        nullable=False,
+        comment="by the season's rule without a play-off, else as many as after the season before",
+    ),
     sa.Column(
         "places", sa.Text, comment="JSON: the probability of each place, the first first; null where made before they were kept"
     ),

@@ -63,7 +63,10 @@ class SeasonAnswer(Struct, frozen=True, kw_only=True):
     season: int
     latest_result_at: Annotated[datetime | None, Meta(description="Kick-off of the latest match in the table.")]
     table: list[Standing]
-    n_relegated: Annotated[int | None, Meta(description="As many as after the season before; null without an outlook.")]
+    n_relegated: Annotated[
+        int | None,
+        Meta(description="Without a play-off: by rule, else as many as after the season before; null without an outlook."),
+    ]
     outlook: Annotated[
         list[Outlook] | None,
         Meta(description="The most expected points first; null where the season is over, or is no plain round-robin."),

@@ -74,7 +74,10 @@ def simulate(n_seasons: int = 4, n_clubs: int = 10, countries: tuple[str, ...] =
     for moment in ("pre_match", "closing"):
         warehouse[[f"{moment}_odds_{outcome}" for outcome in contract.OUTCOMES]] = np.stack(frame["odds"].to_list())
         warehouse[[f"{moment}_odds_over", f"{moment}_odds_under"]] = [1.85, 1.95]
-    warehouse[[f"pinnacle_closing_odds_{outcome}" for outcome in contract.OUTCOMES]] = np.nan  # the average is learnt from
+    # Of every other match Pinnacle's closing price is known, a little off the average.
+    pinnacle = np.stack(frame["odds"].to_list()) * np.exp(random.normal(0.0, 0.01, (len(frame), 3)))
+    pinnacle[::2] = np.nan
+    warehouse[[f"pinnacle_closing_odds_{outcome}" for outcome in contract.OUTCOMES]] = pinnacle
     # The quotes before a match know a little less than the closing ones.
     early = np.stack(frame["odds"].to_list()) * np.exp(random.normal(0.0, 0.04, (len(frame), 3)))
     early *= 0.95 * (1.0 / early).sum(axis=1, keepdims=True)  # with the margin of the closing ones

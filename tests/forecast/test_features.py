@@ -130,6 +130,7 @@ def test_what_goes_by_ratings_has_never_seen_odds(world):
 def test_sets_differ_in_what_they_know():
     results, history, market = (set(contract.FEATURES[name]) for name in ("results", "history", "market"))
     assert results < history < market
+    assert not any("closing" in name for name in market)
     assert history - results == set(contract.MEMORY_FEATURES)
     assert market - history == {*contract.QUOTE_FEATURES, *contract.MOVE_FEATURES}
     assert all("price" in name or "closing" in name for name in set(contract.LABELS["market"]) - set(contract.LABELS["results"]))
@@ -139,7 +140,7 @@ def test_closing_odds_of_the_match_itself_move_no_feature_of_it(world):
     matches, warehouse = world
     one = matches["match_id"].iloc[700]
     other = warehouse.set_index("match_id")
-    other.loc[one, [name for name in warehouse if name.startswith("closing")]] = 2.9
+    other.loc[one, [name for name in warehouse if "closing" in name]] = 2.9
     ours = assemble(matches, known(matches, warehouse), warehouse, warehouse).loc[one]
     theirs = assemble(matches, known(matches, other), warehouse, other).loc[one]
     pd.testing.assert_series_equal(ours, theirs, check_exact=True)
@@ -197,3 +198,17 @@ def test_labels_tell_closing_prices_from_earlier_ones(make_match):
     assert labels["price_side"].iloc[0] == pytest.approx(np.log(2.0), abs=1e-9)
     assert labels[["closing_side", "closing_draw"]].isna().all(axis=None)
     assert labels.iloc[1].drop(["season", "asked_at", "performance_weight"]).isna().all(), "a coming match teaches nothing"
+
+
+def test_pinnacles_closing_price_teaches_where_it_is_known(make_match):
+    matches = pd.DataFrame([make_match(0, "a", "b", (1, 0)), make_match(1, "a", "b", (1, 0))])
+    quotes = pd.DataFrame(np.nan, index=pd.Index(matches["match_id"]), columns=QUOTES)
+    quotes[[f"closing_odds_{outcome}" for outcome in contract.OUTCOMES]] = [2.0, 4.0, 4.0]
+    quotes.loc[matches["match_id"].iloc[0], [f"pinnacle_closing_odds_{outcome}" for outcome in contract.OUTCOMES]] = [
+        4.0,
+        4.0,
+        2.0,
+    ]
+    labels = label(matches, quotes)
+    for name in ("price_side", "closing_side"):
+        assert labels[name].tolist() == pytest.approx([-np.log(2.0), np.log(2.0)], abs=1e-9)

@@ -223,3 +223,14 @@ def test_what_is_remembered_of_a_match_does_not_depend_on_which_other_countries_
     together = remember(Timeline.of(matches), quotes).loc[alone.index]
     pd.testing.assert_frame_equal(alone, together, check_exact=True)
     assert alone["country_innovation_slow"].std() > 0.0
+
+
+def test_clubs_are_remembered_by_pinnacles_closing_price_where_it_is_known(make_match):
+    rows = pd.DataFrame([make_match(day, "a", "b", (1, 1)) for day in range(3)])
+    ids, timeline = pd.Index(rows["match_id"]), Timeline.of(rows)
+    average = pd.DataFrame([closing(2.0, 4.0, 4.0)] * 3, index=ids)
+    turned = pd.DataFrame([closing(4.0, 4.0, 2.0)] * 3, index=ids)
+    beside = average.copy()
+    beside[[f"pinnacle_closing_odds_{name}" for name in contract.OUTCOMES]] = [4.0, 4.0, 2.0]
+    pd.testing.assert_frame_equal(remember(timeline, beside), remember(timeline, turned), check_exact=True)
+    assert not remember(timeline, beside).equals(remember(timeline, average))

@@ -63,6 +63,17 @@ def test_clubs_that_play_neither_here_nor_higher_went_down(matches: pd.DataFrame
     assert n_relegated(matches, "X2", 2023) == 1
 
 
+@pytest.mark.parametrize(
+    ("competition", "season", "expected"),
+    [("F1", 2022, 4), ("F1", 2023, 2), ("D1", 2023, 2), ("E0", 2020, 3), ("N1", 2020, 1), ("B1", 2020, 1), ("SC3", 2013, 0)],
+)
+def test_as_many_go_down_without_a_play_off_as_the_seasons_rule_says_whoever_went_before(
+    matches: pd.DataFrame, competition: str, season: int, expected: int
+) -> None:
+    renamed = matches.assign(competition_id=competition, season=matches["season"] + season - 2023)
+    assert n_relegated(renamed, competition, season) == expected
+
+
 def test_half_way_each_club_has_its_chances_and_they_add_up(matches: pd.DataFrame) -> None:
     table, reasons = outlooks(matches, pd.Timestamp(START[2023] + timedelta(days=15)), n_seasons=2000)
     assert reasons == {}

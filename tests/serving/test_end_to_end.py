@@ -36,6 +36,7 @@ from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from tests.serving.conftest import NOW, TOLD, prediction, publish, tell
 from tests.serving.process import serving
+from tests.serving.test_service import wait_for
 
 FOOTBALL = click.Group(commands={each.name or "": each for each in commands})
 PASSWORD = "correct horse battery staple"
@@ -227,11 +228,12 @@ def test_workers_end_with_the_process_that_started_them(server: tuple[subprocess
     process, _ = server
     workers = psutil.Process(process.pid).children(recursive=True)
     process.kill()
-    _, left = psutil.wait_procs(workers, timeout=10)
-    left = [each for each in left if is_at_work(each)]
-    for each in left:
-        each.kill()
-    assert (len(workers), left) == (2, [])
+    try:
+        wait_for(lambda: not any(map(is_at_work, workers)), seconds=30)
+    finally:
+        for each in filter(is_at_work, workers):
+            each.kill()
+    assert len(workers) == 2
 
 
 def is_at_work(process: psutil.Process) -> bool:

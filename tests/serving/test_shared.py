@@ -20,8 +20,9 @@ from redis.asyncio import Redis as AsyncRedis
 from deploy.database import Urls
 from pipelines.announcement import announce
 from pipelines.store import published_tables
-from serving import shared
+from serving import shared, unknown
 from serving.app import create_app
+from serving.identity.buckets import Rate
 from serving.identity.limits import connect
 from serving.schemas import Publication
 from serving.settings import Settings
@@ -478,6 +479,7 @@ def test_paging_through_lists_leaves_tables_record_and_models_where_they_are(
     urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared, "ALL_BYTES", 20_000)
+    monkeypatch.setattr(unknown, "BUDGET", Rate(per_second=10_000, burst=10_000))  # most of what is asked for finds nothing
     with (
         TestClient(create_app(settings_for(urls.api, redis_url=redis_url, rate_per_second=10_000))) as client,
         redis.Redis.from_url(redis_url) as admin,

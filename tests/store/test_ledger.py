@@ -77,6 +77,12 @@ def test_what_is_appended_together_is_kept_with_what_it_rests_on(warehouse: Ware
 
 @pytest.fixture
 def attack(postgres: PostgresServer, warehouse: Warehouse) -> Attack:
+    return attacker(postgres, warehouse)
+
+
+def attacker(postgres: PostgresServer, warehouse: Warehouse) -> Attack:
+    """Runs a statement as the superuser, with triggers switched off."""
+
     def run(statement: str) -> None:
         database = warehouse.url.rpartition("/")[2]
         with psycopg.connect(postgres.url(database)) as connection:
