@@ -24,11 +24,17 @@ from serving.bench.asked import HOST, Asked
 from serving.bench.generators import CONNECTIONS, closed_loop, open_loop
 from serving.bench.servers import Server
 from serving.identity.roles import Role
-from serving.identity.tokens import Tokens
+from serving.identity.tokens import TOKEN_LIFETIME, Tokens
 from serving.settings import Settings
 
 POINTS: Final = ((1_000, 500), (5_000, 2_000), (10_000, 5_000))
 """Requests a second, and connections."""
+
+POINTS_WITHOUT_ERROR: Final = 5_000
+"""Requests a second up to which none may fail."""
+
+MAXIMUM_SOAK_MINUTES: Final = TOKEN_LIFETIME.total_seconds() / 60 - 1
+"""A figure is asked for with one token, made when it begins."""
 
 LEAST_WITHOUT_DATABASE: Final = 0.95
 """Of the requests of a load, how many should be answered without PostgreSQL."""
@@ -49,7 +55,12 @@ class Alternative(NamedTuple):
 @click.option("--seconds", type=float, default=30.0, show_default=True, help="How long each figure is measured.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Workers of each server.")
 @click.option(
-    "--soak", "soak_minutes", type=float, default=0.0, show_default=True, help="Minutes of a soak at 500/s, at the end."
+    "--soak",
+    "soak_minutes",
+    type=click.FloatRange(0, MAXIMUM_SOAK_MINUTES),
+    default=0.0,
+    show_default=True,
+    help="Minutes of a soak at 500/s, at the end.",
 )
 @click.option("--evidence", type=click.Path(path_type=Path), default=None, help="A folder to keep the figures in, as JSON.")
 def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | None) -> None:
@@ -57,29 +68,37 @@ def main(seconds: float, workers: int, soak_minutes: float, evidence: Path | Non
     if missing := [each for each in ("wrk", "h2load") if shutil.which(each) is None]:
         raise click.ClickException(f"{' and '.join(missing)} is not installed: `make system-deps` brings it.")
     settings = Settings.read()
-    bearer = "Bearer " + Tokens.from_file(settings.jwt_secret_file, settings.edition).issue("1", next(iter(Role)), "bench")
+    tokens = Tokens.from_file(settings.jwt_secret_file, settings.edition)
+
+    def signed() -> dict[str, str]:
+        return {**PLAIN, "Authorization": "Bearer " + tokens.issue("1", next(iter(Role)), "bench")}
+
     click.echo(f"{os.cpu_count()} cores, shared by server and generator of load; {workers} worker(s); {seconds:g} s a figure")
     figures: dict[str, Any] = {"workers": workers, "seconds": seconds, "is_sharing_cores_with_generator": True}
     with servers.ours(workers) as ours:
-        listed, single = _asked(ours.port, {**PLAIN, "Authorization": bearer})
-        alternatives = _alternatives(_answer(ours.port, single).json(), workers)
-        for name, asked in (("list", listed), ("single", single)):
-            figures[name] = _beside_the_ceiling(name, asked, ours, workers, seconds)
+        paths = dict(zip(("list", "single"), _paths(ours.port, signed()), strict=True))
+        alternatives = _alternatives(_answer(ours.port, Asked(paths["single"], signed())).json(), workers)
+        for name, path in paths.items():
+            figures[name] = _beside_the_ceiling(name, Asked(path, signed()), ours, workers, seconds)
         figures["instead of single"] = {
             each.name: _instead(each, figures["single"]["ours"]["per_second"], seconds) for each in alternatives
         }
-        body = _answer(ours.port, listed).content
+        body = _answer(ours.port, Asked(paths["list"], signed())).content
         figures["points"] = [
-            _point(rate, connections, ours, listed, body, alternatives, workers, seconds) for rate, connections in POINTS
+            _point(rate, connections, ours, Asked(paths["list"], signed()), body, alternatives, workers, seconds)
+            for rate, connections in POINTS
         ]
         if soak_minutes:
-            figures["soak"] = _soak(ours, listed, soak_minutes)
+            figures["soak"] = _soak(ours, Asked(paths["list"], signed()), soak_minutes)
         figures["without_database"] = ratio = without_database(_answer(ours.port, Asked("/metrics", {})).text)
     click.echo(f"{ratio:.4f} of the requests were answered without PostgreSQL")
     if evidence is not None:
         click.echo(str(write_evidence(evidence, "bench-serving", figures)))
     if ratio < LEAST_WITHOUT_DATABASE:
         raise click.ClickException(f"At least {LEAST_WITHOUT_DATABASE} of them should be.")
+    measured = [each["ours"] for each in figures["points"] if each["rate"] <= POINTS_WITHOUT_ERROR]
+    if n_errors := sum(each["errors"] for each in (*measured, figures.get("soak", {"errors": 0}))):
+        raise click.ClickException(f"{n_errors} requests failed, of which there should be none up to {POINTS_WITHOUT_ERROR:,}/s.")
 
 
 def without_database(metrics: str) -> float:
@@ -88,9 +107,8 @@ def without_database(metrics: str) -> float:
     At least so many, as its metrics tell it: what workers read ahead counts as if a request had asked for it.
     """
     samples = [sample for family in text_string_to_metric_families(metrics) for sample in family.samples]
-    asked = sum(
-        each.value for each in samples if each.name == "serving_requests_total" and each.labels["route"].startswith("/v1/")
-    )
+    requests = [each for each in samples if each.name == "serving_requests_total" and each.labels["route"].startswith("/v1/")]
+    asked = sum(each.value for each in requests if each.labels["status"] < "400")  # whoever is refused asks for nothing
     missed = {"layer": "shared", "outcome": "miss"}
     return 1 - sum(each.value for each in samples if each.name == "serving_cache_lookups_total" and each.labels == missed) / asked
 
@@ -99,15 +117,15 @@ def _answer(port: int, asked: Asked) -> httpx.Response:
     return httpx.get(f"http://{HOST}:{port}{asked.path}", headers=dict(asked.headers), timeout=10).raise_for_status()
 
 
-def _asked(port: int, headers: Mapping[str, str]) -> tuple[Asked, Asked]:
-    """The list of the competition with most predictions, and the first of these."""
+def _paths(port: int, headers: Mapping[str, str]) -> tuple[str, str]:
+    """Of the list of the competition with most predictions, and of the first of these."""
     competitions = _answer(port, Asked("/v1/competitions", headers)).json()["competitions"]
     largest = max(competitions, key=lambda each: each["n_predictions"], default=None)
     if largest is None or not largest["n_predictions"]:
         raise click.ClickException("The edition has no predictions to serve: run the pipeline first.")
-    listed = Asked(f"/v1/predictions?competition={largest['competition_id']}", headers)
-    first = _answer(port, listed).json()["predictions"][0]
-    return listed, Asked(f"/v1/predictions/{first['prediction_id']}", headers)
+    listed = f"/v1/predictions?competition={largest['competition_id']}"
+    first = _answer(port, Asked(listed, headers)).json()["predictions"][0]
+    return listed, f"/v1/predictions/{first['prediction_id']}"
 
 
 def _alternatives(prediction: Mapping[str, Any], workers: int) -> list[Alternative]:

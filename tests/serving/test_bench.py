@@ -72,6 +72,7 @@ def test_the_share_of_requests_that_postgresql_was_not_asked_for_is_read_from_th
     metrics = Metrics(nothing, nothing)
     for route in ("/v1/predictions", "/v1/predictions", "/v1/competitions", "/v1/matches/{match_id}", "/health/ready"):
         metrics.answered("GET", route, 200, "viewer", 0.001)
+    metrics.answered("GET", "/v1/predictions", 401, "anonymous", 0.001)
     for layer, outcome in (("answer", 0), ("answer", 1), ("shared", 0), ("shared", 1)):
         metrics.looked_up(layer)[outcome].inc()
     assert without_database(generate_latest(metrics.registry).decode()) == 0.75
