@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 from deploy.settings import PROJECT_DIR
-from pipelines.sources.protocol import current_season
-from pipelines.sources.simulated import Size, write_site
+from pipelines.sources.simulated import write_site
 from tests.deploy.test_servers import remove_home
 
 README = (PROJECT_DIR / "README.md").read_text(encoding="utf-8")
@@ -107,8 +106,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT_DIR / name, folder / name)
     today = datetime.now(UTC)
-    # From 2022 on: the last season of the backtest that the README shows, and one to learn from.
-    write_site(folder.parent / "mirror", today.date(), 1, Size(current_season(today.date()) - 2021))
+    write_site(folder.parent / "mirror", today.date(), 1)
     place = Checkout(folder, folder.parent / "mirror", today)
     place.run("UV_COMPILE_BYTECODE=0 make install")
     take_over_compiled(folder / ".venv")
