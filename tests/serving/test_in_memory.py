@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
@@ -410,6 +411,35 @@ def test_a_hundred_things_that_there_are_may_be_asked_for_at_once_and_an_outage_
         assert {type(each) for each in refused} == {TooManyUnknown}
         assert 50 < len(refused) <= 60
         await database.close()
+
+    asyncio.run(test())
+
+
+def test_an_account_keeps_two_connections_from_others_and_all_who_look_for_something_four() -> None:
+    """Of the eight for which those who log in wait as well, by filters that find something and take their time."""
+
+    async def test() -> None:
+        unknown, done = Unknown(SimpleNamespace(last_known=None)), asyncio.Event()  # type: ignore[arg-type]
+        looking: Counter[str] = Counter()
+
+        async def find(account: str, name: str) -> str | None:
+            async def look() -> str:
+                looking[account] += 1
+                await done.wait()
+                return name
+
+            return await unknown.find(account, "match", name, look)
+
+        asked = []
+        for account in "123":
+            asked += [asyncio.create_task(find(account, f"m{number}")) for number in range(10)]
+            for _ in range(20):  # until nobody gets any further
+                await asyncio.sleep(0)
+        assert looking == {"1": 2, "2": 2}
+        done.set()
+        assert await asyncio.gather(*asked) == [f"m{number}" for number in range(10)] * 3
+        assert looking == {"1": 10, "2": 10, "3": 10}
+        assert [*unknown._turns_of] == []
 
     asyncio.run(test())
 
