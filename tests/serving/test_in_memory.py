@@ -34,7 +34,8 @@ from serving.held import Answers, HeldPublication, Key
 from serving.identity.buckets import Rate
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
-from serving.routes.predictions import Cursor
+from serving.pages.fixtures import _digest as digest_of_filters
+from serving.routes.predictions import Cursor, Query
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
 from serving.store.database import Database, StoreUnavailable
@@ -369,6 +370,30 @@ def test_a_cursor_into_publications_that_there_are_not_is_looked_for_like_any_id
         assert ask(71, 71, 72, 73, 74, 71) == [vain, vain, vain, vain, 429, vain]
         assert reached == ["71", "72", "73"]
         assert app.state.current._earlier == {}
+
+
+@pytest.mark.parametrize(("path", "digest"), [("/v1/predictions", Query().digest()), ("/", digest_of_filters({}))])
+def test_rows_of_an_earlier_publication_that_there_are_not_are_looked_for_like_any_id(
+    urls: Urls,
+    settings_for: SettingsFor,
+    bearer: Bearer,
+    monkeypatch: pytest.MonkeyPatch,
+    reached: list[str],
+    path: str,
+    digest: str,
+) -> None:
+    """A cursor made by hand may begin wherever its maker likes."""
+    monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=3))
+    with TestClient(create_app(settings_for(urls.api))) as client:
+
+        def ask(*places: str) -> list[int]:
+            cursors = [Cursor(1, digest, NOW + timedelta(days=99), each).encode() for each in places]
+            answers = [client.get(path, params={"cursor": each}, headers=bearer(), follow_redirects=False) for each in cursors]
+            return [each.status_code for each in answers]
+
+        client.get("/health/ready")
+        assert ask("71", "71", "72", "73", "74") == [200, 200, 200, 200, 429]
+        assert reached == ["71", "72", "73"]
 
 
 def test_what_was_looked_for_in_vain_is_looked_for_again_after_its_time(
