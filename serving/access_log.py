@@ -22,7 +22,7 @@ MAXIMUM_WAITING: Final = 200_000
 
 
 class Line(Struct, frozen=True):
-    """What is kept of a request: never a body, a query, a header or a whole address."""
+    """What is kept of a request: never a body, a query, a header, a whole address or the secret of a key."""
 
     timestamp: datetime
     method: str

@@ -27,6 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from serving.access_log import AccessLog, Line, masked
 from serving.answers import SECURITY_HEADERS
 from serving.current import CurrentPublication
+from serving.identity.opaque import without_secrets
 from serving.settings import shared_dir
 from serving.standing import Standing
 
@@ -255,7 +256,8 @@ class Telemetry:
             client = scope.get("client")
             address = masked(client[0]) if client else ""
             milliseconds = round(seconds * 1000, 2)
-            self._log.add(Line(datetime.now(UTC), verb, route, path, status, milliseconds, role, address, request_id))
+            told = without_secrets(path)  # whoever revokes a key may send the whole of it
+            self._log.add(Line(datetime.now(UTC), verb, route, told, status, milliseconds, role, address, request_id))
 
     def _stamped(self, headers: Any, request_id: str, limit: Any) -> list[tuple[bytes, bytes]]:
         """The headers with the common ones that are not among them."""
