@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final, TextIO
 
 from msgspec import Struct, json
@@ -22,7 +22,7 @@ MAXIMUM_WAITING: Final = 200_000
 
 
 class Line(Struct, frozen=True):
-    """What is kept of a request: never a body, a query, a header or a whole address."""
+    """What is kept of a request: never a body, a query, a header, a whole address or the secret of a key."""
 
     timestamp: datetime
     method: str
@@ -103,5 +103,7 @@ def masked(host: str) -> str:
         address = ip_address(host)
     except ValueError:
         return ""
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # as a socket of both kinds tells it
     kept = 3 if isinstance(address, IPv4Address) else 6
     return str(type(address)(address.packed[:kept] + bytes(len(address.packed) - kept)))

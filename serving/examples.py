@@ -99,11 +99,15 @@ OF_PARAMETERS: Final[Mapping[str, Any]] = {
 
 
 class Document(JsonRenderPlugin):
-    """Serves the document as JSON, examples and all."""
+    """Serves the document as JSON, examples and all: made once, for whoever asks."""
+
+    _made: bytes | None = None
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The document, with what Litestar does not tell of it."""
-        return super().render(request, illustrated(completed(openapi_schema, request.app.routes)))
+        if self._made is None:
+            self._made = super().render(request, illustrated(completed(openapi_schema, request.app.routes)))
+        return self._made
 
 
 def illustrated(document: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from serving.identity.acting import identified
 from serving.identity.buckets import Buckets, Lease, Rate
 from serving.identity.limits import subscriber
 from serving.problems import http_error
@@ -28,7 +27,7 @@ ACCOUNTS_PER_ADDRESS: Final = 5
 
 
 def account_rate(per_second: int) -> Rate:
-    """What an account or a key may do."""
+    """What an account may do, its keys included."""
     return Rate(float(per_second), BURST_SECONDS * per_second)
 
 
@@ -86,7 +85,10 @@ class AddressLimit:
 
 
 class AccountLimit:
-    """The layer behind authentication and before ready answers: what one account or key asks for, from wherever."""
+    """The layer behind authentication and before ready answers: what one account asks for, from wherever and by whichever key.
+
+    A key has no bucket of its own: an account would have as many times its rate as it makes keys.
+    """
 
     def __init__(self, app: ASGIApp, buckets: Buckets, metrics: Metrics) -> None:
         self._app = app
@@ -95,8 +97,7 @@ class AccountLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
         if (bearer := scope.get("user")) is not None:
-            kind, number = identified(bearer)
-            await self._limit.take(scope, f"{kind}:{number}")
+            await self._limit.take(scope, bearer.subject)
         await self._app(scope, receive, send)
 
 

@@ -41,7 +41,7 @@ class Settings:
 
     `data_cutoff` is set in a rehearsal only: the service then lists matches as if it were that moment.
     `database_url` is in libpq's form, for the role that reads `published` and writes `app`. Without `redis_url` the
-    limits are kept in the process. `rate_per_second` is what an account or key may ask for; only what `trusted_proxies` say of
+    limits are kept in the process. `rate_per_second` is what an account may ask for; only what `trusted_proxies` say of
     a client's address is believed.
     """
 

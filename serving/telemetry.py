@@ -4,6 +4,7 @@ Belongs here: the layer around the whole app that names, counts, times and logs 
 answer, the metrics' names, and the form of the logs.
 """
 
+import asyncio
 import itertools
 import os
 import re
@@ -26,6 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from serving.access_log import AccessLog, Line, masked
 from serving.answers import SECURITY_HEADERS
 from serving.current import CurrentPublication
+from serving.identity.opaque import without_secrets
 from serving.settings import shared_dir
 from serving.standing import Standing
 
@@ -36,6 +38,9 @@ UNMATCHED: Final = "unmatched"
 ABANDONED: Final = 499
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 ANONYMOUS: Final = "anonymous"
+TOLD_SECONDS: Final = 1.0
+"""For how long the text of the metrics is told again: anybody may ask for it, and it takes tens of milliseconds to make."""
+
 LIMIT_STATE: Final = "limit"
 """Where in a request's state lies what makes the headers about the limit it was counted against, and of what."""
 
@@ -91,6 +96,8 @@ class Metrics:
             self._connections.labels(state)
         # Looking children up by their labels costs more than counting: those of a kind of request are found at once.
         self._of_kind: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+        self._told: asyncio.Task[bytes] | None = None
+        self._told_at = 0.0
 
     def looked_up(self, layer: str) -> tuple[Counter, Counter]:
         """The counters of what a layer of cache had and had not."""
@@ -110,8 +117,14 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def text(self) -> bytes:
-        """All metrics in Prometheus' format: counts of all workers, ages as this one knows them."""
+    async def text(self) -> bytes:
+        """All metrics in Prometheus' format: counts of all workers, ages as this one knows them, `TOLD_SECONDS` old at most."""
+        now = time.monotonic()
+        if self._told is None or (self._told.done() and now - self._told_at >= TOLD_SECONDS):
+            self._told, self._told_at = asyncio.create_task(asyncio.to_thread(self._tell)), now
+        return await asyncio.shield(self._told)  # a client that goes away must not take the others' answer with it
+
+    def _tell(self) -> bytes:
         registry = self.registry
         if shared_dir():
             registry = CollectorRegistry()
@@ -243,7 +256,8 @@ class Telemetry:
             client = scope.get("client")
             address = masked(client[0]) if client else ""
             milliseconds = round(seconds * 1000, 2)
-            self._log.add(Line(datetime.now(UTC), verb, route, path, status, milliseconds, role, address, request_id))
+            told = without_secrets(path)  # whoever revokes a key may send the whole of it
+            self._log.add(Line(datetime.now(UTC), verb, route, told, status, milliseconds, role, address, request_id))
 
     def _stamped(self, headers: Any, request_id: str, limit: Any) -> list[tuple[bytes, bytes]]:
         """The headers with the common ones that are not among them."""

@@ -7,7 +7,9 @@ what an id looks like, finding it, HTTP.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack
 from typing import Final, TypeVar
+from weakref import WeakValueDictionary
 
 from serving.current import CurrentPublication
 from serving.identity.buckets import Buckets, Rate
@@ -21,8 +23,11 @@ MAXIMUM_REMEMBERED: Final = 10_000
 REMEMBERED_SECONDS: Final = 60.0
 """After that, and the seconds for which workers share an answer without rows, what came in between two publications is found."""
 
-AT_ONCE: Final = 20
-"""Look-ups of each worker at a time, those of what there is among them: fewer than an account may have looked for in vain."""
+AT_ONCE: Final = 4
+"""Look-ups of each worker at a time, those of what there is among them: the other connections are for those who log in."""
+
+AT_ONCE_OF_ACCOUNT: Final = 2
+"""Of these one account's: what is found is free, however long it takes to find."""
 
 PATIENCE_SECONDS: Final = 3.0
 """How long a look-up may wait for its turn."""
@@ -41,6 +46,7 @@ class Unknown:
         self._current = current
         self._budget = Buckets(None, "unknown", BUDGET)
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns_of: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # gone with the last who holds them
         self._remembered: dict[tuple[str, str], None] = {}  # the first that was asked for first
         self._while_served: Publication | None = None
         self._forgotten_at = 0.0
@@ -52,15 +58,15 @@ class Unknown:
             StoreUnavailable: so many are looked for that it was nobody's turn in time.
             TooManyUnknown: the account asked for too many that there are not; what is found costs nothing.
         """
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise StoreUnavailable("Too much is being looked for.") from error
-        try:
+        of_account = self._turns_of.setdefault(account, asyncio.Semaphore(AT_ONCE_OF_ACCOUNT))
+        async with AsyncExitStack() as turns:
+            try:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await turns.enter_async_context(of_account)  # the first, so that nobody waits for it in the others' way
+                    await turns.enter_async_context(self._turns)
+            except TimeoutError as error:
+                raise StoreUnavailable("Too much is being looked for.") from error
             return await self._find(account, kind, name, look)
-        finally:
-            self._turns.release()
 
     async def _find(self, account: str, kind: str, name: str, look: Callable[[], Awaitable[T | None]]) -> T | None:
         self._forget()

@@ -1,4 +1,4 @@
-"""Who acts: by what name the audit and the limits know a bearer.
+"""Who acts: by what name the audit knows a bearer.
 
 Belongs here: that name, and what a handler that writes hands to the store. Does not belong here: how a bearer is recognised.
 """

@@ -16,6 +16,7 @@ KEY_START: Final = "fb_"
 
 _TEXT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _KEY: Final = re.compile(r"fb_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+_SECRET_OF_KEY: Final = re.compile(r"(fb_[0-9a-f]{12}_)[A-Za-z0-9_-]+")
 
 
 def new() -> str:
@@ -43,6 +44,11 @@ def key_id(key: str) -> str | None:
     """The id in an API key; None if it is none."""
     found = _KEY.fullmatch(key)
     return found and found[1]
+
+
+def without_secrets(text: str) -> str:
+    """The text, in which of what looks like an API key, whole or not, only what may be shown is left."""
+    return _SECRET_OF_KEY.sub(r"\1…", text) if KEY_START in text else text
 
 
 def successor(secret: bytes, token: str) -> str:

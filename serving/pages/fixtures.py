@@ -86,7 +86,12 @@ async def fixtures_page(
         found = [row.prediction for row in held.rows(filters, after, MATCHES_ON_A_PAGE + 1)]
         competitions = held.competitions
     else:
-        found = await publications.predictions(publication, filters, after, MATCHES_ON_A_PAGE + 1)
+        found = await unknown.rows(
+            request.user.subject,
+            "predictions",
+            (publication.publication_id, filters, after),
+            lambda: publications.predictions(publication, filters, after, MATCHES_ON_A_PAGE + 1),
+        )
         competitions = await publications.competitions(publication.publication_id)
     shown = found[:MATCHES_ON_A_PAGE]
     following = None

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request, Response
 from litestar.exceptions import NotFoundException
@@ -20,24 +20,29 @@ from serving.examples import illustrated
 from serving.routes.documented import completed
 
 STYLE = Path(__file__).with_name("reference.css")
+_HOST: Final = "http://host.invalid"
+"""Stands in the page for the host that is asked, until somebody asks it."""
 
 
 class ReferencePage(OpenAPIRenderPlugin):
-    """Serves the page at the root of the schema's path."""
+    """Serves the page at the root of the schema's path: made once, but for the host, which is as each client calls it."""
+
+    _made: bytes | None = None
 
     def __init__(self) -> None:
         super().__init__(path="/", favicon="", style=STYLE.read_text(encoding="utf-8"))
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page as HTML."""
-        openapi_schema = illustrated(completed(openapi_schema, request.app.routes))
-        elsewhere = openapi_schema.get("externalDocs")
-        return reference(
-            openapi_schema,
-            host=f"{request.url.scheme}://{request.url.netloc}",
-            document_url=self.get_openapi_json_route(request),
-            documentation_url=elsewhere["url"] if elsewhere else "",
-        )
+        if self._made is None:
+            elsewhere = openapi_schema.get("externalDocs")
+            self._made = reference(
+                illustrated(completed(openapi_schema, request.app.routes)),
+                host=_HOST,
+                document_url=self.get_openapi_json_route(request),
+                documentation_url=elsewhere["url"] if elsewhere else "",
+            )
+        return self._made.replace(_HOST.encode(), escape(f"{request.url.scheme}://{request.url.netloc}").encode())
 
 
 def reference(document: Mapping[str, Any], *, host: str, document_url: str, documentation_url: str) -> bytes:

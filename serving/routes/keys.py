@@ -18,7 +18,10 @@ from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.schemas.identity import KeyInfo, KeyList, KeyRequest, NewKey
 from serving.store.keys import MAXIMUM_PER_ACCOUNT, Key, Keys, TooManyKeys
 
-KeyId = Annotated[str, PathParameter(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+KeyId = Annotated[
+    str,
+    PathParameter(max_length=12, pattern=r"^[0-9a-f]{12}$", description="What stands between the underscores of the key."),
+]
 
 NO_SUCH_KEY: Final = "There is no good key of this id."
 

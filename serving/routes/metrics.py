@@ -11,4 +11,4 @@ from serving.telemetry import Metrics
 @get("/metrics", opt=allow(Permission.PUBLIC), include_in_schema=False)
 async def expose(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """All metrics as text. They name no account; a proxy to the outside should not pass this path on."""
-    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -126,7 +126,7 @@ ROLES: dict[str, set[str]] = {
 }
 
 IDS = {"prediction_id": f"{1:064x}", "team_id": "england-a", "match_id": "m1", "competition_id": "E0",
-       "publication_id": "1", "model_name": "results", "session_id": "none", "key_id": "none", "user_id": "999",
+       "publication_id": "1", "model_name": "results", "session_id": "none", "key_id": "0" * 12, "user_id": "999",
        "file_path": "site.css", "path": "none"}  # fmt: skip
 """Of what is there to be found."""
 

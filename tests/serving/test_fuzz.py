@@ -20,6 +20,8 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 from schemathesis import GenerationMode
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.failures import FailureGroup
@@ -36,14 +38,26 @@ from pipelines.evidence import write_evidence
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from tests.conftest import unmeasured
-from tests.serving.conftest import PREDICTIONS, publish, tell
+from tests.serving.conftest import PREDICTIONS, Client, publish, tell
 from tests.serving.process import serving
 
 CASES = int(os.environ.get("FUZZ_CASES", "300"))
 
+
+def nothing_is_left_out_unasked(_: Any, response: Any, case: Any) -> None:
+    """Where the document allows for any part of an answer, it cannot say that who names no `fields` gets the whole, its first."""
+    document, operation = case.operation.schema.raw_schema, case.operation
+    answer = document["paths"][operation.path][operation.method]["responses"].get(str(response.status_code), {})
+    allowed = answer.get("content", {}).get("application/json", {}).get("schema", {}).get("anyOf")
+    if allowed and "fields" not in (case.query or {}):
+        whole = Draft202012Validator({**allowed[0], "components": document["components"]})
+        lost = best_match(whole.iter_errors(response.json()))
+        assert lost is None, lost.message
+
+
 CHECKS = (
     *(not_a_server_error, status_code_conformance, content_type_conformance),
-    *(response_schema_conformance, response_headers_conformance),
+    *(response_schema_conformance, response_headers_conformance, nothing_is_left_out_unasked),
 )
 
 
@@ -97,6 +111,18 @@ def cases(operation: Any, mode: GenerationMode, n: int) -> list[Any]:
     with suppress(Unsatisfiable):  # what takes nothing cannot be asked wrongly
         make()
     return made
+
+
+def test_an_answer_that_lost_fields_contradicts_the_document_where_nobody_chose_among_them(
+    client: Client, ask: Callable[..., Any]
+) -> None:
+    operation = schemathesis.openapi.from_dict(client.get("/schema/openapi.json").json())["/v1/predictions"]["GET"]
+    unasked, asked = (operation.Case(query=query) for query in ({"limit": 3}, {"limit": 3, "fields": "match_id"}))
+    part = ask("/v1/predictions", **asked.query)
+    asked.validate_response(part, checks=CHECKS)
+    unasked.validate_response(ask("/v1/predictions", **unasked.query), checks=CHECKS)
+    with pytest.raises(FailureGroup, match="is a required property"):
+        unasked.validate_response(part, checks=CHECKS)
 
 
 def test_no_request_breaks_the_service_or_contradicts_its_document(

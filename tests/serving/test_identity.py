@@ -20,6 +20,7 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.testing import TestClient
 
 from deploy.database import Urls
+from serving.access_log import Line
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
@@ -250,6 +251,21 @@ def test_a_revoked_key_is_soon_refused_on_every_worker_and_an_expired_one_at_onc
     world.sql("update app.api_key set expires_at = now() where key_id = %s", other["info"]["key_id"])
     assert status(world.first, {"Authorization": f"Bearer {other['key']}"}) == 401
     assert world.first.get("/v1/keys", headers=owner).json() == {"keys": []}
+
+
+def test_a_whole_key_where_its_id_belongs_is_refused_as_no_id_and_its_secret_neither_told_nor_logged(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a key that there is not, whoever sent it would take it for revoked; and the log would hold one that is good."""
+    owner = world.bearer("admin")
+    made = make_key(world, owner, "read").json()
+    lines: list[Line] = []
+    monkeypatch.setattr("serving.access_log.AccessLog.add", lambda log, line: lines.append(line))
+    answers = [world.first.delete(f"{path}/keys/{made['key']}", headers=owner) for path in ("/v1", "/v1/users/1")]
+    assert [each.status_code for each in answers] == [400, 400]
+    shown = f"fb_{made['info']['key_id']}_"
+    assert [line.path for line in lines] == [f"/v1/keys/{shown}…", f"/v1/users/1/keys/{shown}…"]
+    assert all(made["key"].removeprefix(shown) not in each.text for each in answers)
 
 
 def test_for_an_account_that_changes_at_that_very_moment_nothing_is_begun_made_or_replaced(world: World) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
@@ -33,7 +34,8 @@ from serving.held import Answers, HeldPublication, Key
 from serving.identity.buckets import Rate
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
-from serving.routes.predictions import Cursor
+from serving.pages.fixtures import _digest as digest_of_filters
+from serving.routes.predictions import Cursor, Query
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
 from serving.store.database import Database, StoreUnavailable
@@ -370,6 +372,30 @@ def test_a_cursor_into_publications_that_there_are_not_is_looked_for_like_any_id
         assert app.state.current._earlier == {}
 
 
+@pytest.mark.parametrize(("path", "digest"), [("/v1/predictions", Query().digest()), ("/", digest_of_filters({}))])
+def test_rows_of_an_earlier_publication_that_there_are_not_are_looked_for_like_any_id(
+    urls: Urls,
+    settings_for: SettingsFor,
+    bearer: Bearer,
+    monkeypatch: pytest.MonkeyPatch,
+    reached: list[str],
+    path: str,
+    digest: str,
+) -> None:
+    """A cursor made by hand may begin wherever its maker likes."""
+    monkeypatch.setattr("serving.unknown.BUDGET", Rate(per_second=1e-6, burst=3))
+    with TestClient(create_app(settings_for(urls.api))) as client:
+
+        def ask(*places: str) -> list[int]:
+            cursors = [Cursor(1, digest, NOW + timedelta(days=99), each).encode() for each in places]
+            answers = [client.get(path, params={"cursor": each}, headers=bearer(), follow_redirects=False) for each in cursors]
+            return [each.status_code for each in answers]
+
+        client.get("/health/ready")
+        assert ask("71", "71", "72", "73", "74") == [200, 200, 200, 200, 429]
+        assert reached == ["71", "72", "73"]
+
+
 def test_what_was_looked_for_in_vain_is_looked_for_again_after_its_time(
     urls: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch, reached: list[str]
 ) -> None:
@@ -410,6 +436,35 @@ def test_a_hundred_things_that_there_are_may_be_asked_for_at_once_and_an_outage_
         assert {type(each) for each in refused} == {TooManyUnknown}
         assert 50 < len(refused) <= 60
         await database.close()
+
+    asyncio.run(test())
+
+
+def test_an_account_keeps_two_connections_from_others_and_all_who_look_for_something_four() -> None:
+    """Of the eight for which those who log in wait as well, by filters that find something and take their time."""
+
+    async def test() -> None:
+        unknown, done = Unknown(SimpleNamespace(last_known=None)), asyncio.Event()  # type: ignore[arg-type]
+        looking: Counter[str] = Counter()
+
+        async def find(account: str, name: str) -> str | None:
+            async def look() -> str:
+                looking[account] += 1
+                await done.wait()
+                return name
+
+            return await unknown.find(account, "match", name, look)
+
+        asked = []
+        for account in "123":
+            asked += [asyncio.create_task(find(account, f"m{number}")) for number in range(10)]
+            for _ in range(20):  # until nobody gets any further
+                await asyncio.sleep(0)
+        assert looking == {"1": 2, "2": 2}
+        done.set()
+        assert await asyncio.gather(*asked) == [f"m{number}" for number in range(10)] * 3
+        assert looking == {"1": 10, "2": 10, "3": 10}
+        assert [*unknown._turns_of] == []
 
     asyncio.run(test())
 

@@ -68,7 +68,10 @@ def test_lines_that_nobody_reads_do_not_fill_the_memory(
 
 @pytest.mark.parametrize(
     ("host", "network"),
-    [("203.0.113.77", "203.0.113.0"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"), ("testclient", ""), ("", "")],
+    [
+        *(("203.0.113.77", "203.0.113.0"), ("::ffff:203.0.113.77", "203.0.113.0")),
+        *(("2001:db8:1:2:3:4:5:6", "2001:db8:1::"), ("testclient", ""), ("", "")),
+    ],
 )
 def test_of_an_address_only_its_network_is_kept(host: str, network: str) -> None:
     assert masked(host) == network

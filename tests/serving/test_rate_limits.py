@@ -14,10 +14,15 @@ from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
+from serving.audit.entries import command_line
 from serving.identity.buckets import BREAK_SECONDS, Buckets, Lease, Rate
 from serving.identity.limits import connect, subscriber
+from serving.identity.roles import Role
 from serving.rate_limits import TrustedProxies
 from serving.settings import Settings
+from serving.store.accounts import Accounts
+from serving.store.database import Database
+from tests.serving.conftest import prediction, publish
 from tests.serving.process import frozen
 from tests.serving.test_service import samples
 
@@ -323,6 +328,26 @@ def test_an_account_is_limited_with_a_problem_and_told_what_is_left(
     assert found["serving_limited_total", (("limit", "address"),)] == 0
     labels = (("method", "GET"), ("role", "viewer"), ("route", "/v1/competitions"), ("status", "429"))
     assert found["serving_requests_total", labels] == 1
+
+
+@pytest.mark.usefixtures("slow")
+def test_an_account_may_ask_no_more_often_by_many_keys(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str
+) -> None:
+    publish(database.model, [prediction(1)])
+
+    async def make_account() -> None:
+        connections = Database(database.api)
+        assert await Accounts(connections).create_account("ann", "no hash", Role.VIEWER, command_line())
+        await connections.close()
+
+    asyncio.run(make_account())
+    wanted = {"name": "import", "scopes": ["read"]}
+    with TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client:
+        made = [client.post("/v1/keys", json=wanted, headers=bearer()).json()["key"] for _ in range(2)]
+        shown = [made[0], made[1], made[0], made[1]]
+        answers = [client.get("/v1/competitions", headers={"Authorization": f"Bearer {each}"}) for each in shown]
+    assert [each.status_code for each in answers] == [200, 200, 429, 429], "two of its four went for the keys"
 
 
 @pytest.mark.usefixtures("slow")

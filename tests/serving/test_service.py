@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,9 +23,11 @@ from serving.app import create_app
 from serving.cli import reference
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
+from serving.routes.documented import completed
 from serving.settings import Settings
 from serving.store.database import Database, StoreUnavailable
 from serving.store.publications import Publications
+from serving.telemetry import Metrics
 from tests.serving.conftest import NOW, Client, prediction, publish
 
 NOWHERE = "postgresql://football_api:x@127.0.0.1:9/nowhere"  # the discard port: nothing listens
@@ -34,7 +37,9 @@ Bearer = Callable[..., dict[str, str]]
 
 
 def samples(client: Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = client.get("/metrics").text
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serving.telemetry.TOLD_SECONDS", 0.0)  # what is so now, not what was told to whoever asked before
+        text = client.get("/metrics").text
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -349,6 +354,32 @@ def test_the_age_of_the_publication_and_the_logins_are_exported(urls: Urls, sett
     assert found["serving_logins_total", (("outcome", "refused"),)] == 1
 
 
+def test_the_metrics_are_made_once_a_second_beside_the_requests_however_many_ask(
+    settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are open to everybody: made for each who asks, they would keep a worker from all others."""
+    made_by: list[threading.Thread] = []
+
+    def counted(*_: Any) -> bytes:
+        made_by.append(threading.current_thread())
+        return str(len(made_by)).encode()
+
+    monkeypatch.setattr(Metrics, "_tell", counted)
+
+    async def scenario() -> list[bytes]:
+        metrics: Metrics = create_app(settings_for(NOWHERE)).dependencies["metrics"].dependency()
+        leaving = asyncio.create_task(metrics.text())
+        await asyncio.sleep(0)
+        leaving.cancel()
+        told = await asyncio.gather(*(metrics.text() for _ in range(20)))
+        monkeypatch.setattr("serving.telemetry.TOLD_SECONDS", 0.0)
+        return [*told, await metrics.text()]
+
+    monkeypatch.setattr("serving.telemetry.TOLD_SECONDS", 60.0)
+    assert asyncio.run(scenario()) == [b"1"] * 20 + [b"2"]
+    assert threading.current_thread() not in made_by
+
+
 def test_the_document_is_valid_openapi_3_1_and_every_operation_says_what_it_answers(client: Client) -> None:
     document = client.get("/schema/openapi.json").json()
     validate(document)
@@ -376,6 +407,26 @@ def test_the_reference_page_needs_nothing_from_elsewhere(client: Client) -> None
     for name in re.findall(r'href="#(\w+)"', page):
         assert f'id="{name}"' in page
     assert 'href="/schema/openapi.json"' in page
+
+
+def test_document_and_reference_are_made_once_and_the_page_names_the_host_that_is_asked(
+    settings_for: SettingsFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def counted(document: Any, routes: Any) -> Any:
+        made.append("")
+        return completed(document, routes)
+
+    monkeypatch.setattr("serving.pages.reference.completed", counted)
+    monkeypatch.setattr("serving.examples.completed", counted)
+    with TestClient(create_app(settings_for(NOWHERE))) as client:
+        for host in ("one.example", "two.example:8443", "one.example"):
+            page = client.get("/schema", headers={"Host": host}).text
+            assert page.count(f"http://{host}/v1/") == 2
+            assert "host.invalid" not in page
+        documents = {client.get("/schema/openapi.json").content for _ in range(3)}
+    assert (len(documents), len(made)) == (1, 2), "one for the page, one for the document"
 
 
 def test_the_page_says_that_an_edition_is_simulated_and_where_its_documentation_is(urls: Urls, settings_for: SettingsFor) -> None:
