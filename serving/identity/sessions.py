@@ -4,7 +4,7 @@ Belongs here: refresh tokens and their successors, cookies, links that give one,
 passwords (`login`), access tokens (`tokens`), recognising any of them (`credentials`).
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -15,7 +15,7 @@ from serving.audit.entries import Actor
 from serving.identity import opaque
 from serving.identity.bearers import CHALLENGE
 from serving.identity.roles import Role
-from serving.identity.tokens import Tokens
+from serving.identity.tokens import TOKEN_LIFETIME, Tokens
 from serving.store.accounts import Account
 from serving.store.sessions import Reused, Sessions
 
@@ -27,9 +27,10 @@ _log = structlog.get_logger("serving")
 
 
 class Given(Struct, frozen=True):
-    """What carries a session on."""
+    """What carries a session on, and for how long the access token does."""
 
     access_token: str
+    lifetime: timedelta
     refresh_token: str
 
 
@@ -50,7 +51,8 @@ class SessionKeeper(Struct, frozen=True):
         begun = self.sessions.begin_api(account.account_id, account.revised_at, SESSION_LIFETIME, kept, by)
         if (session_id := await begun) is None:
             raise _refusal("login")
-        return Given(self.tokens.issue(str(account.account_id), Role(account.role), session_id), token)
+        access_token = self.tokens.issue(str(account.account_id), Role(account.role), session_id)
+        return Given(access_token, TOKEN_LIFETIME, token)
 
     async def begin_web(self, account: Account, by: Actor) -> str:
         """Begin the session of a browser: its cookie.
@@ -104,8 +106,10 @@ class SessionKeeper(Struct, frozen=True):
         # A signing key that was retired within these seconds takes the way back to the successor with it.
         if refreshed is None or refreshed.successor_hash not in successors:
             raise _refusal("refresh token")
-        access_token = self.tokens.issue(str(refreshed.account_id), Role(refreshed.role), refreshed.session_id)
-        return Given(access_token, successors[refreshed.successor_hash])
+        # Never beyond the session's end: a token of a session that is over can no longer be taken back.
+        lifetime = min(TOKEN_LIFETIME, refreshed.expires_at - datetime.now(UTC))
+        access_token = self.tokens.issue(str(refreshed.account_id), Role(refreshed.role), refreshed.session_id, lifetime)
+        return Given(access_token, lifetime, successors[refreshed.successor_hash])
 
 
 def _refusal(what: str) -> NotAuthorizedException:

@@ -48,6 +48,7 @@ class Refreshed(Struct, frozen=True):
     session_id: str
     account_id: int
     role: str
+    expires_at: datetime
     successor_hash: bytes
 
 
@@ -160,7 +161,8 @@ class Sessions:
                 await write.tell("session.refresh", f"session/{session_id}", before, after)
         if is_reused:
             raise Reused(session_id)
-        return Refreshed(session_id, row["account_id"], row["role"], row["successor_hash"] or successor_hash)
+        successor = row["successor_hash"] or successor_hash
+        return Refreshed(session_id, row["account_id"], row["role"], row["expires_at"], successor)
 
     async def end(self, account_id: int, session_id: str, by: Actor) -> bool:
         """End an open session of an account; False if it has none of that id."""

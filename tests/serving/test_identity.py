@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import bcrypt
 import httpx
+import jwt
 import psycopg
 import pytest
 import structlog
@@ -137,6 +138,15 @@ def test_an_expired_session_is_not_carried_on(world: World) -> None:
     token = world.login()["refresh_token"]
     world.sql("update app.session set expires_at = now()")
     assert world.refresh(token).status_code == 401
+
+
+def test_an_access_token_does_not_outlive_its_session_for_it_could_then_not_be_taken_back(world: World) -> None:
+    token = world.login()["refresh_token"]
+    ends_at = datetime.now(UTC).replace(microsecond=500_000) + timedelta(minutes=5)
+    world.sql("update app.session set expires_at = %s", ends_at)
+    given = world.refresh(token).json()
+    assert jwt.decode(given["access_token"], options={"verify_signature": False})["exp"] == int(ends_at.timestamp())
+    assert 0 < given["expires_in"] <= 300
 
 
 def test_logging_out_takes_the_tokens_of_the_session_back_on_every_worker(world: World) -> None:
