@@ -1,4 +1,4 @@
-"""How often one may try to log in.
+"""How often one may try to log in, and stay in.
 
 Belongs here: which attempts count against whom. Does not belong here: passwords, HTTP, how tokens are counted and how many
 requests of any kind one may make (`buckets`).
@@ -21,6 +21,8 @@ from serving.identity.buckets import Buckets, Rate
 
 OF_AN_ACCOUNT: Final = Rate(per_second=10 / 60, burst=10)
 OF_AN_ADDRESS: Final = Rate(per_second=60 / 60, burst=60)
+OF_REFRESHES: Final = Rate(per_second=10, burst=100)
+"""How often the sessions of an account may be carried on: each time is a row of the audit, which all who write wait for."""
 
 
 @lru_cache(4096)

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from msgspec import Struct
 
 from serving.audit.entries import Actor
 from serving.identity import opaque
 from serving.identity.bearers import CHALLENGE
+from serving.identity.buckets import Buckets
 from serving.identity.roles import Role
 from serving.identity.tokens import TOKEN_LIFETIME, Tokens
 from serving.store.accounts import Account
@@ -39,6 +40,7 @@ class SessionKeeper(Struct, frozen=True):
 
     tokens: Tokens
     sessions: Sessions
+    refreshes: Buckets
 
     async def begin(self, account: Account, by: Actor) -> Given:
         """Begin a session of an account that has just logged in.
@@ -78,14 +80,17 @@ class SessionKeeper(Struct, frozen=True):
         return begun and cookie
 
     async def owner(self, token: str) -> int:
-        """Whose refresh token this is, good or not.
+        """Whose session this refresh token is of, used or not: to carry on, or to end, which is counted.
 
         Raises:
-            NotAuthorizedException: nobody's.
+            NotAuthorizedException: nobody's, or nobody's any more.
+            TooManyRequestsException: the owner's sessions were carried on too often.
         """
         owner = await self.sessions.owner(opaque.digest(token)) if opaque.looks_right(token) else None
         if owner is None:
             raise _refusal("refresh token")
+        if not (await self.refreshes.take(str(owner)))[0]:
+            raise TooManyRequestsException("Too many refresh tokens were used. Try again soon.", headers={"Retry-After": "1"})
         return owner
 
     async def refresh(self, token: str, by: Actor) -> Given:

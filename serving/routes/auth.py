@@ -51,7 +51,7 @@ async def create_token(
     description="Exchanges a refresh token for a fresh access token, which ends with the session at the latest, and the next "
     "refresh token. Each is good for one use. Whoever lost the answer may send it again within 10 seconds and gets the same "
     "refresh token; sent again later, someone else has a copy, and the session ends.",
-    responses=problems(400, 401, 413, 503),
+    responses=problems(400, 401, 413, 429, 503),
 )
 async def refresh_token(
     request: Request[Any, Any, Any], data: JSONBody[Refresh], keeper: NamedDependency[SessionKeeper]

@@ -121,9 +121,9 @@ class Sessions:
         return [Session(**row) for row in rows]
 
     async def owner(self, token_hash: bytes) -> int | None:
-        """Whose refresh token that is, good or not; None: nobody's."""
-        query = sa.select(session.c.account_id).join_from(refresh_token, session)
-        rows = await self._database.rows(query.where(refresh_token.c.token_hash == token_hash))
+        """Whose open session that refresh token is of, used or not; None: nobody's, or nobody's any more."""
+        query = _selected().join(refresh_token).where(refresh_token.c.token_hash == token_hash)
+        rows = await self._database.rows(query.where(_OPEN, account.c.disabled_at.is_(None)))
         return int(rows[0]["account_id"]) if rows else None
 
     async def refresh(self, token_hash: bytes, successor_hash: bytes, by: Actor) -> Refreshed | None:

@@ -17,15 +17,17 @@ import jwt
 import psycopg
 import pytest
 import structlog
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import signing_keys
+from serving.identity.buckets import Buckets
 from serving.identity.clients import family
 from serving.identity.credentials import Credentials
+from serving.identity.limits import OF_REFRESHES
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
@@ -87,6 +89,12 @@ def status(client: Client, headers: dict[str, str], path: str = "/v1/competition
     return client.get(path, headers=headers).status_code
 
 
+def keeper_of(world: World, database: Database) -> SessionKeeper:
+    """Whose clock stands still."""
+    refreshes = Buckets(None, "refresh", OF_REFRESHES, clock=lambda: 0.0)
+    return SessionKeeper(Tokens.from_file(world.secret_file, "live"), Sessions(database), refreshes)
+
+
 def refused_soon(client: Client, headers: dict[str, str]) -> bool:
     """Within a second on a machine that has time (`make attack` measures it); how often is asked is tested by itself."""
     deadline = time.monotonic() + 10
@@ -138,6 +146,65 @@ def test_an_expired_session_is_not_carried_on(world: World) -> None:
     token = world.login()["refresh_token"]
     world.sql("update app.session set expires_at = now()")
     assert world.refresh(token).status_code == 401
+
+
+LOCK = "select pg_advisory_xact_lock(hashtext('app.audit'))"
+"""What every write waits for."""
+
+
+def test_a_refresh_token_of_a_session_that_is_over_is_refused_without_a_turn_to_write(world: World) -> None:
+    ended, expired, disabled = (world.login(name)["refresh_token"] for name in ("viewer", "analyst", "operator"))
+    of = "(select account_id from app.account where username = %s)"
+    world.sql(f"update app.session set ended_at = now() where account_id = {of}", "viewer")
+    world.sql(f"update app.session set expires_at = now() where account_id = {of}", "analyst")
+    world.sql("update app.account set disabled_at = now() where username = 'operator'")
+    with psycopg.connect(world.urls.owner) as other:
+        other.execute(LOCK)
+        assert [world.refresh(token).status_code for token in (ended, expired, disabled)] == [401] * 3
+
+
+def test_a_session_that_ends_after_its_owner_was_found_is_not_carried_on(world: World) -> None:
+    async def scenario(token: str) -> None:
+        database = Database(world.urls.api)
+        keeper = keeper_of(world, database)
+        assert await keeper.owner(token)
+        world.sql("update app.session set ended_at = now()")
+        with pytest.raises(NotAuthorizedException):
+            await keeper.refresh(token, command_line())
+        await database.close()
+
+    asyncio.run(scenario(world.login()["refresh_token"]))
+
+
+def test_an_account_whose_sessions_are_carried_on_too_often_waits_and_no_other_does(world: World) -> None:
+    async def scenario(token: str, others: str) -> None:
+        database = Database(world.urls.api)
+        keeper = keeper_of(world, database)
+        for _ in range(OF_REFRESHES.burst):
+            await keeper.owner(token)
+        with pytest.raises(TooManyRequestsException):
+            await keeper.owner(token)
+        assert await keeper.owner(others)
+        await database.close()
+
+    asyncio.run(scenario(world.login()["refresh_token"], world.login("analyst")["refresh_token"]))
+
+
+def test_what_was_taken_back_is_refused_while_all_who_want_to_write_wait(world: World) -> None:
+    token, bearer = world.login()["refresh_token"], world.bearer("analyst")
+    with psycopg.connect(world.urls.owner) as other, ThreadPoolExecutor(8) as pool:
+        other.execute(LOCK)
+        writers = [pool.submit(world.refresh, token) for _ in range(8)]
+        waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'advisory'"
+        while world.sql(waiting) != [(8,)]:
+            assert not any(each.done() for each in writers)
+        world.sql(
+            "update app.session set ended_at = now() where account_id = (select account_id from app.account where role = 'analyst')"
+        )
+        assert refused_soon(world.first, bearer)
+        assert not any(each.done() for each in writers)
+        other.rollback()
+    assert {each.result().status_code for each in writers} == {200}
 
 
 def test_an_access_token_does_not_outlive_its_session_for_it_could_then_not_be_taken_back(world: World) -> None:
@@ -265,8 +332,8 @@ def test_a_revoked_key_is_soon_refused_on_every_worker_and_an_expired_one_at_onc
 def test_for_an_account_that_changes_at_that_very_moment_nothing_is_begun_made_or_replaced(world: World) -> None:
     async def scenario() -> None:
         database = Database(world.urls.api)
-        accounts, sessions = Accounts(database), Sessions(database)
-        keeper = SessionKeeper(Tokens.from_file(world.secret_file, "live"), sessions)
+        accounts = Accounts(database)
+        keeper = keeper_of(world, database)
         seen = await accounts.account("viewer")
         assert seen is not None
         assert await accounts.change(seen.account_id, command_line(), is_disabled=True)
