@@ -31,6 +31,7 @@ from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
+from serving.identity.lookups import MADE_UP, Lookups
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
 from serving.identity.sessions import SessionKeeper
@@ -129,7 +130,8 @@ def create_app(settings: Settings) -> Litestar:
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
     tokens, sessions, keys = Tokens.from_file(settings.jwt_secret_file, settings.edition), Sessions(database), Keys(database)
-    credentials = Credentials(tokens, sessions, keys, Endings(watch))
+    lookups = Lookups(Buckets(None, "lookups", MADE_UP))
+    credentials = Credentials(tokens, sessions, keys, Endings(watch), lookups)
     traces = _traces(settings)
     if traces is not None:
         traces.of(database, guard, counter, cache)
@@ -177,7 +179,7 @@ def create_app(settings: Settings) -> Litestar:
         "sessions": sessions,
         "keys": keys,
         "credentials": credentials,
-        "keeper": SessionKeeper(tokens, sessions, refreshes),
+        "keeper": SessionKeeper(tokens, sessions, refreshes, lookups),
     }
     app = Litestar(
         route_handlers=[

@@ -15,6 +15,7 @@ from serving.audit.entries import Actor
 from serving.identity import opaque
 from serving.identity.bearers import CHALLENGE
 from serving.identity.buckets import Buckets
+from serving.identity.lookups import Lookups
 from serving.identity.roles import Role
 from serving.identity.tokens import TOKEN_LIFETIME, Tokens
 from serving.store.accounts import Account
@@ -41,6 +42,7 @@ class SessionKeeper(Struct, frozen=True):
     tokens: Tokens
     sessions: Sessions
     refreshes: Buckets
+    lookups: Lookups
 
     async def begin(self, account: Account, by: Actor) -> Given:
         """Begin a session of an account that has just logged in.
@@ -69,9 +71,15 @@ class SessionKeeper(Struct, frozen=True):
             raise _refusal("login")
         return cookie
 
-    async def offered(self, code: str) -> int | None:
-        """Whom the code of a link signs in; None: nobody, or nobody any more."""
-        return await self.sessions.offered(opaque.digest(code)) if opaque.looks_right(code) else None
+    async def offered(self, code: str, address: str) -> int | None:
+        """Whom the code of a link signs in, followed from there; None: nobody, or nobody any more.
+
+        Raises:
+            TooManyRequestsException: too much came from there that is nobody's.
+        """
+        if not opaque.looks_right(code):
+            return None
+        return await self.lookups.find(address, lambda: self.sessions.offered(opaque.digest(code)))
 
     async def take_up(self, code: str, by: Actor) -> str | None:
         """Use the code of a link, once: the cookie of a browser's session."""
@@ -79,14 +87,17 @@ class SessionKeeper(Struct, frozen=True):
         begun = await self.sessions.take_up(opaque.digest(code), COOKIE_LIFETIME, opaque.digest(cookie), by)
         return begun and cookie
 
-    async def owner(self, token: str) -> int:
-        """Whose session this refresh token is of, used or not: to carry on, or to end, which is counted.
+    async def owner(self, token: str, address: str) -> int:
+        """Whose session this refresh token is of, used or not, sent from there: to carry on, or to end, which is counted.
 
         Raises:
             NotAuthorizedException: nobody's, or nobody's any more.
-            TooManyRequestsException: the owner's sessions were carried on too often.
+            TooManyRequestsException: the owner's sessions were carried on too often, or too much came from there that is
+                nobody's.
         """
-        owner = await self.sessions.owner(opaque.digest(token)) if opaque.looks_right(token) else None
+        if not opaque.looks_right(token):
+            raise _refusal("refresh token")
+        owner = await self.lookups.find(address, lambda: self.sessions.owner(opaque.digest(token)))
         if owner is None:
             raise _refusal("refresh token")
         if not (await self.refreshes.take(str(owner)))[0]:

@@ -8,6 +8,7 @@ from litestar.exceptions import ValidationException
 from litestar.params import JSONBody
 
 from serving.identity.acting import actor, as_account
+from serving.identity.bearers import whence
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin, wrong_password
 from serving.identity.passwords import PasswordChecker, WeakPassword
@@ -57,7 +58,7 @@ async def refresh_token(
     request: Request[Any, Any, Any], data: JSONBody[Refresh], keeper: NamedDependency[SessionKeeper]
 ) -> TokenPair:
     """Carry a session on."""
-    owner = await keeper.owner(data.refresh_token)
+    owner = await keeper.owner(data.refresh_token, whence(request))
     return _pair(await keeper.refresh(data.refresh_token, as_account(request, owner)))
 
 

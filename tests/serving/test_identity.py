@@ -23,15 +23,18 @@ from litestar.testing import TestClient
 from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
-from serving.identity import signing_keys
+from serving.identity import lookups, signing_keys
+from serving.identity.bearers import COOKIE
 from serving.identity.buckets import Buckets
 from serving.identity.clients import family
 from serving.identity.credentials import Credentials
 from serving.identity.limits import OF_REFRESHES
+from serving.identity.lookups import MADE_UP, Lookups
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
+from serving.pages.login import ONCE
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database, StoreUnavailable
@@ -92,7 +95,11 @@ def status(client: Client, headers: dict[str, str], path: str = "/v1/competition
 def keeper_of(world: World, database: Database) -> SessionKeeper:
     """Whose clock stands still."""
     refreshes = Buckets(None, "refresh", OF_REFRESHES, clock=lambda: 0.0)
-    return SessionKeeper(Tokens.from_file(world.secret_file, "live"), Sessions(database), refreshes)
+    return SessionKeeper(Tokens.from_file(world.secret_file, "live"), Sessions(database), refreshes, still_lookups())
+
+
+def still_lookups() -> Lookups:
+    return Lookups(Buckets(None, "lookups", MADE_UP, clock=lambda: 0.0))
 
 
 def refused_soon(client: Client, headers: dict[str, str]) -> bool:
@@ -167,7 +174,7 @@ def test_a_session_that_ends_after_its_owner_was_found_is_not_carried_on(world: 
     async def scenario(token: str) -> None:
         database = Database(world.urls.api)
         keeper = keeper_of(world, database)
-        assert await keeper.owner(token)
+        assert await keeper.owner(token, "an address")
         world.sql("update app.session set ended_at = now()")
         with pytest.raises(NotAuthorizedException):
             await keeper.refresh(token, command_line())
@@ -181,10 +188,10 @@ def test_an_account_whose_sessions_are_carried_on_too_often_waits_and_no_other_d
         database = Database(world.urls.api)
         keeper = keeper_of(world, database)
         for _ in range(OF_REFRESHES.burst):
-            await keeper.owner(token)
+            await keeper.owner(token, "an address")
         with pytest.raises(TooManyRequestsException):
-            await keeper.owner(token)
-        assert await keeper.owner(others)
+            await keeper.owner(token, "an address")
+        assert await keeper.owner(others, "an address")
         await database.close()
 
     asyncio.run(scenario(world.login()["refresh_token"], world.login("analyst")["refresh_token"]))
@@ -400,10 +407,72 @@ def test_what_only_begins_like_a_key_is_refused(world: World, key: str) -> None:
     assert status(world.first, {"Authorization": f"Bearer {key}"}) == 401
 
 
+MADE_UP_BY: dict[str, Callable[[Client], int]] = {
+    "key": lambda client: status(client, {"Authorization": f"Bearer fb_{'0' * 12}_{'a' * 43}"}),
+    "cookie": lambda client: status(client, {"Cookie": f"{COOKIE}={'a' * 43}"}),
+    "refresh token": lambda client: client.post("/v1/auth/refresh", json={"refresh_token": "a" * 43}).status_code,
+    "link": lambda client: client.get(f"{ONCE}?code={'a' * 43}").status_code,
+    "signing out": lambda client: (
+        client.post(
+            "/logout", headers={"Cookie": f"{COOKIE}={'a' * 43}", "Sec-Fetch-Site": "same-origin"}, follow_redirects=False
+        ).status_code
+    ),
+}
+
+
+def test_made_up_credentials_of_an_address_reach_the_database_a_bounded_number_of_times(world: World) -> None:
+    known = [world.bearer(), {"Authorization": f"Bearer {make_key(world, world.bearer(), 'read').json()['key']}"}]
+    assert [status(world.first, each) for each in known] == [200, 200]
+    for way, refused in zip(MADE_UP_BY.values(), (401, 401, 401, 403, 303), strict=True):
+        assert way(world.first) == refused
+    for way in MADE_UP_BY.values():
+        assert any(way(world.first) == 429 for _ in range(2 * MADE_UP.burst))
+    assert [status(world.first, each) for each in known] == [200, 200]
+
+
+def test_only_what_is_nobodys_is_counted_and_only_against_its_own_address() -> None:
+    async def scenario() -> None:
+        found = still_lookups()
+
+        async def something() -> int | None:
+            return 1
+
+        async def nothing() -> int | None:
+            return None
+
+        async def away() -> int | None:
+            raise StoreUnavailable
+
+        for _ in range(2 * MADE_UP.burst):
+            assert await found.find("2001:db8::1", something) == 1
+            with pytest.raises(StoreUnavailable):
+                await found.find("2001:db8::1", away)
+        assert {await found.find(f"2001:db8::{n}", nothing) for n in range(MADE_UP.burst)} == {None}
+        with pytest.raises(TooManyRequestsException):
+            await found.find("2001:db8::ffff", something)  # of the same subscriber
+        assert await found.find("2001:db8:0:1::1", something) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_look_up_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "PATIENCE_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        found, answers = still_lookups(), asyncio.Event()
+        looking = [asyncio.create_task(found.find("", answers.wait)) for _ in range(lookups.AT_ONCE)]
+        with pytest.raises(StoreUnavailable):
+            await found.find("", answers.wait)
+        answers.set()
+        assert await asyncio.gather(*looking, found.find("", answers.wait)) == [True] * (lookups.AT_ONCE + 1)
+
+    asyncio.run(scenario())
+
+
 def credentials(secret_file: Path, keys: Any = None, endings: Any = None) -> Credentials:
     """Over what stands for the queries."""
     secret_file.write_text("s" * 43)
-    return Credentials(Tokens.from_file(secret_file, "live"), cast(Any, None), keys, endings)
+    return Credentials(Tokens.from_file(secret_file, "live"), cast(Any, None), keys, endings, still_lookups())
 
 
 def test_a_worker_keeps_looking_for_what_was_taken_back_whatever_came_of_a_look(
@@ -431,13 +500,13 @@ def test_a_worker_keeps_looking_for_what_was_taken_back_whatever_came_of_a_look(
 
     followed = credentials(tmp_path / "jwt", endings=Endings())
     token = Tokens.from_file(tmp_path / "jwt", "live").issue("1", Role.VIEWER, "an ended session")
-    assert asyncio.run(followed.bearer(token)).subject == "1"
+    assert asyncio.run(followed.bearer(token, "an address")).subject == "1"
     with structlog.testing.capture_logs() as lines, pytest.raises(asyncio.CancelledError):
         asyncio.run(followed.follow())
     assert asked == [None, None, None, None, moment]
     assert [(line["event"], type(line["exc_info"])) for line in lines] == [("revocations_not_read", ZeroDivisionError)]
     with pytest.raises(NotAuthorizedException):
-        asyncio.run(followed.bearer(token))
+        asyncio.run(followed.bearer(token, "an address"))
 
 
 def test_what_was_taken_back_is_looked_for_twice_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
