@@ -4,7 +4,6 @@ Belongs here: which attempts count against whom. Does not belong here: passwords
 requests of any kind one may make (`buckets`).
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -60,10 +59,15 @@ class LoginLimit:
         self._of_addresses = Buckets(redis, f"{edition}:login:address", OF_AN_ADDRESS, clock)
 
     async def take(self, username: str, address: str) -> int:
-        """Count an attempt; seconds to wait if account or address has had too many, else 0."""
-        taken = await asyncio.gather(self._of_accounts.take(username), self._of_addresses.take(subscriber(address)))
-        waits = [lease.refused_until - self._clock() for is_let_through, lease in taken if not is_let_through]
-        return max(1, math.ceil(max(waits))) if waits else 0
+        """Count an attempt; seconds to wait if account or address has had too many, else 0.
+
+        What is refused by its address is no attempt of the account's: else it would lock out the owner all the same.
+        """
+        for buckets, whose in ((self._of_addresses, subscriber(address)), (self._of_accounts, username)):
+            is_let_through, lease = await buckets.take(whose)
+            if not is_let_through:
+                return max(1, math.ceil(lease.refused_until - self._clock()))
+        return 0
 
     async def give_back(self, username: str, address: str) -> None:
         """The attempt was right after all."""
