@@ -202,7 +202,10 @@ def test_what_was_taken_back_is_refused_while_all_who_want_to_write_wait(world: 
     with psycopg.connect(world.urls.owner) as other, ThreadPoolExecutor(8) as pool:
         other.execute(LOCK)
         writers = [pool.submit(world.refresh, token) for _ in range(8)]
-        waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event = 'advisory'"
+        waiting = (
+            "select count(*) from pg_locks join pg_database on oid = database"
+            " where datname = current_database() and locktype = 'advisory' and not granted"
+        )
         while world.sql(waiting) != [(8,)]:
             assert not any(each.done() for each in writers)
         world.sql(
