@@ -464,6 +464,7 @@ def test_a_look_up_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.Monk
     async def scenario() -> None:
         found, answers = still_lookups(), asyncio.Event()
         looking = [asyncio.create_task(found.find("", answers.wait)) for _ in range(lookups.AT_ONCE)]
+        await asyncio.sleep(0)  # each has its turn
         with pytest.raises(StoreUnavailable):
             await found.find("", answers.wait)
         answers.set()
