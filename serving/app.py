@@ -31,6 +31,7 @@ from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
+from serving.identity.lookups import MADE_UP, Lookups
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Permission, allow, authorise, require_declarations
 from serving.identity.sessions import SessionKeeper
@@ -105,15 +106,16 @@ def create_app(settings: Settings) -> Litestar:
     Raises:
         ImproperlyConfiguredException: the token secret is too short, or a handler declares no permission.
     """
-    database = Database(settings.database_url)
-    publications, accounts = Publications(database), Accounts(database)
+    # What is asked for ever, of endings and publications, waits for none of those who wait for a connection or a lock.
+    database, watch = Database(settings.database_url), Database(settings.database_url, pool_size=2)
+    accounts = Accounts(database)
     current = CurrentPublication(
-        publications, settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
+        Publications(watch), settings.is_simulated, prepare=lambda held: prepare(held, PREDICTIONS_PATH, settings.now())
     )
     unknown, pins, audit = Unknown(current), Pins(database), Audit(database)
     standing = Standing(Record(database), pins, audit, settings.audit_head)
     metrics = Metrics(current, standing)
-    database.tell = metrics.connections
+    database.tell = watch.tell = metrics.connections
     access_log = AccessLog()
     guard, counter, listener, cache = (limits.connect(settings.redis_url) for _ in range(4))
     # Whatever everybody may read and the publication in memory does not tell; nothing of accounts, and no pin. What is asked for
@@ -123,11 +125,13 @@ def create_app(settings: Settings) -> Litestar:
     current.earlier = Publications(lists)
     record, seasons, models = Record(reads, lists, reads.asked_first), Seasons(reads), Models(reads)
     logins = limits.LoginLimit(guard, settings.edition)
+    refreshes = Buckets(guard, f"{settings.edition}:refresh", limits.OF_REFRESHES)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
     tokens, sessions, keys = Tokens.from_file(settings.jwt_secret_file, settings.edition), Sessions(database), Keys(database)
-    credentials = Credentials(tokens, sessions, keys, Endings(database))
+    lookups = Lookups(Buckets(None, "lookups", MADE_UP))
+    credentials = Credentials(tokens, sessions, keys, Endings(watch), lookups)
     traces = _traces(settings)
     if traces is not None:
         traces.of(database, guard, counter, cache)
@@ -148,7 +152,7 @@ def create_app(settings: Settings) -> Litestar:
         await end(following)
         await asyncio.gather(reads.close(), lists.close())
         of_redis = (redis.aclose for redis in (counter, listener, cache) if redis is not None)
-        await close(credentials.close, database.close, logins.close, *of_redis)
+        await close(credentials.close, database.close, watch.close, logins.close, *of_redis)
         if traces is not None:
             await asyncio.to_thread(traces.close)
         access_log.close()
@@ -175,7 +179,7 @@ def create_app(settings: Settings) -> Litestar:
         "sessions": sessions,
         "keys": keys,
         "credentials": credentials,
-        "keeper": SessionKeeper(tokens, sessions),
+        "keeper": SessionKeeper(tokens, sessions, refreshes, lookups),
     }
     app = Litestar(
         route_handlers=[

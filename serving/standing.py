@@ -53,6 +53,8 @@ class Standing:
         self.ledger: Verified | None = None
         self.scores: list[ScoreboardRow] = []
         self.audit: Verified | None = None
+        self.is_audits_end_known: bool | None = None
+        """Whether a head was kept to compare its end with. If none was after the first verification, somebody took it away."""
         self.backup_taken_at: datetime | None = None
 
     async def follow(self) -> None:
@@ -89,7 +91,11 @@ class Standing:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        found = await verify(self._audit.linked(), Head.read(self._audit_head) if self._audit_head else None)
+        kept = Head.read(self._audit_head) if self._audit_head else None
+        found = await verify(self._audit.linked(), kept)
+        self.is_audits_end_known = kept is not None or found.head is None
+        if self._audit_head and not self.is_audits_end_known:
+            _log.warning("audit_head_was_missing", path=str(self._audit_head))
         self.audit = Verified(datetime.now(UTC), not found.faults, found.head.sequence if found.head else 0)
         for fault in found.faults:
             _log.error("audit_is_not_what_it_was", fault=fault)

@@ -192,6 +192,9 @@ class _Moment:
             yield GaugeMetricFamily(f"serving_{name}_intact", meaning, value=is_intact)
             n = verified.n if verified else 0
             yield GaugeMetricFamily(f"serving_{name}_{what}", f"How many {what} of the {name} were verified.", value=n)
+        is_known = float("nan") if standing.is_audits_end_known is None else float(standing.is_audits_end_known)
+        meaning = "Whether a head kept outside the database told where the audit ended. NaN: it was never verified."
+        yield GaugeMetricFamily("serving_audit_end_known", meaning, value=is_known)
         age = (now - standing.backup_taken_at).total_seconds() if standing.backup_taken_at else float("nan")
         meaning = "Since the newest verified backup was taken. NaN: there is none."
         yield GaugeMetricFamily("serving_backup_age_seconds", meaning, value=age)

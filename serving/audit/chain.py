@@ -4,10 +4,12 @@ Belongs here: what a link is made of, computing all of them anew, and the head t
 nobody could see that the end was cut off, or every link made anew. Does not belong here: the queries.
 """
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,14 +44,31 @@ class Head(Struct, frozen=True):
         return encoded.decode(path.read_bytes(), type=cls) if path.exists() else None
 
     def keep(self, path: Path) -> None:
-        """Write it, in one step: a head cut short would accuse an intact audit."""
+        """Write it unless one further on was kept meanwhile, in one step: a head cut short would accuse an intact audit.
+
+        Several workers verify, and the slower one saw fewer rows: of those in between the end could be cut off unseen.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        with partial.open("wb") as file:
-            file.write(encoded.encode(self))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        with _alone(path.parent):
+            if (kept := self.read(path)) is not None and kept.sequence >= self.sequence:
+                return
+            partial = path.with_suffix(".partial")
+            with partial.open("wb") as file:
+                file.write(encoded.encode(self))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class Verification(Struct, frozen=True):

@@ -33,7 +33,13 @@ class BearerAuthentication(AbstractAuthenticationMiddleware):
         scheme, _, shown = header.decode("latin-1").partition(" ")
         is_safe = connection.scope.get("method") in SAFE_METHODS
         if not scheme and is_safe and (cookie := connection.cookies.get(COOKIE)):
-            return AuthenticationResult(user=await self._credentials.cookie(cookie), auth=None)
+            return AuthenticationResult(user=await self._credentials.cookie(cookie, whence(connection)), auth=None)
         if scheme.lower() != "bearer" or not shown:
             raise NotAuthorizedException("Send an access token or an API key: Authorization: Bearer …", headers=CHALLENGE)
-        return AuthenticationResult(user=await self._credentials.bearer(shown.strip()), auth=None)
+        return AuthenticationResult(user=await self._credentials.bearer(shown.strip(), whence(connection)), auth=None)
+
+
+def whence(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """The address of who asks; nothing where nobody knows."""
+    client = connection.scope.get("client")
+    return client[0] if client else ""

@@ -20,11 +20,12 @@ import structlog
 from litestar.exceptions import NotAuthorizedException
 
 from serving.identity import opaque
+from serving.identity.lookups import Lookups
 from serving.identity.roles import Principal, Role
 from serving.identity.tokens import TOKEN_LIFETIME, InvalidToken, Tokens
 from serving.store.database import StoreUnavailable
 from serving.store.endings import Endings
-from serving.store.keys import Keys
+from serving.store.keys import Key, Keys
 from serving.store.sessions import Sessions
 
 ASK_SECONDS: Final = 0.5
@@ -33,8 +34,6 @@ USES_SECONDS: Final = 30.0
 """How often it is written down when keys were last used."""
 
 MAXIMUM_REMEMBERED: Final = 10_000
-AT_ONCE: Final = 4
-"""Unknown keys and cookies looked for at a time: made-up ones must not take the connections of those who log in."""
 
 _log = structlog.get_logger("serving")
 
@@ -64,42 +63,44 @@ class Remembered:
 class Credentials:
     """Recognises what is shown by requests."""
 
-    def __init__(self, tokens: Tokens, sessions: Sessions, keys: Keys, endings: Endings) -> None:
+    def __init__(self, tokens: Tokens, sessions: Sessions, keys: Keys, endings: Endings, lookups: Lookups) -> None:
         self._tokens = tokens
         self._sessions = sessions
         self._keys = keys
         self._endings = endings
+        self._lookups = lookups
         self._bearers = Remembered()
         self._cookies = Remembered()
         self._secrets = tokens.keys.secrets
         self._asked_at: datetime | None = None
         self._ended: dict[str, float] = {}
         self._uses: dict[str, datetime] = {}
-        self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def bearer(self, shown: str) -> Principal:
-        """Whose access token or API key this is.
+    async def bearer(self, shown: str, address: str) -> Principal:
+        """Whose access token or API key this is, shown from there.
 
         Raises:
             NotAuthorizedException: nobody's, or no longer.
+            TooManyRequestsException: it is a key that is not known yet, and too much came from there that is nobody's.
             StoreUnavailable: it is a key that is not known yet, and the database does not answer.
         """
         principal = self._bearers.get(shown)
         if principal is None:
             is_key = shown.startswith(opaque.KEY_START)
-            principal = await self._find_key(shown) if is_key else self._verify(shown)
+            principal = await self._find_key(shown, address) if is_key else self._verify(shown)
         if principal.key_id is not None:
             self._uses[principal.key_id] = datetime.now(UTC)
         return principal
 
-    async def cookie(self, shown: str) -> Principal:
-        """Whose cookie this is.
+    async def cookie(self, shown: str, address: str) -> Principal:
+        """Whose cookie this is, shown from there.
 
         Raises:
             NotAuthorizedException: nobody's, or no longer.
+            TooManyRequestsException: it is not known yet, and too much came from there that is nobody's.
             StoreUnavailable: it is not known yet, and the database does not answer.
         """
-        return self._cookies.get(shown) or await self._find_cookie(shown)
+        return self._cookies.get(shown) or await self._find_cookie(shown, address)
 
     async def follow(self) -> None:
         """Keep up for ever with what is taken back, with the signing keys, and with the use of API keys."""
@@ -173,23 +174,26 @@ class Credentials:
         self._bearers.put(token, principal, expires)
         return principal
 
-    async def _find_key(self, shown: str) -> Principal:
+    async def _find_key(self, shown: str, address: str) -> Principal:
         key_id = opaque.key_id(shown)
         if key_id is None:
             raise _refusal("API key")
-        async with self._turns:
+
+        async def look() -> Key | None:
             key = await self._keys.good_key(key_id)
-        if key is None or not hmac.compare_digest(key.key_hash, opaque.digest(shown)) or key_id in self._ended:
+            return key if key is not None and hmac.compare_digest(key.key_hash, opaque.digest(shown)) else None
+
+        key = await self._lookups.find(address, look)
+        if key is None or key_id in self._ended:
             raise _refusal("API key")
         principal = Principal.of_key(str(key.account_id), Role(key.role), key_id, key.scopes)
         self._bearers.put(shown, principal, key.expires_at.timestamp())
         return principal
 
-    async def _find_cookie(self, shown: str) -> Principal:
+    async def _find_cookie(self, shown: str, address: str) -> Principal:
         if not opaque.looks_right(shown):
             raise _refusal("cookie")
-        async with self._turns:
-            session = await self._sessions.web_session(opaque.digest(shown))
+        session = await self._lookups.find(address, lambda: self._sessions.web_session(opaque.digest(shown)))
         if session is None or session.session_id in self._ended:
             raise _refusal("cookie")
         principal = Principal.of_session(str(session.account_id), Role(session.role), session.session_id)

@@ -1,10 +1,9 @@
-"""How often one may try to log in.
+"""How often one may try to log in, and stay in.
 
 Belongs here: which attempts count against whom. Does not belong here: passwords, HTTP, how tokens are counted and how many
 requests of any kind one may make (`buckets`).
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -21,6 +20,8 @@ from serving.identity.buckets import Buckets, Rate
 
 OF_AN_ACCOUNT: Final = Rate(per_second=10 / 60, burst=10)
 OF_AN_ADDRESS: Final = Rate(per_second=60 / 60, burst=60)
+OF_REFRESHES: Final = Rate(per_second=10, burst=100)
+"""How often the sessions of an account may be carried on: each time is a row of the audit, which all who write wait for."""
 
 
 @lru_cache(4096)
@@ -58,10 +59,15 @@ class LoginLimit:
         self._of_addresses = Buckets(redis, f"{edition}:login:address", OF_AN_ADDRESS, clock)
 
     async def take(self, username: str, address: str) -> int:
-        """Count an attempt; seconds to wait if account or address has had too many, else 0."""
-        taken = await asyncio.gather(self._of_accounts.take(username), self._of_addresses.take(subscriber(address)))
-        waits = [lease.refused_until - self._clock() for is_let_through, lease in taken if not is_let_through]
-        return max(1, math.ceil(max(waits))) if waits else 0
+        """Count an attempt; seconds to wait if account or address has had too many, else 0.
+
+        What is refused by its address is no attempt of the account's: else it would lock out the owner all the same.
+        """
+        for buckets, whose in ((self._of_addresses, subscriber(address)), (self._of_accounts, username)):
+            is_let_through, lease = await buckets.take(whose)
+            if not is_let_through:
+                return max(1, math.ceil(lease.refused_until - self._clock()))
+        return 0
 
     async def give_back(self, username: str, address: str) -> None:
         """The attempt was right after all."""

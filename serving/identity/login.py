@@ -10,7 +10,7 @@ from litestar.exceptions import NotAuthorizedException, PermissionDeniedExceptio
 from msgspec import Struct
 
 from serving.identity.acting import as_account
-from serving.identity.bearers import CHALLENGE
+from serving.identity.bearers import CHALLENGE, whence
 from serving.identity.limits import LoginLimit
 from serving.identity.passwords import PasswordChecker
 from serving.store.accounts import Account, Accounts
@@ -57,7 +57,7 @@ class PasswordLogin(Struct, frozen=True):
         return enabled
 
     async def _recognised(self, request: Request[Any, Any, Any], username: str, password: str) -> Account | None:
-        address = request.client.host if request.client else ""
+        address = whence(request)
         if seconds := await self.limit.take(username, address):
             self.metrics.logins.labels("limited").inc()
             raise TooManyRequestsException("Too many attempts to log in. Try again later.", headers={"Retry-After": str(seconds)})

@@ -4,18 +4,20 @@ Belongs here: refresh tokens and their successors, cookies, links that give one,
 passwords (`login`), access tokens (`tokens`), recognising any of them (`credentials`).
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from msgspec import Struct
 
 from serving.audit.entries import Actor
 from serving.identity import opaque
 from serving.identity.bearers import CHALLENGE
+from serving.identity.buckets import Buckets
+from serving.identity.lookups import Lookups
 from serving.identity.roles import Role
-from serving.identity.tokens import Tokens
+from serving.identity.tokens import TOKEN_LIFETIME, Tokens
 from serving.store.accounts import Account
 from serving.store.sessions import Reused, Sessions
 
@@ -27,9 +29,10 @@ _log = structlog.get_logger("serving")
 
 
 class Given(Struct, frozen=True):
-    """What carries a session on."""
+    """What carries a session on, and for how long the access token does."""
 
     access_token: str
+    lifetime: timedelta
     refresh_token: str
 
 
@@ -38,6 +41,8 @@ class SessionKeeper(Struct, frozen=True):
 
     tokens: Tokens
     sessions: Sessions
+    refreshes: Buckets
+    lookups: Lookups
 
     async def begin(self, account: Account, by: Actor) -> Given:
         """Begin a session of an account that has just logged in.
@@ -50,7 +55,8 @@ class SessionKeeper(Struct, frozen=True):
         begun = self.sessions.begin_api(account.account_id, account.revised_at, SESSION_LIFETIME, kept, by)
         if (session_id := await begun) is None:
             raise _refusal("login")
-        return Given(self.tokens.issue(str(account.account_id), Role(account.role), session_id), token)
+        access_token = self.tokens.issue(str(account.account_id), Role(account.role), session_id)
+        return Given(access_token, TOKEN_LIFETIME, token)
 
     async def begin_web(self, account: Account, by: Actor) -> str:
         """Begin the session of a browser: its cookie.
@@ -65,9 +71,15 @@ class SessionKeeper(Struct, frozen=True):
             raise _refusal("login")
         return cookie
 
-    async def offered(self, code: str) -> int | None:
-        """Whom the code of a link signs in; None: nobody, or nobody any more."""
-        return await self.sessions.offered(opaque.digest(code)) if opaque.looks_right(code) else None
+    async def offered(self, code: str, address: str) -> int | None:
+        """Whom the code of a link signs in, followed from there; None: nobody, or nobody any more.
+
+        Raises:
+            TooManyRequestsException: too much came from there that is nobody's.
+        """
+        if not opaque.looks_right(code):
+            return None
+        return await self.lookups.find(address, lambda: self.sessions.offered(opaque.digest(code)))
 
     async def take_up(self, code: str, by: Actor) -> str | None:
         """Use the code of a link, once: the cookie of a browser's session."""
@@ -75,15 +87,21 @@ class SessionKeeper(Struct, frozen=True):
         begun = await self.sessions.take_up(opaque.digest(code), COOKIE_LIFETIME, opaque.digest(cookie), by)
         return begun and cookie
 
-    async def owner(self, token: str) -> int:
-        """Whose refresh token this is, good or not.
+    async def owner(self, token: str, address: str) -> int:
+        """Whose session this refresh token is of, used or not, sent from there: to carry on, or to end, which is counted.
 
         Raises:
-            NotAuthorizedException: nobody's.
+            NotAuthorizedException: nobody's, or nobody's any more.
+            TooManyRequestsException: the owner's sessions were carried on too often, or too much came from there that is
+                nobody's.
         """
-        owner = await self.sessions.owner(opaque.digest(token)) if opaque.looks_right(token) else None
+        if not opaque.looks_right(token):
+            raise _refusal("refresh token")
+        owner = await self.lookups.find(address, lambda: self.sessions.owner(opaque.digest(token)))
         if owner is None:
             raise _refusal("refresh token")
+        if not (await self.refreshes.take(str(owner)))[0]:
+            raise TooManyRequestsException("Too many refresh tokens were used. Try again soon.", headers={"Retry-After": "1"})
         return owner
 
     async def refresh(self, token: str, by: Actor) -> Given:
@@ -104,8 +122,10 @@ class SessionKeeper(Struct, frozen=True):
         # A signing key that was retired within these seconds takes the way back to the successor with it.
         if refreshed is None or refreshed.successor_hash not in successors:
             raise _refusal("refresh token")
-        access_token = self.tokens.issue(str(refreshed.account_id), Role(refreshed.role), refreshed.session_id)
-        return Given(access_token, successors[refreshed.successor_hash])
+        # Never beyond the session's end: a token of a session that is over can no longer be taken back.
+        lifetime = min(TOKEN_LIFETIME, refreshed.expires_at - datetime.now(UTC))
+        access_token = self.tokens.issue(str(refreshed.account_id), Role(refreshed.role), refreshed.session_id, lifetime)
+        return Given(access_token, lifetime, successors[refreshed.successor_hash])
 
 
 def _refusal(what: str) -> NotAuthorizedException:

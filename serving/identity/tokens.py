@@ -37,8 +37,8 @@ class Tokens:
         """Tokens signed with the newest secret of a file."""
         return cls(SigningKeys(path), edition)
 
-    def issue(self, subject: str, role: Role, session_id: str) -> str:
-        """A token of a session, good for `TOKEN_LIFETIME` from now."""
+    def issue(self, subject: str, role: Role, session_id: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
+        """A token of a session, good for so long from now."""
         now = datetime.now(UTC)
         claims = {
             "iss": self._issuer,
@@ -48,7 +48,7 @@ class Tokens:
             "role": role,
             "jti": uuid.uuid4().hex,
             "iat": now,
-            "exp": now + TOKEN_LIFETIME,
+            "exp": now + lifetime,
         }
         key = self.keys.newest
         return jwt.encode(claims, key.secret, ALGORITHM, headers={"typ": TYP, "kid": key.key_id})

@@ -6,6 +6,7 @@ what a cookie is good for.
 A form of another site can make a browser send one to here, but not under our address: `from_here` refuses it.
 """
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -14,14 +15,13 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.enums import RequestEncodingType
-from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
 from litestar.params import Body, QueryParameter
 from litestar.response import Redirect
 from msgspec import Meta, Struct, field
 
-from serving.identity import opaque
 from serving.identity.acting import as_account
-from serving.identity.bearers import COOKIE
+from serving.identity.bearers import COOKIE, whence
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
 from serving.identity.roles import Permission, allow
@@ -79,7 +79,7 @@ async def sign_in_once(
     code: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[Any]:
     """Give the browser that follows a link from the command line its cookie, and lead on to an address without the code."""
-    account_id = await keeper.offered(code)
+    account_id = await keeper.offered(code, whence(request))
     cookie = account_id and await keeper.take_up(code, as_account(request, account_id))
     if not cookie:
         return login_page(request, "/", TOO_LATE, HTTPStatus.FORBIDDEN)
@@ -92,9 +92,9 @@ async def sign_out(
 ) -> Response[Any]:
     """End the session of the cookie, and take the cookie back."""
     from_here(request)
-    session = await sessions.web_session(opaque.digest(request.cookies.get(COOKIE, "")))
-    if session is not None:
-        await sessions.end(session.account_id, session.session_id, as_account(request, session.account_id))
+    with suppress(NotAuthorizedException):
+        bearer = await credentials.cookie(request.cookies.get(COOKIE, ""), whence(request))
+        await sessions.end(bearer.account_id, str(bearer.session_id), as_account(request, bearer.account_id))
         await credentials.catch_up()
     return _led_on(request, "/login", "", 0)
 

@@ -8,12 +8,12 @@ from litestar.exceptions import ValidationException
 from litestar.params import JSONBody
 
 from serving.identity.acting import actor, as_account
+from serving.identity.bearers import whence
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin, wrong_password
 from serving.identity.passwords import PasswordChecker, WeakPassword
 from serving.identity.roles import Permission, allow
 from serving.identity.sessions import Given, SessionKeeper
-from serving.identity.tokens import TOKEN_LIFETIME
 from serving.routes.documented import BEARER, problems
 from serving.schemas.identity import Login, PasswordChange, Refresh, TokenPair
 from serving.store.accounts import Accounts
@@ -49,16 +49,16 @@ async def create_token(
     security=[{}],
     tags=["auth"],
     summary="Get the next access token",
-    description="Exchanges a refresh token for a fresh access token and the next refresh token. Each is good for one use. "
-    "Whoever lost the answer may send it again within 10 seconds and gets the same refresh token; sent again later, someone else "
-    "has a copy, and the session ends.",
-    responses=problems(400, 401, 413, 503),
+    description="Exchanges a refresh token for a fresh access token, which ends with the session at the latest, and the next "
+    "refresh token. Each is good for one use. Whoever lost the answer may send it again within 10 seconds and gets the same "
+    "refresh token; sent again later, someone else has a copy, and the session ends.",
+    responses=problems(400, 401, 413, 429, 503),
 )
 async def refresh_token(
     request: Request[Any, Any, Any], data: JSONBody[Refresh], keeper: NamedDependency[SessionKeeper]
 ) -> TokenPair:
     """Carry a session on."""
-    owner = await keeper.owner(data.refresh_token)
+    owner = await keeper.owner(data.refresh_token, whence(request))
     return _pair(await keeper.refresh(data.refresh_token, as_account(request, owner)))
 
 
@@ -115,6 +115,6 @@ def _pair(given: Given) -> TokenPair:
     return TokenPair(
         access_token=given.access_token,
         token_type="Bearer",  # noqa: S106 - the kind of token, as RFC 6750 names it
-        expires_in=int(TOKEN_LIFETIME.total_seconds()),
+        expires_in=int(given.lifetime.total_seconds()),
         refresh_token=given.refresh_token,
     )

@@ -48,6 +48,7 @@ class Refreshed(Struct, frozen=True):
     session_id: str
     account_id: int
     role: str
+    expires_at: datetime
     successor_hash: bytes
 
 
@@ -120,9 +121,9 @@ class Sessions:
         return [Session(**row) for row in rows]
 
     async def owner(self, token_hash: bytes) -> int | None:
-        """Whose refresh token that is, good or not; None: nobody's."""
-        query = sa.select(session.c.account_id).join_from(refresh_token, session)
-        rows = await self._database.rows(query.where(refresh_token.c.token_hash == token_hash))
+        """Whose open session that refresh token is of, used or not; None: nobody's, or nobody's any more."""
+        query = _selected().join(refresh_token).where(refresh_token.c.token_hash == token_hash)
+        rows = await self._database.rows(query.where(_OPEN, account.c.disabled_at.is_(None)))
         return int(rows[0]["account_id"]) if rows else None
 
     async def refresh(self, token_hash: bytes, successor_hash: bytes, by: Actor) -> Refreshed | None:
@@ -160,7 +161,8 @@ class Sessions:
                 await write.tell("session.refresh", f"session/{session_id}", before, after)
         if is_reused:
             raise Reused(session_id)
-        return Refreshed(session_id, row["account_id"], row["role"], row["successor_hash"] or successor_hash)
+        successor = row["successor_hash"] or successor_hash
+        return Refreshed(session_id, row["account_id"], row["role"], row["expires_at"], successor)
 
     async def end(self, account_id: int, session_id: str, by: Actor) -> bool:
         """End an open session of an account; False if it has none of that id."""

@@ -563,6 +563,17 @@ def test_more_rows_than_are_read_at_once_are_verified(six: Urls, monkeypatch: py
     assert (found.head and found.head.sequence, found.faults) == (6, [])
 
 
+def test_a_head_that_was_kept_does_not_go_back_to_what_a_slower_verification_saw(tmp_path: Path) -> None:
+    """Else the rows between the two could be cut off unseen."""
+    path = tmp_path / "folder" / "head.json"
+    kept = []
+    for head in (Head(104, "a"), Head(105, "b"), Head(100, "c"), Head(105, "d")):
+        head.keep(path)
+        kept.append(Head.read(path))
+    assert kept == [Head(104, "a"), *[Head(105, "b")] * 3]
+    assert [*path.parent.iterdir()] == [path]
+
+
 def test_the_command_keeps_the_head_and_finds_what_was_done_since(
     six: Urls, attack: Attack, football: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -423,6 +423,17 @@ def test_one_address_cannot_try_many_accounts(address: str) -> None:
     assert asyncio.run(scenario()) == [0] * OF_AN_ADDRESS.burst + [1]
 
 
+def test_an_address_that_is_refused_does_not_lock_an_account_for_others() -> None:
+    async def scenario() -> tuple[list[int], list[int]]:
+        limit = LoginLimit(None, "live", clock=lambda: 0.0)
+        for n in range(OF_AN_ADDRESS.burst):
+            assert await limit.take(f"account {n}", "a guesser's address") == 0
+        refused = [await limit.take("someone", "a guesser's address") for _ in range(OF_AN_ACCOUNT.burst)]
+        return refused, [await limit.take("someone", "the owner's address") for _ in range(OF_AN_ACCOUNT.burst)]
+
+    assert asyncio.run(scenario()) == ([1] * OF_AN_ACCOUNT.burst, [0] * OF_AN_ACCOUNT.burst)
+
+
 def test_without_redis_attempts_are_still_counted_and_a_frozen_one_is_waited_for_once() -> None:
     """A listener that never answers stands for a frozen Redis."""
 

@@ -13,23 +13,29 @@ from typing import Any, cast
 
 import bcrypt
 import httpx
+import jwt
 import psycopg
 import pytest
 import structlog
-from litestar.exceptions import NotAuthorizedException
+from litestar.exceptions import NotAuthorizedException, TooManyRequestsException
 from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.access_log import Line
 from serving.app import create_app
 from serving.audit.entries import command_line
-from serving.identity import signing_keys
+from serving.identity import lookups, signing_keys
+from serving.identity.bearers import COOKIE
+from serving.identity.buckets import Buckets
 from serving.identity.clients import family
 from serving.identity.credentials import Credentials
+from serving.identity.limits import OF_REFRESHES
+from serving.identity.lookups import MADE_UP, Lookups
 from serving.identity.passwords import PasswordChecker
 from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
+from serving.pages.login import ONCE
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database, StoreUnavailable
@@ -87,6 +93,16 @@ def status(client: Client, headers: dict[str, str], path: str = "/v1/competition
     return client.get(path, headers=headers).status_code
 
 
+def keeper_of(world: World, database: Database) -> SessionKeeper:
+    """Whose clock stands still."""
+    refreshes = Buckets(None, "refresh", OF_REFRESHES, clock=lambda: 0.0)
+    return SessionKeeper(Tokens.from_file(world.secret_file, "live"), Sessions(database), refreshes, still_lookups())
+
+
+def still_lookups() -> Lookups:
+    return Lookups(Buckets(None, "lookups", MADE_UP, clock=lambda: 0.0))
+
+
 def refused_soon(client: Client, headers: dict[str, str]) -> bool:
     """Within a second on a machine that has time (`make attack` measures it); how often is asked is tested by itself."""
     deadline = time.monotonic() + 10
@@ -138,6 +154,77 @@ def test_an_expired_session_is_not_carried_on(world: World) -> None:
     token = world.login()["refresh_token"]
     world.sql("update app.session set expires_at = now()")
     assert world.refresh(token).status_code == 401
+
+
+LOCK = "select pg_advisory_xact_lock(hashtext('app.audit'))"
+"""What every write waits for."""
+
+
+def test_a_refresh_token_of_a_session_that_is_over_is_refused_without_a_turn_to_write(world: World) -> None:
+    ended, expired, disabled = (world.login(name)["refresh_token"] for name in ("viewer", "analyst", "operator"))
+    of = "(select account_id from app.account where username = %s)"
+    world.sql(f"update app.session set ended_at = now() where account_id = {of}", "viewer")
+    world.sql(f"update app.session set expires_at = now() where account_id = {of}", "analyst")
+    world.sql("update app.account set disabled_at = now() where username = 'operator'")
+    with psycopg.connect(world.urls.owner) as other:
+        other.execute(LOCK)
+        assert [world.refresh(token).status_code for token in (ended, expired, disabled)] == [401] * 3
+
+
+def test_a_session_that_ends_after_its_owner_was_found_is_not_carried_on(world: World) -> None:
+    async def scenario(token: str) -> None:
+        database = Database(world.urls.api)
+        keeper = keeper_of(world, database)
+        assert await keeper.owner(token, "an address")
+        world.sql("update app.session set ended_at = now()")
+        with pytest.raises(NotAuthorizedException):
+            await keeper.refresh(token, command_line())
+        await database.close()
+
+    asyncio.run(scenario(world.login()["refresh_token"]))
+
+
+def test_an_account_whose_sessions_are_carried_on_too_often_waits_and_no_other_does(world: World) -> None:
+    async def scenario(token: str, others: str) -> None:
+        database = Database(world.urls.api)
+        keeper = keeper_of(world, database)
+        for _ in range(OF_REFRESHES.burst):
+            await keeper.owner(token, "an address")
+        with pytest.raises(TooManyRequestsException):
+            await keeper.owner(token, "an address")
+        assert await keeper.owner(others, "an address")
+        await database.close()
+
+    asyncio.run(scenario(world.login()["refresh_token"], world.login("analyst")["refresh_token"]))
+
+
+def test_what_was_taken_back_is_refused_while_all_who_want_to_write_wait(world: World) -> None:
+    token, bearer = world.login()["refresh_token"], world.bearer("analyst")
+    with psycopg.connect(world.urls.owner) as other, ThreadPoolExecutor(8) as pool:
+        other.execute(LOCK)
+        writers = [pool.submit(world.refresh, token) for _ in range(8)]
+        waiting = (
+            "select count(*) from pg_locks join pg_database on oid = database"
+            " where datname = current_database() and locktype = 'advisory' and not granted"
+        )
+        while world.sql(waiting) != [(8,)]:
+            assert not any(each.done() for each in writers)
+        world.sql(
+            "update app.session set ended_at = now() where account_id = (select account_id from app.account where role = 'analyst')"
+        )
+        assert refused_soon(world.first, bearer)
+        assert not any(each.done() for each in writers)
+        other.rollback()
+    assert {each.result().status_code for each in writers} == {200}
+
+
+def test_an_access_token_does_not_outlive_its_session_for_it_could_then_not_be_taken_back(world: World) -> None:
+    token = world.login()["refresh_token"]
+    ends_at = datetime.now(UTC).replace(microsecond=500_000) + timedelta(minutes=5)
+    world.sql("update app.session set expires_at = %s", ends_at)
+    given = world.refresh(token).json()
+    assert jwt.decode(given["access_token"], options={"verify_signature": False})["exp"] == int(ends_at.timestamp())
+    assert 0 < given["expires_in"] <= 300
 
 
 def test_logging_out_takes_the_tokens_of_the_session_back_on_every_worker(world: World) -> None:
@@ -271,8 +358,8 @@ def test_a_whole_key_where_its_id_belongs_is_refused_as_no_id_and_its_secret_nei
 def test_for_an_account_that_changes_at_that_very_moment_nothing_is_begun_made_or_replaced(world: World) -> None:
     async def scenario() -> None:
         database = Database(world.urls.api)
-        accounts, sessions = Accounts(database), Sessions(database)
-        keeper = SessionKeeper(Tokens.from_file(world.secret_file, "live"), sessions)
+        accounts = Accounts(database)
+        keeper = keeper_of(world, database)
         seen = await accounts.account("viewer")
         assert seen is not None
         assert await accounts.change(seen.account_id, command_line(), is_disabled=True)
@@ -339,10 +426,73 @@ def test_what_only_begins_like_a_key_is_refused(world: World, key: str) -> None:
     assert status(world.first, {"Authorization": f"Bearer {key}"}) == 401
 
 
+MADE_UP_BY: dict[str, Callable[[Client], int]] = {
+    "key": lambda client: status(client, {"Authorization": f"Bearer fb_{'0' * 12}_{'a' * 43}"}),
+    "cookie": lambda client: status(client, {"Cookie": f"{COOKIE}={'a' * 43}"}),
+    "refresh token": lambda client: client.post("/v1/auth/refresh", json={"refresh_token": "a" * 43}).status_code,
+    "link": lambda client: client.get(f"{ONCE}?code={'a' * 43}").status_code,
+    "signing out": lambda client: (
+        client.post(
+            "/logout", headers={"Cookie": f"{COOKIE}={'a' * 43}", "Sec-Fetch-Site": "same-origin"}, follow_redirects=False
+        ).status_code
+    ),
+}
+
+
+def test_made_up_credentials_of_an_address_reach_the_database_a_bounded_number_of_times(world: World) -> None:
+    known = [world.bearer(), {"Authorization": f"Bearer {make_key(world, world.bearer(), 'read').json()['key']}"}]
+    assert [status(world.first, each) for each in known] == [200, 200]
+    for way, refused in zip(MADE_UP_BY.values(), (401, 401, 401, 403, 303), strict=True):
+        assert way(world.first) == refused
+    for way in MADE_UP_BY.values():
+        assert any(way(world.first) == 429 for _ in range(2 * MADE_UP.burst))
+    assert [status(world.first, each) for each in known] == [200, 200]
+
+
+def test_only_what_is_nobodys_is_counted_and_only_against_its_own_address() -> None:
+    async def scenario() -> None:
+        found = still_lookups()
+
+        async def something() -> int | None:
+            return 1
+
+        async def nothing() -> int | None:
+            return None
+
+        async def away() -> int | None:
+            raise StoreUnavailable
+
+        for _ in range(2 * MADE_UP.burst):
+            assert await found.find("2001:db8::1", something) == 1
+            with pytest.raises(StoreUnavailable):
+                await found.find("2001:db8::1", away)
+        assert {await found.find(f"2001:db8::{n}", nothing) for n in range(MADE_UP.burst)} == {None}
+        with pytest.raises(TooManyRequestsException):
+            await found.find("2001:db8::ffff", something)  # of the same subscriber
+        assert await found.find("2001:db8:0:1::1", something) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_look_up_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookups, "PATIENCE_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        found, answers = still_lookups(), asyncio.Event()
+        looking = [asyncio.create_task(found.find("", answers.wait)) for _ in range(lookups.AT_ONCE)]
+        await asyncio.sleep(0)  # each has its turn
+        with pytest.raises(StoreUnavailable):
+            await found.find("", answers.wait)
+        answers.set()
+        assert await asyncio.gather(*looking, found.find("", answers.wait)) == [True] * (lookups.AT_ONCE + 1)
+
+    asyncio.run(scenario())
+
+
 def credentials(secret_file: Path, keys: Any = None, endings: Any = None) -> Credentials:
     """Over what stands for the queries."""
     secret_file.write_text("s" * 43)
-    return Credentials(Tokens.from_file(secret_file, "live"), cast(Any, None), keys, endings)
+    return Credentials(Tokens.from_file(secret_file, "live"), cast(Any, None), keys, endings, still_lookups())
 
 
 def test_a_worker_keeps_looking_for_what_was_taken_back_whatever_came_of_a_look(
@@ -370,13 +520,13 @@ def test_a_worker_keeps_looking_for_what_was_taken_back_whatever_came_of_a_look(
 
     followed = credentials(tmp_path / "jwt", endings=Endings())
     token = Tokens.from_file(tmp_path / "jwt", "live").issue("1", Role.VIEWER, "an ended session")
-    assert asyncio.run(followed.bearer(token)).subject == "1"
+    assert asyncio.run(followed.bearer(token, "an address")).subject == "1"
     with structlog.testing.capture_logs() as lines, pytest.raises(asyncio.CancelledError):
         asyncio.run(followed.follow())
     assert asked == [None, None, None, None, moment]
     assert [(line["event"], type(line["exc_info"])) for line in lines] == [("revocations_not_read", ZeroDivisionError)]
     with pytest.raises(NotAuthorizedException):
-        asyncio.run(followed.bearer(token))
+        asyncio.run(followed.bearer(token, "an address"))
 
 
 def test_what_was_taken_back_is_looked_for_twice_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,14 +20,16 @@ from deploy.database import Urls
 from serving.access_log import AccessLog, Line, masked
 from serving.app import create_app
 from serving.audit.entries import command_line
+from serving.current import CurrentPublication
 from serving.settings import Settings
 from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
 from serving.store.database import Database, StoreUnavailable
 from serving.store.pins import Pins
+from serving.store.publications import Publications
 from serving.store.record import Record
-from serving.telemetry import Telemetry
+from serving.telemetry import Metrics, Telemetry
 
 
 def line(n: int) -> Line:
@@ -134,8 +136,37 @@ def test_an_audit_that_was_tampered_with_is_logged_and_told_and_its_head_stays(
         before, first, kept, meanwhile, then, still_kept = asyncio.run(run())
     assert (before, first, meanwhile, then) == (None, (True, 2), True, (False, 1))
     assert kept == still_kept
-    assert [(line["event"], line["log_level"]) for line in lines] == [("audit_is_not_what_it_was", "error")]
-    assert lines[0]["fault"].endswith("its end was cut off.")
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("audit_head_was_missing", "warning"),
+        ("audit_is_not_what_it_was", "error"),
+    ]
+    assert lines[1]["fault"].endswith("its end was cut off.")
+
+
+def test_a_head_that_was_taken_away_is_told_though_every_link_holds(database: Urls, tmp_path: Path) -> None:
+    """As an attacker would who then cuts off the end. A new installation's first verification tells it, too."""
+    head = tmp_path / "head.json"
+
+    async def run() -> list[Any]:
+        standing, connections = standing_over(database.api, head)
+        known = []
+        await standing.verify_audit()
+        known.append(standing.is_audits_end_known)  # of an empty one there is none to know
+        await Accounts(connections).create_account("ann", "x", "viewer", command_line())
+        for _ in range(2):
+            await standing.verify_audit()
+            known.append(standing.is_audits_end_known)
+        head.unlink()
+        await standing.verify_audit()
+        known.append(standing.is_audits_end_known)
+        metrics = Metrics(CurrentPublication(Publications(connections), is_simulated=False), standing)
+        assert "\nserving_audit_end_known 0.0\n" in metrics.text().decode()
+        await connections.close()
+        return known
+
+    with structlog.testing.capture_logs() as lines:
+        assert asyncio.run(run()) == [True, False, True, False]
+    assert [(line["event"], line["path"]) for line in lines] == [("audit_head_was_missing", str(head))] * 2
 
 
 def test_without_a_collector_no_layer_of_tracing_is_in_a_requests_way(settings_for: Callable[..., Settings]) -> None:
