@@ -654,10 +654,9 @@ def test_tokens_name_their_bearer(secret_file: Path) -> None:
     assert (principal.account_id, principal.role, principal.session_id) == (42, Role.OPERATOR, "s1")
 
 
-def test_a_token_ends_when_it_expires(secret_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_ends_when_it_expires(secret_file: Path) -> None:
     tokens = Tokens.from_file(secret_file, "live")
-    monkeypatch.setattr("serving.identity.tokens.TOKEN_LIFETIME", timedelta(seconds=-1))
-    token = tokens.issue("1", Role.VIEWER, "s1")
+    token = tokens.issue("1", Role.VIEWER, "s1", timedelta(seconds=-1))
     with pytest.raises(InvalidToken):
         tokens.verify(token)
 

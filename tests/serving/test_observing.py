@@ -160,7 +160,7 @@ def test_a_head_that_was_taken_away_is_told_though_every_link_holds(database: Ur
         await standing.verify_audit()
         known.append(standing.is_audits_end_known)
         metrics = Metrics(CurrentPublication(Publications(connections), is_simulated=False), standing)
-        assert "\nserving_audit_end_known 0.0\n" in metrics.text().decode()
+        assert "\nserving_audit_end_known 0.0\n" in (await metrics.text()).decode()
         await connections.close()
         return known
 
