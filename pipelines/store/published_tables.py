@@ -42,6 +42,7 @@ published_match = sa.Table(
     sa.Index(None, "kickoff_at"),
     sa.Index(None, "competition_id", "season"),
     sa.Index(None, "season", "kickoff_at", "match_id"),
+    sa.Index(None, "competition_id", "kickoff_at", "match_id"),
     sa.Index(None, "home_team_id"),
     sa.Index(None, "away_team_id"),
     schema="published",

@@ -12,8 +12,10 @@ NOW = "by the season's rule without a play-off, else as many as after the season
 
 
 def upgrade() -> None:
-    op.alter_column("season_outlook", "n_relegated", comment=NOW, existing_comment=BEFORE, schema="forecast")
+    for schema in ("forecast", "published"):
+        op.alter_column("season_outlook", "n_relegated", comment=NOW, existing_comment=BEFORE, schema=schema)
 
 
 def downgrade() -> None:
-    op.alter_column("season_outlook", "n_relegated", comment=BEFORE, existing_comment=NOW, schema="forecast")
+    for schema in ("forecast", "published"):
+        op.alter_column("season_outlook", "n_relegated", comment=BEFORE, existing_comment=NOW, schema=schema)
