@@ -117,6 +117,21 @@ def create(admin_url: str, name: str, secrets: Secrets) -> Urls:
     return edition
 
 
+def rehearse(owner_url: str, moment: str) -> None:
+    """Have the ledger of a migrated warehouse go by this moment, an ISO instant, in place of the server's clock.
+
+    `owner_url` is the migrator's. After `-infinity` no prediction is late.
+    """
+    with _explained(owner_url), psycopg.connect(owner_url, connect_timeout=10) as owner:
+        owner.execute(
+            """
+            insert into forecast.rehearsal (moment) values (%s)
+            on conflict (is_rehearsal) do update set moment = excluded.moment
+            """,
+            [moment],
+        )
+
+
 def replication_url(admin_url: str, secrets: Secrets) -> str:
     """The URL of the role that may copy the whole server and nothing else; it names no database, for it may enter none."""
     server = urlsplit(admin_url)

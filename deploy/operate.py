@@ -86,6 +86,8 @@ def start_servers(installation: Installation, edition: Edition, step: Step) -> N
         with step("roles, databases and tables"):
             urls = database.create(installation.admin_url, edition.warehouse, installation.secrets)
             migrate.upgrade(urls.owner)
+            if edition.data_cutoff is not None:
+                database.rehearse(urls.owner, edition.data_cutoff.isoformat())
             if installation.is_postgres_ours:
                 database.create_backup_role(installation.admin_url, installation.secrets)
                 installation.postgres().account.make_folder(installation.backups_dir(edition))

@@ -29,6 +29,8 @@ from deploy.local.valkey import ValkeyServer
 from pipelines.machine_code import make_beside
 
 TEMPLATE = "football_template"
+ANY_DAY = "-infinity"
+"""Of ledgers whose predictions may be of any day: tests of what was said long ago, or is said of days to come."""
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +59,9 @@ def postgres(server_state: Path) -> Iterator[PostgresServer]:
 def database_template(postgres: PostgresServer, server_state: Path) -> Secrets:
     """The roles, and one migrated warehouse that the others are copied from; the roles' passwords."""
     passwords = Secrets(server_state / "secrets")
-    migrate.upgrade(deploy_database.create(postgres.url(), TEMPLATE, passwords).owner)
+    owner = deploy_database.create(postgres.url(), TEMPLATE, passwords).owner
+    migrate.upgrade(owner)
+    deploy_database.rehearse(owner, ANY_DAY)
     return passwords
 
 

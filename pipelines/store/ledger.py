@@ -1,7 +1,8 @@
 """The ledger of predictions: append-only, and nothing is said twice.
 
 Belongs here: writing to, reading from and verifying `forecast.prediction`, with the explanations beside it. The database itself
-refuses a prediction that is not issued before kick-off and every change to a row, and links each row to the one before it.
+refuses a prediction that does not come before kick-off by its own clock (in a rehearsal: the rehearsed moment) and every change
+to a row, and links each row to the one before it.
 Whoever may switch that off is found out by `verify`, which computes the links anew; that the end was not cut off, or all links
 made anew, shows only beside a `Head` that is kept elsewhere.
 """
@@ -31,6 +32,9 @@ _SAYS = ("information_set", "model_name", "model_version", "kickoff_at", "p_home
          "expected_home_goals", "expected_away_goals")  # fmt: skip
 """What makes a prediction a different one from the last of the same match."""
 
+LEAST_LEAD: Final = timedelta(minutes=1)
+"""From writing to kick-off: more than the writing takes."""
+
 
 def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.DataFrame":
     """Append the forecasts that differ from the last ones of their matches; return the ones in force.
@@ -42,7 +46,8 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
         basis: what they rest on, kept with what is appended.
 
     Returns:
-        For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one.
+        For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one. None of
+        matches that kick off within `LEAST_LEAD`: they may begin before the database has written what is new of them.
     """
     import pandas as pd
 
@@ -51,6 +56,9 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
     with warehouse.connect() as connection:
         # One speaker at a time: two would both find that nothing was said yet.
         connection.execute("select pg_advisory_xact_lock(hashtext('forecast.prediction'))")
+        clock = warehouse.read("select forecast.clock() as now where isfinite(forecast.clock())")["now"]
+        if len(clock):
+            forecasts = forecasts[forecasts["kickoff_at"] > clock[0] + LEAST_LEAD]
         latest = warehouse.read(
             """
             select distinct on (match_id, information_set) *

@@ -143,6 +143,21 @@ match_rating = sa.Table(
     comment="What each rating said before the match, from matches known before its as_of.",
 )
 
+rehearsal = sa.Table(
+    "rehearsal",
+    metadata,
+    sa.Column(
+        "moment",
+        Moment,
+        nullable=False,
+        comment="what the clock of this database says; -infinity: none is asked, for tests of any day",
+    ),
+    sa.Column("is_rehearsal", sa.Boolean, primary_key=True, server_default=sa.true(), comment="true, so that there is one row"),
+    sa.CheckConstraint("is_rehearsal", name="is_one"),
+    schema="forecast",
+    comment="Empty where days are not rehearsed: there the server's clock counts",
+)
+
 prediction = sa.Table(
     "prediction",
     metadata,

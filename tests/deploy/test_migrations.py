@@ -45,6 +45,7 @@ CONSTRAINED: dict[str, dict[str, Any]] = {
         **{"p_home": 0.5, "p_draw": 0.3, "p_away": 0.2},
         **{"as_of": MOMENT, "issued_at": MOMENT, "kickoff_at": MOMENT + timedelta(days=1)},
     },
+    "forecast.rehearsal": {"moment": MOMENT, "is_rehearsal": True},
     "published.prediction": {"publication_id": 1},  # which has one row, for it was never widened
 }
 """What checks and references ask for."""

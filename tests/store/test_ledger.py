@@ -10,6 +10,7 @@ import pandas as pd
 import psycopg
 import pytest
 
+from deploy import database as deploy_database
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from pipelines.forecast.explain import explanations
@@ -356,3 +357,69 @@ def test_what_is_kept_can_be_published_with_what_changed(warehouse: Warehouse) -
         "contributions": [("base", 0.0, 0.0), ("rest", pytest.approx(-0.1), 0.0)],
     }
     assert told[standing["m3"]]["change"] is None
+
+
+def at(database: Urls, moment: str | None) -> None:
+    """Have the ledger go by this moment, or by the server's clock."""
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("delete from forecast.rehearsal")
+    if moment is not None:
+        deploy_database.rehearse(database.owner, moment)
+
+
+def test_the_database_asks_its_own_clock_whether_it_is_before_kick_off_whatever_the_row_says_of_itself(database: Urls) -> None:
+    warehouse, rows = Warehouse(database.model), forecasts(2).drop(columns=WHY).assign(prediction_id=["p1", "p2"])
+    at(database, (NOW + timedelta(hours=1)).isoformat())  # the first match's kick-off
+    with pytest.raises(psycopg.errors.CheckViolation, match="match m0 was refused: it kicked off at"):
+        warehouse.append("forecast.prediction", rows)
+    assert warehouse.table("forecast.prediction").empty, "all of it or nothing"
+    warehouse.append("forecast.prediction", rows[1:])
+    at(database, None)
+    with pytest.raises(psycopg.errors.CheckViolation, match="match m1 was refused: it kicked off at"):
+        warehouse.append("forecast.prediction", rows[1:].assign(prediction_id="p3"))
+
+
+@pytest.mark.parametrize(
+    ("issued", "is_refused"),
+    [
+        (timedelta(hours=-1, seconds=-30), True),
+        (timedelta(minutes=-59), False),
+        (timedelta(0), False),
+        (timedelta(minutes=2), True),
+    ],
+    ids=["backdated", "a long run", "now", "to come"],
+)
+def test_nor_may_a_row_say_another_moment_of_issue_than_the_clock_by_more_than_a_run_takes(
+    database: Urls, issued: timedelta, is_refused: bool
+) -> None:
+    at(database, None)
+    now = pd.Timestamp.now("UTC").as_unit("us")
+    moments = {"as_of": now - timedelta(hours=2), "issued_at": now + issued, "kickoff_at": now + timedelta(days=1)}
+    row = forecasts(1).drop(columns=WHY).assign(prediction_id="p", **moments)
+    if is_refused:
+        with pytest.raises(psycopg.errors.CheckViolation, match="it says it was issued at"):
+            Warehouse(database.model).append("forecast.prediction", row)
+    else:
+        Warehouse(database.model).append("forecast.prediction", row)
+
+
+def test_a_match_that_may_begin_while_it_is_written_is_left_out_and_the_others_are_issued(database: Urls) -> None:
+    warehouse = Warehouse(database.model)
+    at(database, NOW.isoformat())
+    said = forecasts(3)
+    said.loc[0, "kickoff_at"] = NOW + ledger.LEAST_LEAD
+    said.loc[1, "kickoff_at"] = NOW + ledger.LEAST_LEAD + timedelta(microseconds=1)
+    assert ledger.issue(warehouse, said, BASIS)["match_id"].tolist() == ["m1", "m2"]
+    assert warehouse.table("forecast.prediction")["match_id"].tolist() == ["m1", "m2"]
+    assert ledger.issue(warehouse, said[:1], BASIS).empty
+
+
+def test_who_issues_cannot_turn_back_the_clock(database: Urls) -> None:
+    for statement in (
+        "insert into forecast.rehearsal (moment) values ('-infinity')",
+        "update forecast.rehearsal set moment = '-infinity'",
+        "create or replace function forecast.clock() returns timestamptz language sql as 'select ''-infinity''::timestamptz'",
+        "alter table forecast.prediction disable trigger before_kickoff",
+    ):
+        with psycopg.connect(database.model) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
