@@ -11,10 +11,12 @@ import threading
 from collections import deque
 from datetime import UTC, datetime
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address
 from typing import Final, TextIO
 
 from msgspec import Struct, json
+
+from serving.addresses import parsed
 
 WRITE_SECONDS: Final = 0.2
 MAXIMUM_WAITING: Final = 200_000
@@ -99,11 +101,8 @@ class AccessLog:
 @lru_cache(4096)
 def masked(host: str) -> str:
     """The network an address is in: of IPv4 the first three bytes, of IPv6 the first six."""
-    try:
-        address = ip_address(host)
-    except ValueError:
+    address = parsed(host)
+    if address is None:
         return ""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # as a socket of both kinds tells it
     kept = 3 if isinstance(address, IPv4Address) else 6
     return str(type(address)(address.packed[:kept] + bytes(len(address.packed) - kept)))

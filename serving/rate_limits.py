@@ -5,7 +5,7 @@ the IETF's draft of structured fields has them), and whose address counts behind
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import TooManyRequestsException
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from serving.addresses import parsed
 from serving.identity.buckets import Buckets, Lease, Rate
 from serving.identity.limits import subscriber
 from serving.problems import http_error
@@ -133,10 +134,5 @@ class TrustedProxies:
         return found
 
     def _is_trusted(self, host: str) -> bool:
-        try:
-            address = ip_address(host)
-        except ValueError:
-            return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._networks)
+        address = parsed(host)
+        return address is not None and any(address in network for network in self._networks)

@@ -7,14 +7,13 @@ what an id looks like, finding it, HTTP.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack
 from typing import Final, TypeVar
 from weakref import WeakValueDictionary
 
 from serving.current import CurrentPublication
 from serving.identity.buckets import Buckets, Rate
 from serving.schemas import Publication
-from serving.store.database import StoreUnavailable
+from serving.waiting import in_turn
 
 BUDGET: Final = Rate(per_second=2, burst=40)
 """How many ids that there is nothing of an account may have looked for by each worker."""
@@ -28,9 +27,6 @@ AT_ONCE: Final = 4
 
 AT_ONCE_OF_ACCOUNT: Final = 2
 """Of these one account's: what is found is free, however long it takes to find."""
-
-PATIENCE_SECONDS: Final = 3.0
-"""How long a look-up may wait for its turn."""
 
 T = TypeVar("T")
 
@@ -59,13 +55,7 @@ class Unknown:
             TooManyUnknown: the account asked for too many that there are not; what is found costs nothing.
         """
         of_account = self._turns_of.setdefault(account, asyncio.Semaphore(AT_ONCE_OF_ACCOUNT))
-        async with AsyncExitStack() as turns:
-            try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await turns.enter_async_context(of_account)  # the first, so that nobody waits for it in the others' way
-                    await turns.enter_async_context(self._turns)
-            except TimeoutError as error:
-                raise StoreUnavailable("Too much is being looked for.") from error
+        async with in_turn(of_account, self._turns):  # in this order, so that nobody waits for the account's in the others' way
             return await self._find(account, kind, name, look)
 
     async def _find(self, account: str, kind: str, name: str, look: Callable[[], Awaitable[T | None]]) -> T | None:

@@ -13,17 +13,13 @@ from serving.identity.clients import family
 from serving.identity.roles import Principal
 
 
-def identified(bearer: Principal) -> tuple[str, str]:
-    """Kind and number of who bears a token or a key."""
-    return ("account", bearer.subject) if bearer.key_id is None else ("key", bearer.key_id)
-
-
 def actor(request: Request[Any, Any, Any]) -> Actor:
     """The bearer of the request, its id, and the network that it came from.
 
     The network and not the address: rows of the audit cannot be deleted, and the request's id leads to what the log has.
     """
-    return _actor(request, *identified(request.user))
+    bearer: Principal = request.user
+    return _actor(request, "account", bearer.subject) if bearer.key_id is None else _actor(request, "key", bearer.key_id)
 
 
 def as_account(request: Request[Any, Any, Any], account_id: int) -> Actor:

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 from typing import Final
 
 from redis.asyncio import Redis
@@ -16,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from serving.addresses import parsed
 from serving.identity.buckets import Buckets, Rate
 
 OF_AN_ACCOUNT: Final = Rate(per_second=10 / 60, burst=10)
@@ -27,15 +28,10 @@ OF_REFRESHES: Final = Rate(per_second=10, burst=100)
 @lru_cache(4096)
 def subscriber(host: str) -> str:
     """Whose an address is: an IPv6 one stands for its /64, which one subscriber has to himself."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host
-    if not isinstance(address, IPv6Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(IPv6Address(address.packed[:8] + bytes(8)))
+    address = parsed(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Address(address.packed[:8] + bytes(8)))
+    return host if address is None else str(address)
 
 
 def connect(url: str) -> "Redis | None":

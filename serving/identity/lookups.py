@@ -1,6 +1,6 @@
 """Credentials that only the database knows: how often, and how many at a time, it may be asked whose they are.
 
-Belongs here: what of it counts against whom, and waiting for one's turn. Does not belong here: what a credential looks like, and
+Belongs here: what of it counts against whom. Does not belong here: what a credential looks like, and
 finding it.
 """
 
@@ -13,15 +13,13 @@ from litestar.exceptions import TooManyRequestsException
 from serving.identity.buckets import Buckets, Rate
 from serving.identity.limits import subscriber
 from serving.store.database import StoreUnavailable
+from serving.waiting import in_turn
 
 MADE_UP: Final = Rate(per_second=1, burst=60)
 """How many credentials that are nobody's an address may show to each worker."""
 
 AT_ONCE: Final = 4
 """Look-ups of each worker at a time: made-up credentials must not take the connections of those who log in."""
-
-PATIENCE_SECONDS: Final = 3.0
-"""How long a look-up may wait for its turn."""
 
 T = TypeVar("T")
 
@@ -46,21 +44,11 @@ class Lookups:
             detail = "Too much that nobody could log in with came from your address. Try again soon."
             raise TooManyRequestsException(detail, headers={"Retry-After": "1"})
         try:
-            found = await self._in_turn(look)
+            async with in_turn(self._turns):
+                found = await look()
         except StoreUnavailable:
             await self._budget.give_back(whose)
             raise
         if found is not None:
             await self._budget.give_back(whose)
         return found
-
-    async def _in_turn(self, look: Callable[[], Awaitable[T | None]]) -> T | None:
-        try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._turns.acquire()
-        except TimeoutError as error:
-            raise StoreUnavailable("Too many log in at once.") from error
-        try:
-            return await look()
-        finally:
-            self._turns.release()

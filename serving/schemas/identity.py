@@ -56,12 +56,13 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
     address: Annotated[
         str | None,
         Meta(
-            description="The network that it was begun from: of IPv4 the first three bytes, of IPv6 six. null where nobody knows."
+            description="The network that it was begun or last carried on from: of IPv4 the first three bytes, of IPv6 six. "
+            "null where nobody knows."
         ),
     ]
     client: Annotated[
         str | None,
-        Meta(description="With what, as that told of itself: a browser and its system, or a program. null: it did not."),
+        Meta(description="With what then, as that told of itself: a browser and its system, or a program. null: it did not."),
     ]
     is_current: Annotated[bool, Meta(description="Whether it is the one by which this was asked.")]
 

@@ -157,7 +157,8 @@ class Sessions:
                 await write.connection.execute(sa.insert(refresh_token).values(token_hash=successor_hash, session_id=session_id))
                 this = session.c.session_id == session_id
                 (before,) = await write.rows(sa.select(session).where(this))
-                (after,) = await write.rows(sa.update(session).where(this).values(refreshed_at=now).returning(session))
+                carried_on = {"refreshed_at": now, "address": by.address, "client": by.client}
+                (after,) = await write.rows(sa.update(session).where(this).values(carried_on).returning(session))
                 await write.tell("session.refresh", f"session/{session_id}", before, after)
         if is_reused:
             raise Reused(session_id)

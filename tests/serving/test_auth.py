@@ -135,14 +135,14 @@ IDS = {"prediction_id": f"{1:064x}", "team_id": "england-a", "match_id": "m1", "
 def service(
     database: Urls, settings_for: Callable[..., Settings], redis_url: str
 ) -> Iterator[tuple[Client, Callable[[str, str], Any]]]:
-    """A service with a publication and the accounts viewer, operator and gone (disabled); and how to log in."""
+    """A service with a publication and the accounts viewer, operator, admin and gone (disabled); and how to log in."""
     publish(database.model, [prediction(1)])
 
     async def accounts() -> None:
         connections = Database(database.api)
         store = Accounts(connections)
         made = {}
-        for name, role in (("viewer", "viewer"), ("operator", "operator"), ("gone", "viewer")):
+        for name, role in (("viewer", "viewer"), ("operator", "operator"), ("admin", "admin"), ("gone", "viewer")):
             made[name] = await store.create_account(name, hashed(PASSWORD), role, command_line())
         assert await store.change(made["gone"].account_id, command_line(), is_disabled=True)
         await connections.close()
@@ -189,6 +189,24 @@ def test_each_role_may_do_exactly_what_its_permissions_and_the_document_say(
             assert ("WWW-Authenticate" in answer.headers) == (role == "anonymous")
     assert answered == expected
     assert len(answered) > 40
+
+
+def test_each_key_may_do_exactly_what_its_scopes_say_and_nothing_of_ones_own(service: Any) -> None:
+    """Every operation that the document has is asked for with a key of each scope, one of all of them, and a viewer's."""
+    client, login = service
+    scopes = ("read", "analyse", "operate", "administer")
+    for account, good_for in (*(("admin", (each,)) for each in scopes), ("admin", scopes), ("viewer", ("read",))):
+        owner = {"Authorization": f"Bearer {login(account, PASSWORD).json()['access_token']}"}
+        made = client.post("/v1/keys", headers=owner, json={"name": "matrix", "scopes": good_for})
+        assert made.status_code == 201
+        key = {"Authorization": f"Bearer {made.json()['key']}"}
+        refused = {
+            (method, path)
+            for method, path in operations(client)
+            if client.request(method.upper(), path.format_map(IDS), headers=key).status_code == 403
+        }
+        beyond = {name for name in OPERATIONS if name not in {"public", *good_for}}
+        assert refused == {each for name in beyond for each in OPERATIONS[name]}, (account, good_for)
 
 
 @pytest.mark.parametrize("role", ROLES)

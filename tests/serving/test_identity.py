@@ -270,21 +270,29 @@ def test_a_client_is_known_by_its_family_alone(told: str, known: str | None) -> 
     assert family(told) == known
 
 
-def test_a_session_tells_from_which_network_and_with_what_it_was_begun(
+def test_a_session_tells_from_which_network_and_with_what_it_was_begun_and_then_carried_on(
     world: World, settings_for: Callable[..., Settings]
 ) -> None:
-    """So that whoever lists theirs recognises a stranger's."""
+    """So that whoever lists theirs recognises a stranger's, be it that their password was stolen or a refresh token."""
     app = create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))
 
-    async def begin() -> int:
-        transport = httpx.ASGITransport(app, client=("203.0.113.77", 5000))
+    async def ask(path: str, said: dict[str, str], host: str, agent: str) -> dict[str, str]:
+        transport = httpx.ASGITransport(app, client=(host, 5000))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            login = {"username": "viewer", "password": PASSWORD}
-            return (await client.post("/v1/auth/token", json=login, headers={"User-Agent": FIREFOX})).status_code
+            answer = await client.post(path, json=said, headers={"User-Agent": agent})
+            assert answer.status_code == 200
+            return dict(answer.json())
 
-    assert asyncio.run(begin()) == 200
-    listed = world.first.get("/v1/sessions", headers=world.bearer()).json()["sessions"]
-    assert [(each["address"], each["client"]) for each in listed] == [(None, "testclient"), ("203.0.113.0", "Firefox on Linux")]
+    def listed() -> list[tuple[str | None, str | None]]:
+        sessions = world.first.get("/v1/sessions", headers=mine).json()["sessions"]
+        return [(each["address"], each["client"]) for each in sessions]
+
+    login = {"username": "viewer", "password": PASSWORD}
+    begun = asyncio.run(ask("/v1/auth/token", login, "203.0.113.77", FIREFOX))
+    mine = world.bearer()
+    assert listed() == [(None, "testclient"), ("203.0.113.0", "Firefox on Linux")]
+    asyncio.run(ask("/v1/auth/refresh", {"refresh_token": begun["refresh_token"]}, "198.51.100.9", "curl/8.5.0"))
+    assert listed() == [(None, "testclient"), ("198.51.100.0", "curl")]
 
 
 def test_one_sees_and_ends_ones_own_sessions_and_nobody_elses(world: World) -> None:
@@ -474,7 +482,7 @@ def test_only_what_is_nobodys_is_counted_and_only_against_its_own_address() -> N
 
 
 def test_a_look_up_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookups, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("serving.waiting.PATIENCE_SECONDS", 0.01)
 
     async def scenario() -> None:
         found, answers = still_lookups(), asyncio.Event()
