@@ -145,11 +145,12 @@ def create_app(settings: Settings) -> Litestar:
         with suppress(StoreUnavailable):
             await credentials.catch_up()  # before anyone is let in: what was taken back stays taken back
         for_ever = (announcements.listen(), current.follow(announcements.wait), credentials.follow(), standing.follow())
-        following = [asyncio.create_task(each) for each in for_ever]
+        following = [asyncio.create_task(each) for each in (*for_ever, metrics.follow())]
         if cache is not None:
             following.append(asyncio.create_task(CommonReads(current, seasons, record, models).follow()))
         yield
         await end(following)
+        metrics.hand_over()
         await asyncio.gather(reads.close(), lists.close())
         of_redis = (redis.aclose for redis in (counter, listener, cache) if redis is not None)
         await close(credentials.close, database.close, watch.close, logins.close, *of_redis)

@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from msgspec import DecodeError, Struct, json, msgpack
-from prometheus_client import Counter
 from redis.exceptions import RedisError
 from sqlalchemy.dialects import postgresql
 
@@ -30,6 +29,7 @@ from serving.current import CurrentPublication
 from serving.ending import end
 from serving.identity.buckets import BREAK_SECONDS
 from serving.store.database import Database, StoreUnavailable
+from serving.tally import Tally
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -152,7 +152,7 @@ class SharedReads:
         redis: "Redis | None",
         edition: str,
         current: CurrentPublication,
-        lookups: tuple[Counter, Counter],
+        lookups: tuple[Tally, Tally],
         kind: str = "common",
     ) -> None:
         self._database = database
@@ -272,7 +272,7 @@ class SharedReads:
         await self._call(self._keep, [served.key, f"{served.key}:{field}"], field, value, *arguments)
         return rows
 
-    async def _wait(self, made: "asyncio.Task[Rows]", last: Rows | None, counted: Counter | None) -> Rows:
+    async def _wait(self, made: "asyncio.Task[Rows]", last: Rows | None, counted: Tally | None) -> Rows:
         """What is being made; the last answer instead where there is one and the database takes too long."""
         try:
             # Bounded here too: to end a statement takes a server that answers.
@@ -287,7 +287,7 @@ class SharedReads:
         self._count(counted)
         return rows
 
-    def _count(self, counter: Counter | None) -> None:
+    def _count(self, counter: Tally | None) -> None:
         """Count a look, where there is something to look into."""
         if counter is not None and self._look_up is not None:
             counter.inc()

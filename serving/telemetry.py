@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from serving.current import CurrentPublication
 from serving.identity.opaque import without_secrets
 from serving.settings import shared_dir
 from serving.standing import Standing
+from serving.tally import Tally
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED: Final = "unmatched"
@@ -40,6 +41,8 @@ BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.
 ANONYMOUS: Final = "anonymous"
 TOLD_SECONDS: Final = 1.0
 """For how long the text of the metrics is told again: anybody may ask for it, and it takes tens of milliseconds to make."""
+
+HANDED_OVER_SECONDS: Final = 0.5
 
 LIMIT_STATE: Final = "limit"
 """Where in a request's state lies what makes the headers about the limit it was counted against, and of what."""
@@ -80,7 +83,7 @@ class Metrics:
         self._lookups = Counter(
             "serving_cache_lookups", "Looks into a cache, by layer and outcome.", ["layer", "outcome"], registry=self.registry
         )
-        self.in_flight = Gauge(
+        in_flight = Gauge(
             "serving_requests_in_flight", "Requests being answered.", registry=self.registry, multiprocess_mode="livesum"
         )
         self._connections = Gauge(
@@ -95,13 +98,15 @@ class Metrics:
         for state in ("in_use", "waiting"):
             self._connections.labels(state)
         # Looking children up by their labels costs more than counting: those of a kind of request are found at once.
-        self._of_kind: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+        self._of_kind: dict[tuple[str, str, int, str], tuple[Tally, Histogram]] = {}
+        self._tallies: list[Tally] = []
+        self.in_flight = self._tally(in_flight.inc)
         self._told: asyncio.Task[bytes] | None = None
         self._told_at = 0.0
 
-    def looked_up(self, layer: str) -> tuple[Counter, Counter]:
+    def looked_up(self, layer: str) -> tuple[Tally, Tally]:
         """The counters of what a layer of cache had and had not."""
-        return self._lookups.labels(layer, "hit"), self._lookups.labels(layer, "miss")
+        return self._tally(self._lookups.labels(layer, "hit").inc), self._tally(self._lookups.labels(layer, "miss").inc)
 
     def connections(self, state: str, change: int) -> None:
         """So many more connections to the database are `in_use`, or so many more requests `waiting` for one."""
@@ -113,14 +118,31 @@ class Metrics:
         found = self._of_kind.get(kind)
         if found is None:
             seconds_of = self._seconds.labels(method, route, f"{status // 100}xx", role)
-            found = self._of_kind[kind] = (self._requests.labels(*kind), seconds_of)
+            found = self._of_kind[kind] = (self._tally(self._requests.labels(*kind).inc), seconds_of)
         found[0].inc()
         found[1].observe(seconds)
 
+    def _tally(self, give: Callable[[float], None]) -> Tally:
+        self._tallies.append(Tally(give))
+        return self._tallies[-1]
+
+    async def follow(self) -> None:
+        """Hand over what was counted, again and again, for ever: other workers tell of it, too."""
+        while True:
+            await asyncio.sleep(HANDED_OVER_SECONDS)
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Add what was counted to the metrics."""
+        for tally in self._tallies:
+            tally.hand_over()
+
     async def text(self) -> bytes:
-        """All metrics in Prometheus' format: counts of all workers, ages as this one knows them, `TOLD_SECONDS` old at most."""
+        """All metrics in Prometheus' format: counts of all workers, ages as this one knows them, `TOLD_SECONDS` old at most; what
+        others count comes up to `HANDED_OVER_SECONDS` later."""
         now = time.monotonic()
         if self._told is None or (self._told.done() and now - self._told_at >= TOLD_SECONDS):
+            self.hand_over()
             self._told, self._told_at = asyncio.create_task(asyncio.to_thread(self._tell)), now
         return await asyncio.shield(self._told)  # a client that goes away must not take the others' answer with it
 
@@ -249,7 +271,7 @@ class Telemetry:
             await self._app(scope, receive, watch)
         finally:
             seconds = time.perf_counter() - started
-            self._metrics.in_flight.dec()
+            self._metrics.in_flight.inc(-1)
             structlog.contextvars.reset_contextvars(**begun)
             route = scope.get("path_template") or UNMATCHED
             verb = method if method in METHODS else UNMATCHED

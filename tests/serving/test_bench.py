@@ -75,6 +75,7 @@ def test_the_share_of_requests_that_postgresql_was_not_asked_for_is_read_from_th
     metrics.answered("GET", "/v1/predictions", 401, "anonymous", 0.001)
     for layer, outcome in (("answer", 0), ("answer", 1), ("shared", 0), ("shared", 1)):
         metrics.looked_up(layer)[outcome].inc()
+    metrics.hand_over()
     assert without_database(generate_latest(metrics.registry).decode()) == 0.75
 
 
