@@ -26,9 +26,15 @@ def build(train: bool | None) -> None:
 
 
 @click.command()
-def train() -> None:
+@click.option(
+    "--unopposed",
+    multiple=True,
+    type=click.Choice(["results", "history", "market"]),
+    help="An information set whose new model need not meet the champion: where this code cannot read that, or you know better.",
+)
+def train(unopposed: tuple[str, ...]) -> None:
     """Train, compare with the champion on the same matches, promote if better, and publish."""
-    run_job("week")
+    run_job("week", {"ops": {"training": {"config": {"unopposed": list(unopposed)}}}} if unopposed else None)
 
 
 @click.command()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 RECIPE_DIGEST = "recipe_sha256"
 """The tag of a version by which a refit is told from a changed recipe: `pipelines.forecast.identity.digest`."""
+_FEATURES, _FEATURES_SHA256 = "features", "features_sha256"
+"""The tags of a version that name what it learnt from, and tell a digest of that for people."""
 
 
 def served_sets(settings: Settings, registry: Registry) -> list[str]:
@@ -59,7 +61,11 @@ def served(settings: Settings, warehouse: Warehouse, registry: Registry) -> "dic
 
 def _why_none(settings: Settings, warehouse: Warehouse, unread: list[str]) -> str:
     if unread:
-        return f"Nothing can be forecast: {'; '.join(unread)}. `football train` makes one that can be read."
+        return (
+            f"Nothing can be forecast: {'; '.join(unread)}. `football train` makes one that can be read; where that is not "
+            "shown to be better, the code that made the old one serves it again, or `football train --unopposed SET` lets the "
+            "new one in."
+        )
     if refused := gold.last_refusal(warehouse, [settings.model_name(name) for name in contract.FEATURES]):
         return (
             f"Nothing can be forecast: no model was good enough to be served. {refused} More competitions or seasons "
@@ -76,11 +82,19 @@ def read(settings: Settings, registry: Registry, champion: ModelVersion) -> "Mod
 
 
 def is_readable(champion: ModelVersion) -> bool:
-    """Whether this code knows the recipe, the form of its files, and gives it the features that it learnt from."""
+    """Whether this code knows the recipe and the form of its files, and has every feature that it learnt from.
+
+    Features that came later do not matter: each learner of a model names its own.
+    """
     from pipelines.forecast.models import MODELS
+    from pipelines.forecast.models.files import FORMAT
 
     recipe = MODELS.get(champion.tags.get("recipe", ""))
-    return recipe is not None and legible(recipe.information_set).items() <= dict(champion.tags).items()
+    if recipe is None or champion.tags.get("format") != str(FORMAT):
+        return False
+    if _FEATURES not in champion.tags:  # made when a version told a digest alone
+        return champion.tags.get(_FEATURES_SHA256) == legible(recipe.information_set)[_FEATURES_SHA256]
+    return set(champion.tags[_FEATURES].split()).issubset(contract.FEATURES[recipe.information_set])
 
 
 def made_by(version: ModelVersion) -> str:
@@ -105,11 +119,15 @@ def sets_to_train(settings: Settings, warehouse: Warehouse, registry: Registry) 
 
 
 def legible(information_set: str) -> dict[str, str]:
-    """The tags that a version of a set must bear for this code to read it."""
+    """The tags by which a version of a set tells whether another version of the code can read it."""
     from pipelines.forecast.models.files import FORMAT
 
-    columns = "\n".join(contract.FEATURES[information_set])
-    return {"format": str(FORMAT), "features_sha256": hashlib.sha256(columns.encode()).hexdigest()}
+    columns = contract.FEATURES[information_set]
+    return {
+        "format": str(FORMAT),
+        _FEATURES: " ".join(columns),
+        _FEATURES_SHA256: hashlib.sha256("\n".join(columns).encode()).hexdigest(),
+    }
 
 
 def _promoted_before(settings: Settings, warehouse: Warehouse, registry: Registry, information_set: str) -> ModelVersion | None:

@@ -70,22 +70,27 @@ class Known:
 def rival(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
     """What a recipe's challenger is compared with.
 
-    A refit meets the served model itself, on what it has not learnt from; what replaces a model that cannot be read meets the
-    walk-forward forecasts that were kept with it. A changed recipe meets the champion's by the present code if that is still the
-    champion's own, else what was kept, else the served model.
+    A refit meets the served model itself on what it has not learnt from, as long as that is little the walk-forward forecasts
+    that were kept with it. A changed recipe meets the champion's by the present code if that is still the champion's own, else
+    what was kept, else the served model.
     """
     from pipelines.forecast.identity import digest
     from pipelines.forecast.promotion import Kind, Rival
 
     if champion is None:
         return Rival(Kind.FIRST)
-    if not is_readable(champion.version):
-        return Rival(Kind.REPLACEMENT, *_kept(champion.version, known))
     made_of = champion.version.tags.get(RECIPE_DIGEST)
     # Of a version from before there were digests the name is all that is known: taken for another, it would be refitted no more.
     if made_of == digest(recipe) or (made_of is None and champion.recipe is recipe):
-        return Rival(Kind.REFIT, *_unseen(champion.version, known))
+        return Rival(Kind.REFIT, *_of_the_same_recipe(champion.version, known))
     return Rival(Kind.CHANGED, *_of_another_recipe(champion, recipe, known), _differs(recipe, champion.version, known))
+
+
+def unopposed(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
+    """In place of `rival`, what a recipe is compared with where somebody ordered that it is no champion."""
+    from pipelines.forecast.promotion import Kind, Rival
+
+    return Rival(Kind.FIRST if champion is None else Kind.UNOPPOSED)
 
 
 def keep(folder: Path, forecasts: pd.DataFrame, recipe: "Recipe") -> None:
@@ -102,6 +107,16 @@ def keep(folder: Path, forecasts: pd.DataFrame, recipe: "Recipe") -> None:
     (folder / SETTINGS).write_text(as_json(settings(recipe)), encoding="utf-8")
 
 
+def _of_the_same_recipe(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
+    """The champion's forecasts for a refit, and whose they are."""
+    unseen, told_by = _unseen(version, known)
+    if unseen is not None:
+        return unseen, told_by
+    # Of one recipe on the same matches forecasts differ by what was corrected since: that shows on few already.
+    kept, also = _kept(version, known, n_least=1)
+    return kept, also if kept is not None else f"{told_by}, and {also}"
+
+
 def _of_another_recipe(champion: Champion, recipe: "Recipe", known: Known) -> tuple[pd.DataFrame | None, str]:
     """The champion's forecasts for a recipe that is not known to be its own, and whose they are."""
     from pipelines.forecast.identity import digest
@@ -116,7 +131,7 @@ def _of_another_recipe(champion: Champion, recipe: "Recipe", known: Known) -> tu
     return unseen, also if unseen is not None else f"{told_by}, and {also}"
 
 
-def _kept(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
+def _kept(version: ModelVersion, known: Known, n_least: int = N_LEAST) -> tuple[pd.DataFrame | None, str]:
     """The challenger's matches with the forecasts that were kept with a version, None if they are too few, and whose they are."""
     content = known.evidence(version, FORECASTS)
     if content is None:
@@ -124,8 +139,8 @@ def _kept(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str
     text = io.BytesIO(gzip.decompress(content))
     kept = pd.read_csv(text, index_col="match_id", dtype={"match_id": str}, float_precision="round_trip")
     shared = known.challenger.index.intersection(kept.index, sort=False)
-    if len(shared) < N_LEAST:
-        return None, f"version {version.version} was judged on {len(shared)} of these matches, of {N_LEAST} that it takes"
+    if len(shared) < n_least:
+        return None, f"version {version.version} was judged on {len(shared)} of these matches, of {n_least} that it takes"
     met = known.challenger.loc[shared].copy()
     met[list(PROBABILITIES)] = kept.loc[shared, list(PROBABILITIES)].to_numpy()
     return met, f"the walk-forward forecasts that were kept with version {version.version}"
@@ -133,6 +148,8 @@ def _kept(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str
 
 def _unseen(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
     """The challenger's matches that a version has not learnt from with what it says of them, None if they are too few."""
+    if not is_readable(version):
+        return None, f"version {version.version} cannot be read by this code"
     if "learnt_until" not in version.tags:
         return None, f"version {version.version} does not tell what it has learnt from"
     unseen = known.challenger[known.challenger["as_of"] >= pd.Timestamp(version.tags["learnt_until"])].copy()

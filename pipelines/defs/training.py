@@ -7,7 +7,7 @@ Belongs here: putting the steps together and keeping their evidence. How models 
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from pipelines.defs.champions import RECIPE_DIGEST, legible, read
 from pipelines.defs.failures import under_policy
-from pipelines.defs.rivals import Champion, Known, keep, rival
+from pipelines.defs.rivals import Champion, Known, keep, rival, unopposed
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import gold
@@ -32,7 +33,7 @@ from pipelines.store.warehouse import Warehouse
 if TYPE_CHECKING:
     from pipelines.forecast.learners import Grown
     from pipelines.forecast.models import Recipe
-    from pipelines.forecast.promotion import Decision
+    from pipelines.forecast.promotion import Decision, Rival
 
 N_EVIDENCE_SEASONS = 2
 """Seasons on which recipes are compared, each forecast by models that have seen only earlier ones."""
@@ -54,9 +55,13 @@ _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names
 
 
 class TrainingConfig(dg.Config):
-    """Which recipe to train for its information set; by default the one that is served, see `_recipes`."""
+    """What a person may ask of one training."""
 
-    recipe: str = ""
+    recipe: str = Field("", description="Train this recipe for its information set; by default the one that is served.")
+    unopposed: list[str] = Field(
+        [],
+        description="Information sets whose new model need not meet the champion: skill, calibration and the leak alarm decide.",
+    )
 
 
 @dg.multi_asset(
@@ -100,7 +105,8 @@ def training(
         attempts: list[Attempt] = []
         for recipe in recipes[name]:
             context.log.info(f"{name}: {recipe.name}, compared walk-forward over {_n_evidence(champion)} seasons")
-            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, data, trees))
+            met = rival if name not in config.unopposed else unopposed
+            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, data, trees, met))
             context.log.info(f"{name}: {recipe.name} {'promoted' if attempts[-1].decision.promote else 'not promoted'}")
             if attempts[-1].decision.promote:
                 break
@@ -161,8 +167,9 @@ def _attempt(
     champion: Champion | None,
     data: Data,
     grown: "Grown",
+    met: "Callable[[Champion | None, Recipe, Known], Rival]",
 ) -> Attempt:
-    """Fit, compare, register and, if it deserves it, promote."""
+    """Fit, compare with what is `met`, register and, if it deserves it, promote."""
     from pipelines.forecast.backtest import backtest, summarise
     from pipelines.forecast.features import label
     from pipelines.forecast.plots import distance_by_league, distance_to_market, reliability_diagram
@@ -178,7 +185,7 @@ def _attempt(
 
     challenger = walk_forward(recipe)
     known = Known(challenger, data.features[columns], walk_forward, partial(read, settings, registry), registry.evidence)
-    decision = decide(challenger, rival(champion, recipe, known), is_odds_free=recipe.information_set == "results")
+    decision = decide(challenger, met(champion, recipe, known), is_odds_free=recipe.information_set == "results")
 
     labels = label(matches, quotes).loc[data.features.index, list(contract.LABELS[recipe.information_set])]
     features = data.features[columns]

@@ -34,7 +34,7 @@ class Kind(StrEnum):
     FIRST = "the first model"
     REFIT = "routine refit"
     CHANGED = "changed recipe"
-    REPLACEMENT = "in place of a model that this code cannot read"
+    UNOPPOSED = "unopposed, by order"
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,17 @@ class Decision:
 def decide(challenger: pd.DataFrame, rival: Rival, market: pd.DataFrame | None = None, *, is_odds_free: bool = True) -> Decision:
     """Compare two recipes by their walk-forward forecasts.
 
-    The first model need not be better than anything but the plain frequencies. A refit of the champion's own recipe need not be
-    better, only not worse on the whole; what single leagues show is reported. So does what takes the place of a model that cannot
-    be read: to keep that would mean to serve nothing. A changed recipe must be better, and in no league worse.
+    The first model need not be better than anything but the plain frequencies, nor need one that somebody ordered to meet no
+    champion. A refit of the champion's own recipe need not be better, only not worse on the whole; what single leagues show is
+    reported. A changed recipe must be better, and in no league worse.
 
     Parameters
     ----------
     challenger
         What `backtest.backtest` returns.
     rival
-        What it is compared with, on the matches that both have. A refit, and what replaces an unreadable model, may be without.
+        What it is compared with, on the matches that both have. Where there is a champion and nothing of it to compare with, it
+        stays.
     market
         Closing odds by column or index `match_id`, to be used in place of those the frames carry.
     is_odds_free
@@ -201,19 +202,9 @@ def _not_compared(rival: Rival) -> tuple[bool, str]:
     """A challenger without forecasts to be compared with."""
     if rival.kind is Kind.FIRST:
         return True, "There is no champion yet: the first model that passes these checks is served."
-    if rival.kind is Kind.REFIT:
-        return (
-            True,
-            "Refit of the champion's recipe, for which a walk-forward stand-in speaks: the served model has learnt from all but "
-            "a few of these matches, so that nothing could be compared.",
-        )
-    if rival.kind is Kind.CHANGED:
-        return False, f"{rival.differs} No comparison could be made: {rival.told_by}. So the champion stays."
-    return (
-        True,
-        "The earlier model could not be kept, for this code cannot read it, and no comparison with it could be made: "
-        f"{rival.told_by}.",
-    )
+    if rival.kind is Kind.UNOPPOSED:
+        return True, "Compared with no champion, as was ordered: a model that passes these checks is served."
+    return False, f"{rival.differs} No comparison could be made: {rival.told_by}. So the champion stays.".lstrip()
 
 
 def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, rival: Rival, figures: dict[str, Any]) -> tuple[bool, str]:
@@ -229,17 +220,11 @@ def _improvement(challenger: pd.DataFrame, champion: pd.DataFrame, rival: Rival,
         )
     passed = difference.high < NON_INFERIORITY
     word = "not worse" if passed else "perhaps worse"
-    margin = f"the margin of {NON_INFERIORITY} nats"
-    if rival.kind is Kind.REPLACEMENT:
-        return (
-            passed,
-            f"The earlier model {'could not be kept' if passed else 'cannot be served'}, for this code cannot read it; "
-            f"compared with {rival.told_by} the challenger is {word} by {margin}, difference in log loss {difference}.",
-        )
     return (
         passed,
-        "Refit of the champion's recipe, for which a walk-forward stand-in speaks, made by the same recipe from earlier "
-        f"seasons (the fitted model has learnt from these matches): {word} by {margin}, difference in log loss {difference}.",
+        "Refit of the champion's recipe, for which a walk-forward stand-in speaks, made by the same recipe from earlier seasons "
+        f"(the fitted model has learnt from these matches): {word} by the margin of {NON_INFERIORITY} nats (compared with "
+        f"{rival.told_by}), difference in log loss {difference}.",
     )
 
 

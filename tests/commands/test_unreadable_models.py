@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import dagster as dg
 import mlflow
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from deploy.database import Urls
 from pipelines.commands import runs
 from pipelines.commands.models import models
 from pipelines.defs.champions import legible, made_by
+from pipelines.defs.training import training
 from pipelines.reproduction import NotReproducible, _model
 from pipelines.settings import Settings
 from pipelines.store.basis import Issued
@@ -101,6 +104,20 @@ def test_where_only_the_first_set_has_a_champion_a_build_trains_that_alone(regis
     build()
     build("--train")
     assert started == ["build", "build"]
+
+
+def test_whom_no_champion_shall_oppose_is_said_to_the_training_in_words_that_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(runs, "run_job", lambda *each: said.append(each))
+    for words in ([], ["--unopposed", "history", "--unopposed", "market"]):
+        assert CliRunner().invoke(runs.train, words).exit_code == 0
+    assert CliRunner().invoke(runs.train, ["--unopposed", "weather"]).exit_code == 2
+    week, (_, config) = said
+    assert week == ("week", None)
+    resources = dict.fromkeys(("settings", "warehouse", "registry", "turn"))
+    job = dg.Definitions(assets=[training], jobs=[dg.define_asset_job("week")], resources=resources).resolve_job_def("week")
+    found = dg.validate_run_config(job, config)
+    assert found["ops"]["training"]["config"]["unopposed"] == ["history", "market"]
 
 
 def test_a_promotion_that_was_decided_and_not_carried_out_is_no_reason_to_train(settings: Settings, started: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Whom a challenger is compared with: a refit, a changed recipe, and what replaces a model that cannot be read."""
+"""Whom a challenger is compared with: a refit, a changed recipe, and those of a champion that cannot be read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pipelines.defs.champions import RECIPE_DIGEST, legible
-from pipelines.defs.rivals import FORECASTS, N_LEAST, SETTINGS, Champion, Known, keep, rival
+from pipelines.defs.rivals import FORECASTS, N_LEAST, SETTINGS, Champion, Known, keep, rival, unopposed
 from pipelines.forecast.contract import PROBABILITIES
 from pipelines.forecast.identity import digest
 from pipelines.forecast.models import MODELS, Recipe, results
@@ -108,13 +108,23 @@ def test_a_refit_meets_the_served_model_on_matches_forecast_after_it_had_learnt(
     assert challenger["p_home"].unique().tolist() == [0.4], "the challenger's own forecasts stay"
 
 
-def test_too_few_of_them_show_nothing_and_it_is_a_refit_all_the_same(meet: Meet, kept: dict[str, bytes]) -> None:
+def test_as_long_as_those_are_few_it_meets_what_was_kept_however_little_that_is(
+    meet: Meet, kept: dict[str, bytes], challenger: pd.DataFrame, tmp_path: Path
+) -> None:
     found = meet(champion(n_learnt=N_LEAST + 1), kept)
-    assert (found.kind, found.forecasts, found.told_by) == (
-        Kind.REFIT,
-        None,
-        "version 3 has learnt from all but 299 of these matches",
-    )
+    assert (found.kind, found.told_by) == (Kind.REFIT, "the walk-forward forecasts that were kept with version 3")
+    assert found.forecasts is not None
+    assert found.forecasts["p_home"].tolist() == [0.1 + 0.2] * 499
+    keep(tmp_path, challenger.head(1), RESULTS)
+    found = meet(champion(n_learnt=N_LEAST + 1), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
+    assert found.forecasts is not None
+    assert len(found.forecasts) == 1
+
+
+def test_a_refit_for_which_nothing_was_kept_either_says_what_was_looked_for(meet: Meet) -> None:
+    found = meet(champion(n_learnt=N_LEAST + 1))
+    assert (found.kind, found.forecasts) == (Kind.REFIT, None)
+    assert found.told_by == "version 3 has learnt from all but 299 of these matches, and no forecasts were kept with version 3"
 
 
 def test_a_model_that_does_not_tell_how_far_it_learnt_is_not_compared(meet: Meet) -> None:
@@ -185,26 +195,40 @@ def test_another_recipe_than_the_champion_s_meets_that_by_the_present_code_as_lo
     assert found.differs == "The recipe is results, that of version 3 is results-logit."
 
 
-@pytest.mark.parametrize("tags", [{"recipe": "one that is no more"}, {"format": "1"}, {"features_sha256": "other"}], ids=str)
-def test_what_replaces_a_model_that_cannot_be_read_meets_its_kept_forecasts(
+def test_of_a_champion_that_cannot_be_read_a_refit_meets_what_was_kept_and_the_served_model_is_not_asked(
+    meet: Meet, kept: dict[str, bytes]
+) -> None:
+    found = meet(champion(format="1"), kept)
+    assert (found.kind, found.told_by) == (Kind.REFIT, "the walk-forward forecasts that were kept with version 3")
+    found = meet(champion(format="1"))
+    assert found.told_by == "version 3 cannot be read by this code, and no forecasts were kept with version 3"
+
+
+@pytest.mark.parametrize("tags", [{"recipe": "one that is no more"}, {"features": "one_that_is_no_more"}], ids=str)
+def test_to_take_the_place_of_a_champion_that_cannot_be_read_is_no_reason_to_be_less_than_better(
     meet: Meet, kept: dict[str, bytes], tags: dict[str, str]
 ) -> None:
-    """Whatever its digest says: to keep it is to serve nothing."""
-    found = meet(champion(**tags), kept)
-    assert (found.kind, found.told_by) == (Kind.REPLACEMENT, "the walk-forward forecasts that were kept with version 3")
+    found = meet(champion(**tags, **{RECIPE_DIGEST: "another"}), kept)
+    assert (found.kind, found.told_by) == (Kind.CHANGED, "the walk-forward forecasts that were kept with version 3")
     assert found.forecasts is not None
     assert len(found.forecasts) == 499
 
 
-def test_without_kept_forecasts_or_with_too_few_it_is_said_why_there_is_no_comparison(
+def test_kept_forecasts_of_another_recipe_that_are_too_few_show_nothing(
     meet: Meet, challenger: pd.DataFrame, tmp_path: Path
 ) -> None:
-    found = meet(champion(format="1"))
-    assert (found.kind, found.forecasts, found.told_by) == (Kind.REPLACEMENT, None, "no forecasts were kept with version 3")
     keep(tmp_path, challenger.head(N_LEAST - 1), RESULTS)
-    found = meet(champion(format="1"), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
+    found = meet(champion(format="1", **{RECIPE_DIGEST: "another"}), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
     assert found.forecasts is None
-    assert found.told_by == "version 3 was judged on 299 of these matches, of 300 that it takes"
+    assert found.told_by == (
+        "version 3 was judged on 299 of these matches, of 300 that it takes, and version 3 cannot be read by this code"
+    )
+
+
+def test_by_order_it_meets_no_champion_and_the_first_model_is_the_first_all_the_same(meet: Meet) -> None:
+    known: Any = None  # nothing is asked
+    assert unopposed(champion(), RESULTS, known) == Rival(Kind.UNOPPOSED)
+    assert unopposed(None, RESULTS, known) == Rival(Kind.FIRST)
 
 
 def test_what_is_kept_is_small_the_same_bytes_for_the_same_forecasts_and_read_back_to_the_last_bit(

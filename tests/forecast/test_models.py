@@ -154,6 +154,16 @@ def test_saved_and_read_again_it_says_exactly_the_same(fitted, of_set, name, tmp
 
 
 @every_recipe
+def test_a_feature_that_came_after_it_had_learnt_changes_nothing_nor_does_their_order(fitted, of_set, name, tmp_path):
+    """So that a champion goes on being served when a later version of the code knows more."""
+    fitted[name].to_files(tmp_path)
+    again, features = MODELS[name].read(tmp_path), of_set(name)[2]
+    more = features.assign(one_that_came_later=1.0)[["one_that_came_later", *reversed(features.columns)]]
+    for say in ("predict_proba", "predict_goals", "terms", "disagreement"):
+        np.testing.assert_array_equal(getattr(again, say)(more), getattr(again, say)(features))
+
+
+@every_recipe
 def test_the_same_frame_gives_the_same_bytes(fitted, of_set, name, tmp_path):
     """Grown anew, with nothing remembered; and with everything remembered."""
     fitted[name].to_files(tmp_path / "one")

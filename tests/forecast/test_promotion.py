@@ -129,14 +129,19 @@ def test_a_refit_is_compared_where_the_served_model_has_not_learnt_and_judged_ev
     assert not decide(spoilt, spoilt.tail(500), kind=Kind.REFIT).promote
 
 
-def test_a_refit_with_nothing_to_compare_it_on_says_so_and_must_be_calibrated(forecast):
+def test_a_refit_with_nothing_to_compare_it_on_leaves_the_champion_there(forecast):
+    decision = decide(forecast(0.1), None, kind=Kind.REFIT, told_by="no forecasts were kept with version 3")
+    assert not decision.promote
+    assert decision.reasons[0] == "No comparison could be made: no forecasts were kept with version 3. So the champion stays."
+
+
+def test_a_refit_must_be_calibrated(forecast):
     challenger = forecast(0.0)
-    decision = decide(challenger, None, kind=Kind.REFIT)
-    assert decision.promote
-    assert any("has learnt from all but a few" in reason for reason in decision.reasons)
     sharp = challenger[P].to_numpy() ** 1.6
     challenger[P] = sharp / sharp.sum(axis=1, keepdims=True)
-    assert not decide(challenger, None, kind=Kind.REFIT).promote
+    decision = decide(challenger, challenger, kind=Kind.REFIT)
+    assert not decision.promote
+    assert decision.reasons[0].startswith("Calibration error")
 
 
 def test_a_changed_recipe_that_cannot_be_compared_with_a_champion_that_can_be_served_leaves_it_there(forecast):
@@ -148,44 +153,19 @@ def test_a_changed_recipe_that_cannot_be_compared_with_a_champion_that_can_be_se
     assert decision.figures["compared_with"] is None
 
 
-def test_what_takes_the_place_of_an_unreadable_model_need_only_not_be_worse_than_its_kept_forecasts(forecast):
-    """Keeping it means that nothing of the set can be served."""
-    champion = forecast(0.3)
-    same = decide(champion, champion.tail(5000), kind=Kind.REPLACEMENT)
-    assert same.promote
-    assert not decide(champion, champion.tail(5000)).promote, "of a model that can be served more is asked"
-    assert (same.figures["kind"], same.figures["compared_with"]) == ("in place of a model that this code cannot read", KEPT)
-    assert (same.figures["n_judged"], same.figures["n_compared"], same.figures["difference"]["mean"]) == (8000, 5000, 0.0)
-    (told,) = (reason for reason in same.reasons if "could not be kept" in reason)
-    assert told.startswith(
-        f"The earlier model could not be kept, for this code cannot read it; compared with {KEPT} the challenger is not worse"
-    )
-    assert "+0.0000 [+0.0000, +0.0000]" in told
-    worse = decide(forecast(0.6), champion, kind=Kind.REPLACEMENT)
-    assert not worse.promote
-    assert "perhaps worse" in worse.reasons[0]
-
-
-def test_of_what_takes_the_place_of_an_unreadable_model_leagues_are_told_and_calibration_decides(forecast):
-    decision = decide(forecast(0.05, spoil="L3"), forecast(0.6), kind=Kind.REPLACEMENT)
-    assert decision.promote, decision.reasons
-    assert any(reason.startswith("Worse beyond its own noise in L3 (") for reason in decision.reasons)
-    challenger = forecast(0.0)
-    sharp = challenger[P].to_numpy() ** 1.6
-    challenger[P] = sharp / sharp.sum(axis=1, keepdims=True)
-    assert not decide(challenger, forecast(0.9), kind=Kind.REPLACEMENT).promote
-
-
-def test_without_kept_forecasts_of_an_unreadable_model_it_is_said_that_nothing_could_be_compared(forecast):
-    challenger = forecast(0.3)
-    decision = decide(challenger, None, kind=Kind.REPLACEMENT, told_by="none of its forecasts were kept")
+def test_what_meets_no_champion_by_order_says_so_and_must_have_skill_be_calibrated_and_leak_nothing(forecast):
+    challenger = forecast(0.6)
+    decision = decide(challenger, None, kind=Kind.UNOPPOSED)
     assert decision.promote
-    assert decision.reasons[-1] == (
-        "The earlier model could not be kept, for this code cannot read it, and no comparison with it could be made: none of its "
-        "forecasts were kept."
-    )
-    challenger[P] = 0.9 * np.eye(3)[challenger["outcome"]] + 0.1 / 3
-    assert not decide(challenger, None, kind=Kind.REPLACEMENT).promote, "the alarm listens all the same"
+    assert decision.reasons[-1] == "Compared with no champion, as was ordered: a model that passes these checks is served."
+    assert decision.figures["kind"] == "unopposed, by order"
+    sharp = forecast(0.0)
+    sharpened = sharp[P].to_numpy() ** 1.6
+    sharp[P] = sharpened / sharpened.sum(axis=1, keepdims=True)
+    challenger[P] = [0.2, 0.2, 0.6]
+    leaking = forecast(0.3)
+    leaking[P] = 0.9 * np.eye(3)[leaking["outcome"]] + 0.1 / 3
+    assert not any(decide(spoilt, None, kind=Kind.UNOPPOSED).promote for spoilt in (sharp, challenger, leaking))
 
 
 def test_a_changed_recipe_is_judged_on_all_its_matches_and_compared_on_those_that_the_champion_s_forecasts_are_kept_of(forecast):
@@ -313,7 +293,7 @@ def test_of_a_refit_a_person_reads_on_how_many_it_was_judged_and_on_how_many_com
     assert lines[0] == "**results: promoted** (routine refit), judged on 8,000 matches of 2022"
     assert "On the 500 matches that both were compared on:" in lines
     assert any("a walk-forward stand-in speaks" in line for line in lines)
-    whole = decide(challenger, None, kind=Kind.REFIT).as_markdown("results")
+    whole = decide(challenger, challenger, kind=Kind.REFIT).as_markdown("results")
     assert "compared on" not in whole
     assert "a walk-forward stand-in speaks" in whole
 
