@@ -123,14 +123,13 @@ def _told_of(version: ModelVersion, known: Known, n_least: int = 1) -> tuple[pd.
     met = met.loc[known.challenger.index.intersection(met.index, sort=False)]
     n_unseen, n_kept = len(unseen), len(met) - len(unseen)
     if len(met) < n_least:
-        told = f"of version {version.version} there are forecasts of {len(met)} of these {len(known.challenger)} matches"
-        return None, f"{told}, of {n_least} that it takes" if met.size else told
-    told = []
-    if n_kept:
-        told.append(f"the walk-forward forecasts that were kept with version {version.version}")
-    if n_unseen:
-        told.append(f"what it says of {n_unseen} matches that it has not learnt from")
-    return met, ", and ".join(told)
+        few = f"of version {version.version} there are forecasts of {len(met)} of these {len(known.challenger)} matches"
+        return None, f"{few}, of {n_least} that it takes" if met.size else few
+    told_by = {
+        f"the walk-forward forecasts that were kept with version {version.version}": n_kept,
+        f"what it says of {n_unseen} matches that it has not learnt from": n_unseen,
+    }
+    return met, ", and ".join(words for words, n in told_by.items() if n)
 
 
 def _is_what_was_kept(version: ModelVersion, known: Known) -> bool:
