@@ -25,7 +25,7 @@ from pipelines.defs.automation import day
 from pipelines.defs.job_runs import is_under_way
 from pipelines.defs.looks import Asked, Look, Memory, is_look_due
 from pipelines.settings import Settings
-from pipelines.sources.http import Web
+from pipelines.sources.http import Patience, Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.protocol import Scope
 from pipelines.sources.registry import open_sources
@@ -35,6 +35,12 @@ from pipelines.store.warehouse import Warehouse
 AT_MOST_FOR_SOURCES: Final = 6
 AT_MOST_FOR_INBOX: Final = 24
 AT_MOST_FOR_RESULTS: Final = 12
+
+IN_A_LOOK: Final = Patience(
+    connect_seconds=3, read_seconds=5, download_seconds=10, attempts=2, first_wait_seconds=0.5, longest_wait_seconds=1
+)
+"""A tick that takes longer than a minute is ended, and forgets what it found: as many files as fail in one look at a source must not
+use that up, though each hangs. A run has more patience."""
 
 _NOT_LOOKED_AT: Final = frozenset({"inbox", "football_data_org"})
 """Sources that are not looked at for results: one has a sensor of its own, and may hold a file that is still being written; the
@@ -60,7 +66,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     bronze = Warehouse(settings.ingest_url)
     memory = Memory.read(context.cursor or "")
     look = Look(moment, dict(memory.rests))
-    for name, source in open_sources(settings).items():
+    for name, source in open_sources(settings, IN_A_LOOK).items():
         look.at(source, source.coming(), file_versions.latest(bronze, name))
     look.require_an_answer()
     failed = has_failed(context.instance, day.name, "source_sensor", memory.asked)
@@ -128,7 +134,7 @@ def _look_for_results(look: Look, settings: Settings, awaited: list[read_model.A
     """Look at the files of the seasons and competitions of matches that are due, and at those that are owed a look, as they could
     not be had, while their matches are awaited."""
     bronze = Warehouse(settings.ingest_url)
-    for name, source in open_sources(settings).items():
+    for name, source in open_sources(settings, IN_A_LOOK).items():
         if name not in _NOT_LOOKED_AT:
             keys = source.list(_scope(settings, due, look.now)) if due else []
             others = source.list(_scope(settings, awaited, look.now)) if awaited else []

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import ClassVar, cast
 import dagster as dg
 import psycopg
 import pytest
+from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
@@ -277,6 +279,18 @@ def test_a_refused_file_is_asked_for_six_times_in_a_day_and_three_times_in_the_n
     source.now += max(RESTS)
     assert source.tick() == "run"
     assert json.loads(str(source.cursor))["rests"] == {}
+
+
+def test_a_file_that_hangs_is_given_up_in_the_minute_that_a_tick_may_take(
+    source: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = sensors.IN_A_LOOK
+    longest = max(patience.connect_seconds, patience.read_seconds) * patience.attempts + 2 * patience.longest_wait_seconds
+    assert (N_FAULTS + 1) * longest < DEFAULT_SENSOR_GRPC_TIMEOUT
+    monkeypatch.setattr(sensors, "IN_A_LOOK", replace(patience, read_seconds=0.1, first_wait_seconds=0.01))
+    site.hanging.add(FIXTURES)
+    assert "football_data/fixtures.csv (" in source.tick()
+    assert site.seen().count((FIXTURES, 304)) == patience.attempts
 
 
 def test_while_a_file_is_refused_the_results_of_others_start_a_run(result: Daemon, site: Site) -> None:
