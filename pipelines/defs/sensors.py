@@ -39,8 +39,8 @@ AT_MOST_FOR_RESULTS: Final = 12
 IN_A_LOOK: Final = Patience(
     connect_seconds=3, read_seconds=5, download_seconds=10, attempts=2, first_wait_seconds=0.5, longest_wait_seconds=1
 )
-"""A tick that takes longer than a minute is ended, and forgets what it found: as many files as fail in one look at a source must not
-use that up, though each hangs. A run has more patience."""
+"""A tick that takes longer than a minute is ended, and forgets what it found: as many files as may fail in one look at a source
+must not use that up, though each hangs. A run has more patience."""
 
 _NOT_LOOKED_AT: Final = frozenset({"inbox", "football_data_org"})
 """Sources that are not looked at for results: one has a sensor of its own, and may hold a file that is still being written; the
