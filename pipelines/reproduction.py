@@ -14,6 +14,7 @@ import pandas as pd
 
 from pipelines.defs.champions import is_readable, made_by, read
 from pipelines.defs.predictions import HORIZON, memories_and_quotes
+from pipelines.forecast.contract import FEATURES
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, ParsedFile
 from pipelines.sources.registry import parse
@@ -137,12 +138,19 @@ def _model(settings: Settings, issued: Issued) -> ModelVersion:
     version = next((version for version in versions if version.version == number), None)
     if version is None:
         raise NotReproducible(f"The registry has no version {number} of {name} any more.")
-    if not is_readable(version):
+    if not is_readable(version) or not _has_its_features(version, issued):
         raise NotReproducible(
             f"{version.name} version {version.version} cannot be read by this code: it was made {made_by(version)}. The same to "
             "the last bit is promised for the same platform, lock file and code."
         )
     return version
+
+
+def _has_its_features(version: ModelVersion, issued: Issued) -> bool:
+    """Whether this code still makes all that stands in the prediction's feature row."""
+    from pipelines.forecast.models import MODELS
+
+    return {*(issued.feature_names or ())} <= {*FEATURES[MODELS[version.tags["recipe"]].information_set]}
 
 
 def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.DataFrame:
@@ -158,7 +166,7 @@ def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.D
     memories = quotes = None
     if recipe.information_set != "results":
         memories, quotes = memories_and_quotes(warehouse, coming, was["issued_at"])
-    every = forecast(model, recipe.information_set, coming, memories, quotes)
+    every = forecast(model, recipe.information_set, coming, memories, quotes, issued.feature_names)
     rebuilt: pd.DataFrame = every[every["match_id"] == was["match_id"]].assign(
         information_set=recipe.information_set,
         model_name=version.name,

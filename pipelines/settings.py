@@ -138,7 +138,7 @@ class Settings:
             kafka_publication_topic=env.get("KAFKA_PUBLICATION_TOPIC") or "football.publications",
             executor=_one_of("EXECUTOR", env.get("EXECUTOR") or EXECUTORS[0], EXECUTORS),
             broker_url=env.get("BROKER_URL", ""),
-            broker_patience_seconds=_count("BROKER_PATIENCE_SECONDS", env.get("BROKER_PATIENCE_SECONDS") or "1800"),
+            broker_patience_seconds=_count("BROKER_PATIENCE_SECONDS", env.get("BROKER_PATIENCE_SECONDS") or "7200"),
             k8s_image=env.get("K8S_IMAGE", ""),
         )
 

@@ -7,8 +7,8 @@ to every address of `ALERT_URLS` and tries again where that fails. Without an ad
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -16,6 +16,10 @@ import dagster as dg
 
 # What the daemon notes of policies; nothing public reads it in the open-source version.
 from dagster._core.definitions.freshness import FreshnessState
+
+# What was said last of every check in one query; the public call asks for one check at a time.
+from dagster._core.execution.stats import StepEventStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 
 from pipelines.defs.backups import BASE
 from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
@@ -36,6 +40,14 @@ STALE_RUNBOOK: Final = f"{RUNBOOK}#older-than-allowed"
 N_STALE_NAMED: Final = 5
 """Of each layer."""
 
+CHECKS_RUNBOOK: Final = f"{RUNBOOK}#a-check-that-does-not-pass"
+
+N_CHECKS_SAID: Final = 20
+"""With their sentences; the rest are counted."""
+
+N_CHARACTERS_SAID: Final = 300
+"""Of each."""
+
 _OLD_DATA: Final = (
     "What is published stands; its forecasts become older, not wrong.",
     "Do the daemon and the schedule `every_morning` run, and how did the last runs of `day` and `outlook` end? "
@@ -53,6 +65,11 @@ WHAT_IS_LOST: Final = (
     "of a topic that was made anew KAFKA_TOPIC has to name another (deploy/runbooks/streams.md#messages-that-are-gone)."
 )
 """What it means that messages of a partition are gone, and what to do."""
+
+_UNPASSED: Final = (
+    "Nothing that failed a blocking check is published; of what a warning names, the rest is in use. Each check's page in "
+    "Dagster shows what it complains of."
+)
 
 SITE: Final = "football_data"
 """The source whose own list of files is looked at."""
@@ -147,6 +164,32 @@ def announce_freshness(settings: Settings) -> bool:
     return True
 
 
+@dataclass(frozen=True)
+class Unpassed:
+    """What is said of a check that does not pass; whether it is an error, or a warning."""
+
+    sentence: str
+    is_error: bool
+
+
+def announce_checks(settings: Settings, unpassed: Mapping[str, Unpassed], new: Set[str]) -> None:
+    """Note that checks do not pass, by their names, with what each says; first those that did when people were told last."""
+    n = len(unpassed)
+    names = sorted(unpassed, key=lambda name: (name not in new, not unpassed[name].is_error, name))
+    said = [f"{name}: {unpassed[name].sentence[:N_CHARACTERS_SAID]}" for name in names[:N_CHECKS_SAID]]
+    rest = [f"and {n - N_CHECKS_SAID} more"] * (n > N_CHECKS_SAID)
+    title = f"{n} check{'s do' if n > 1 else ' does'} not pass: {_first(names)} ({settings.edition})"
+    body = "\n".join([*said, *rest, _UNPASSED, CHECKS_RUNBOOK, f"{settings.dagster_url}/assets"])
+    is_error = any(each.is_error for each in unpassed.values())
+    _note(settings, "checks", ", ".join(sorted(unpassed)), Message("failure" if is_error else "warning", title, body))
+
+
+def announce_passing(settings: Settings, names: Sequence[str]) -> None:
+    """Note that checks pass again of which was told that they did not."""
+    title = f"{len(names)} check{'s pass' if len(names) > 1 else ' passes'} again: {_first(names)} ({settings.edition})"
+    _note(settings, "checks", f"passing: {', '.join(names)}", Message("success", title, "\n".join(names[:N_CHECKS_SAID])))
+
+
 def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> bool:
     """Note that the source has a competition that nobody knows; once, for ever."""
     topic = f"competition {code}"
@@ -155,6 +198,10 @@ def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> 
     title = f"football-data.co.uk has a competition that nobody knows: {code} ({settings.edition})"
     _note(settings, topic, code, Message("warning", title, what_to_add(code, keys)))
     return True
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
 
 
 def _some_of(layer: str, made_at: Mapping[str, datetime]) -> str:
@@ -259,6 +306,71 @@ def _stale(context: dg.SensorEvaluationContext) -> dict[str, dict[str, datetime]
         if made is not None:
             found.setdefault(key.path[0], {})[key.path[-1]] = datetime.fromtimestamp(made.timestamp, UTC)
     return dict(sorted(found.items()))
+
+
+@dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
+def check_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Say that checks do not pass, be it a warning or an error, and that one passes again.
+
+    At once where one joins those that were told of, once a day while any stands so, all in one message. What made its own step
+    fail is not told once more: the run's failure was. Of a check that is asked just now, the last word stands until the run ends.
+    """
+    settings, today = Settings.read(), datetime.now(UTC).date()
+    told = json.loads(context.cursor or '{"on": "", "checks": []}')
+    before = set(told["checks"])
+    unpassed, passing, others = _judged(context)
+    again, new = sorted(before & passing), set(unpassed) - before
+    if again:
+        announce_passing(settings, again)
+    if new or (unpassed and told["on"] != str(today)):
+        announce_checks(settings, unpassed, new)
+        told["on"] = str(today)
+    told["checks"] = sorted(set(unpassed) | (before & others))
+    reason = f"{len(unpassed)} do not pass" if unpassed else "every check passes, or its run was told of"
+    return dg.SensorResult(skip_reason=reason, cursor=json.dumps(told))
+
+
+def _judged(context: dg.SensorEvaluationContext) -> tuple[dict[str, Unpassed], set[str], set[str]]:
+    """Of this code location's checks those that do not pass, those that do, and those that are left to their run, by name."""
+    if context.repository_def is None:
+        raise dg.DagsterInvariantViolationError("check_sensor wants the definitions whose checks it looks at")
+    graph = context.repository_def.asset_graph
+    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(sorted(graph.asset_check_keys))
+    failed = {key: record for key, record in latest.items() if record.status is AssetCheckExecutionRecordStatus.FAILED}
+    unpassed: dict[str, Unpassed] = {}
+    for key in _not_told_by_their_run(context.instance, failed):
+        said = failed[key].evaluation
+        is_error = said is not None and said.severity is dg.AssetCheckSeverity.ERROR
+        sentence = (said and said.description) or graph.get_check_spec(key).description or "it says no more"
+        unpassed[_name_of(key)] = Unpassed(" ".join(sentence.split()), is_error)
+    passing = {_name_of(key) for key, record in latest.items() if record.status is AssetCheckExecutionRecordStatus.SUCCEEDED}
+    return unpassed, passing, {_name_of(key) for key in latest} - passing - set(unpassed)
+
+
+def _not_told_by_their_run(
+    instance: dg.DagsterInstance, failed: Mapping[dg.AssetCheckKey, AssetCheckExecutionRecord]
+) -> list[dg.AssetCheckKey]:
+    """Those whose run has ended, if they had one, and that did not make their own step fail, of which the run's failure told."""
+    run_ids = sorted({record.run_id for record in failed.values()})
+    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=run_ids))} if run_ids else {}
+    failing_steps: dict[str, set[str]] = {}
+    found = []
+    for key, record in failed.items():
+        run, said, event = runs.get(record.run_id), record.evaluation, record.event
+        if run is not None and not run.is_finished:
+            continue
+        if run is not None and not run.is_success and said is not None and said.severity is dg.AssetCheckSeverity.ERROR:
+            if run.run_id not in failing_steps:
+                steps = instance.get_run_step_stats(run.run_id)
+                failing_steps[run.run_id] = {step.step_key for step in steps if step.status is StepEventStatus.FAILURE}
+            if event is not None and event.step_key in failing_steps[run.run_id]:
+                continue
+        found.append(key)
+    return sorted(found)
+
+
+def _name_of(key: dg.AssetCheckKey) -> str:
+    return f"{key.asset_key.to_user_string()} {key.name}"
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from pipelines.defs import quality
 from pipelines.defs.agreement import sources_agree_on_results
 from pipelines.defs.anomalies import season_checks
 from pipelines.defs.backfill import backfill
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.backup_automation import backup, restore_drill
 from pipelines.defs.conditions import TO_PUBLICATION, TO_RATINGS
+from pipelines.defs.ingestion import every_line_is_accounted_for, latest_versions_are_intact
 from pipelines.defs.partitions import FILE
 from pipelines.defs.streams import STREAM
 from pipelines.defs.training import MODELS_OF
@@ -26,6 +28,8 @@ _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
 _BEHIND = dg.AssetSelection.assets(["forecast", "season_outlook"], ["published", "ledger_verification"])
 _BACKTEST = dg.AssetSelection.assets(BACKTEST)
+# What is loaded and was not accepted yet, of a backfill or of a day that was stopped, must stop whoever would publish it.
+_JUDGING = dg.AssetSelection.checks(*quality.checks, every_line_is_accounted_for, latest_versions_are_intact)
 _DATA = (dg.AssetSelection.groups("bronze", "silver", "gold") - _BESIDE) | dg.AssetSelection.assets(["forecast", "match_rating"])
 
 build = dg.define_asset_job(
@@ -50,7 +54,8 @@ between = dg.define_asset_job(
     "between",
     tags=TO_PUBLICATION,
     selection=(_EVERYTHING - dg.AssetSelection.groups("bronze") - _LEARNING - _DOCS - _BEHIND - _BACKTEST)
-    | dg.AssetSelection.assets(STREAM),
+    | dg.AssetSelection.assets(STREAM)
+    | _JUDGING,
     description="What arrived between daily files: read the stream, then the day's work without asking a source for a file.",
 )
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")

@@ -66,6 +66,8 @@ def backup_base(settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[Non
     if cluster is None:
         return
     with backups.only_one(settings.backups_dir) as lock:
+        # Where a run ended between its copy and its verdict, nobody else has made room.
+        backups.remove_old(settings.backups_dir, settings.n_backups_kept)
         begin, taken_at = time.monotonic(), datetime.now(UTC)
         draft = copy(cluster, settings.backups_dir, lock)
         seconds = time.monotonic() - begin
@@ -101,7 +103,7 @@ def backup_base(settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[Non
         )
     ],
     description="That the newest backup is whole (pg_verifybackup, pg_waldump). Only such a one counts; the oldest beyond "
-    "BACKUPS_KEPT go.",
+    "BACKUPS_KEPT go, and of those that are not whole all but the newest.",
 )
 @under_policy
 def backup_verified(settings: dg.ResourceParam[Settings], warehouse: dg.ResourceParam[Warehouse]) -> Results:
@@ -115,15 +117,16 @@ def backup_verified(settings: dg.ResourceParam[Settings], warehouse: dg.Resource
     with backups.only_one(settings.backups_dir):
         try:
             verify(cluster, newest.copy, newest.sha256)
+            newest = newest.note_verified(datetime.now(UTC))
         except CopyDamaged as error:
             fault = str(error)
+        removed = backups.remove_old(settings.backups_dir, settings.n_backups_kept)  # whatever came of it
     yield dg.AssetCheckResult(
         check_name="every_byte_is_what_it_was", asset_key=VERIFIED, passed=not fault, description=fault or newest.name
     )
     if fault:
         raise failure(FailureClass.DATA, fault)
-    read_model.add_backup(warehouse, newest.note_verified(datetime.now(UTC)))
-    removed = backups.remove_old(settings.backups_dir, settings.n_backups_kept)
+    read_model.add_backup(warehouse, newest)
     yield dg.MaterializeResult(
         asset_key=VERIFIED,
         metadata={

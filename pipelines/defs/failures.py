@@ -8,6 +8,7 @@ has nothing to raise: a run whose process died (`run_retries` of the instance), 
 import errno
 import math
 import random
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -134,6 +135,7 @@ _OF_TYPE: Final[Mapping[type[BaseException], FailureClass]] = MappingProxyType(
         CopyDamaged: FailureClass.DATA,
         CopyFailed: FailureClass.DEPENDENCY_DOWN,
         Busy: FailureClass.DEPENDENCY_DOWN,
+        subprocess.TimeoutExpired: FailureClass.DEPENDENCY_DOWN,  # PostgreSQL's programs, which wait for the server
         httpx.TransportError: FailureClass.NETWORK,
         redis.exceptions.ConnectionError: FailureClass.DEPENDENCY_DOWN,
         redis.exceptions.TimeoutError: FailureClass.DEPENDENCY_DOWN,
@@ -171,12 +173,23 @@ _OF_DBT: Final[Mapping[str, FailureClass]] = MappingProxyType(
         "could not connect": FailureClass.DEPENDENCY_DOWN,
         "server closed the connection": FailureClass.DEPENDENCY_DOWN,
         "terminating connection": FailureClass.DEPENDENCY_DOWN,
+        "SSL SYSCALL error": FailureClass.DEPENDENCY_DOWN,
+        "SSL connection has been closed": FailureClass.DEPENDENCY_DOWN,
+        "could not receive data from server": FailureClass.DEPENDENCY_DOWN,
+        "the database system is": FailureClass.DEPENDENCY_DOWN,  # starting up, shutting down, in recovery
+        "deadlock detected": FailureClass.DEPENDENCY_DOWN,
+        "could not serialize access": FailureClass.DEPENDENCY_DOWN,
+        "could not obtain lock": FailureClass.DEPENDENCY_DOWN,
+        "canceling statement due to": FailureClass.DEPENDENCY_DOWN,  # a lock or the statement took too long
         "No space left on device": FailureClass.RESOURCE,
         "out of memory": FailureClass.RESOURCE,
         "Got ": FailureClass.DATA,  # "Got 3 results, configured to fail if != 0": a data test
     }
 )
-"""dbt hands on what a node said as text alone."""
+"""dbt hands on what a node said as text alone; the classes are those of the same errors in `_OF_SQLSTATE`."""
+
+_S3_TROUBLE: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded"})
+"""What object storage says of itself under a status that others use for what the asker did wrong, 400 above all."""
 
 
 def classify(error: BaseException) -> FailureClass:
@@ -317,9 +330,8 @@ def _own_class(error: BaseException) -> FailureClass | None:
             return FailureClass(str(error.metadata["class"].value))
         is_dbts = (error.description or "").startswith("dbt: ")
         return next((kind for text, kind in _OF_DBT.items() if is_dbts and text in (error.description or "")), None)
-    if isinstance(error, httpx.HTTPStatusError):
-        is_trouble = error.response.status_code >= 500 or error.response.status_code == 429
-        return FailureClass.NETWORK if is_trouble else FailureClass.SOURCE_CHANGED
+    if (found := _of_answer(error)) is not None:
+        return found
     if hasattr(error, "sqlstate") or hasattr(error, "pgcode"):  # psycopg's and ADBC's, psycopg2's; SQLAlchemy's is its cause's
         return _of_database(error)
     for kind in type(error).__mro__:
@@ -336,3 +348,19 @@ def _of_database(error: BaseException) -> FailureClass:
     # No server said it: there was none, or the connection broke.
     is_away = any(kind.__name__ in ("OperationalError", "InterfaceError") for kind in type(error).__mro__)
     return FailureClass.DEPENDENCY_DOWN if is_away else FailureClass.CODE
+
+
+def _of_answer(error: BaseException) -> FailureClass | None:
+    """Where a server answered, by its status: its own trouble may pass. A refusal is a source that changed; of object storage, a
+    setting that makes no sense."""
+    if isinstance(error, httpx.HTTPStatusError):
+        status = error.response.status_code
+        return FailureClass.NETWORK if status >= 500 or status == 429 else FailureClass.SOURCE_CHANGED
+    if all(f"{kind.__module__}.{kind.__qualname__}" != "botocore.exceptions.ClientError" for kind in type(error).__mro__):
+        return None
+    answer: Mapping[str, Any] = getattr(error, "response", {})
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status == 507:  # no room
+        return FailureClass.RESOURCE
+    is_trouble = status >= 500 or status == 429 or answer.get("Error", {}).get("Code") in _S3_TROUBLE
+    return FailureClass.DEPENDENCY_DOWN if is_trouble else FailureClass.CODE

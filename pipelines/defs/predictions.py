@@ -60,7 +60,10 @@ def prediction(
         for name, (champion, model) in models.items()
     ]
     require_the_ledger_to_go_on(settings, warehouse)
-    in_force = ledger.issue(warehouse, pd.concat(said, ignore_index=True), basis.present(warehouse))
+    forecasts = pd.concat(said, ignore_index=True)
+    in_force = ledger.issue(warehouse, forecasts, basis.present(warehouse))
+    if n_too_late := len(forecasts) - len(in_force):
+        context.log.warning(f"{n_too_late} forecasts were left out: their matches begin within a minute, by the database's clock")
     if head := ledger.head(warehouse):
         head.keep(settings.ledger_head)
     return dg.MaterializeResult(

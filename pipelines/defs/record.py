@@ -55,7 +55,7 @@ def record(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None])
     n_bins = warehouse.update("forecast.calibration", "calibration_id", bins)
     read_model.refresh_record(warehouse)
     yield dg.MaterializeResult(asset_key=SCORE, metadata={"dagster/row_count": len(scores), "n_changed": n_scores})
-    shown = board[board["group_by"] != "month"].drop(columns="scoreboard_id").round(4)
+    shown = board[~board["group_by"].isin(["month", "competition_season"])].drop(columns="scoreboard_id").round(4)
     yield dg.MaterializeResult(
         asset_key=SCOREBOARD,
         metadata={"dagster/row_count": len(board), "n_changed": n_board, "scoreboard": table_metadata(shown)},

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from pipelines.forecast.promotion import Rival
 
 N_LEAST = 300
-"""Matches on which a challenger and forecasts of the champion must meet: some two weeks of all leagues."""
+"""Matches on which the same forecasts are no chance: some two weeks of all leagues."""
+
+LEAST_SHARE = 0.8
+"""Of the matches that a changed recipe is judged on, on how many at least it must meet the champion: most of the two seasons."""
 
 N_SHOWN = 5
 """Settings that a sentence names."""
@@ -70,20 +73,26 @@ class Known:
 def rival(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
     """What a recipe's challenger is compared with.
 
-    A refit meets the served model itself on what it has not learnt from, as long as that is little the walk-forward forecasts
-    that were kept with it. A changed recipe meets the champion's by the present code if that is still the champion's own, else
-    what was kept, else the served model.
+    A refit meets what the champion says of all that it may be asked about: of matches that it has not learnt from by the served
+    model, of the others by the walk-forward forecasts that were kept with it. A changed recipe meets the champion's by the
+    present code if that is still the champion's own, else the same, where that is of most matches. Whose forecasts are those that
+    were kept, to the last bit, is no changed recipe, whatever its settings are called now.
     """
     from pipelines.forecast.identity import digest
     from pipelines.forecast.promotion import Kind, Rival
 
     if champion is None:
         return Rival(Kind.FIRST)
-    made_of = champion.version.tags.get(RECIPE_DIGEST)
+    own, made_of = champion.recipe, champion.version.tags.get(RECIPE_DIGEST)
     # Of a version from before there were digests the name is all that is known: taken for another, it would be refitted no more.
-    if made_of == digest(recipe) or (made_of is None and champion.recipe is recipe):
-        return Rival(Kind.REFIT, *_of_the_same_recipe(champion.version, known))
-    return Rival(Kind.CHANGED, *_of_another_recipe(champion, recipe, known), _differs(recipe, champion.version, known))
+    if made_of == digest(recipe) or (made_of is None and own is recipe):
+        return Rival(Kind.REFIT, *_told_of(champion.version, known))
+    if own is recipe and _is_what_was_kept(champion.version, known):
+        return Rival(Kind.REFIT, *_told_of(champion.version, known))
+    differs = _differs(recipe, champion.version, known)
+    if own is not None and own is not recipe and made_of in (None, digest(own)):
+        return Rival(Kind.CHANGED, known.walk_forward(own), f"the recipe {own.name}, walk-forward", differs)
+    return Rival(Kind.CHANGED, *_told_of(champion.version, known, round(LEAST_SHARE * len(known.challenger))), differs)
 
 
 def unopposed(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
@@ -107,56 +116,51 @@ def keep(folder: Path, forecasts: pd.DataFrame, recipe: "Recipe") -> None:
     (folder / SETTINGS).write_text(as_json(settings(recipe)), encoding="utf-8")
 
 
-def _of_the_same_recipe(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
-    """The champion's forecasts for a refit, and whose they are."""
-    unseen, told_by = _unseen(version, known)
-    if unseen is not None:
-        return unseen, told_by
-    # Of one recipe on the same matches forecasts differ by what was corrected since: that shows on few already.
-    kept, also = _kept(version, known, n_least=1)
-    return kept, also if kept is not None else f"{told_by}, and {also}"
+def _told_of(version: ModelVersion, known: Known, n_least: int = 1) -> tuple[pd.DataFrame | None, str]:
+    """The challenger's matches with what a version says of them, None if they are fewer than `n_least`, and whose words it is."""
+    unseen, kept = _unseen(version, known), _kept(version, known)
+    met = pd.concat([kept[~kept.index.isin(unseen.index)], unseen])
+    met = met.loc[known.challenger.index.intersection(met.index, sort=False)]
+    n_unseen, n_kept = len(unseen), len(met) - len(unseen)
+    if len(met) < n_least:
+        told = f"of version {version.version} there are forecasts of {len(met)} of these {len(known.challenger)} matches"
+        return None, f"{told}, of {n_least} that it takes" if met.size else told
+    told = []
+    if n_kept:
+        told.append(f"the walk-forward forecasts that were kept with version {version.version}")
+    if n_unseen:
+        told.append(f"what it says of {n_unseen} matches that it has not learnt from")
+    return met, ", and ".join(told)
 
 
-def _of_another_recipe(champion: Champion, recipe: "Recipe", known: Known) -> tuple[pd.DataFrame | None, str]:
-    """The champion's forecasts for a recipe that is not known to be its own, and whose they are."""
-    from pipelines.forecast.identity import digest
-
-    own, made_of = champion.recipe, champion.version.tags.get(RECIPE_DIGEST)
-    if own is not None and own is not recipe and made_of in (None, digest(own)):
-        return known.walk_forward(own), f"the recipe {own.name}, walk-forward"
-    kept, told_by = _kept(champion.version, known)
-    if kept is not None:
-        return kept, told_by
-    unseen, also = _unseen(champion.version, known)
-    return unseen, also if unseen is not None else f"{told_by}, and {also}"
+def _is_what_was_kept(version: ModelVersion, known: Known) -> bool:
+    """Whether the challenger says to the last bit what was kept with a version, of at least `N_LEAST` matches."""
+    kept = _kept(version, known)
+    names = list(PROBABILITIES)
+    return len(kept) >= N_LEAST and bool((kept[names].to_numpy() == known.challenger.loc[kept.index, names].to_numpy()).all())
 
 
-def _kept(version: ModelVersion, known: Known, n_least: int = N_LEAST) -> tuple[pd.DataFrame | None, str]:
-    """The challenger's matches with the forecasts that were kept with a version, None if they are too few, and whose they are."""
+def _kept(version: ModelVersion, known: Known) -> pd.DataFrame:
+    """The challenger's matches that forecasts were kept of with a version, with those."""
     content = known.evidence(version, FORECASTS)
     if content is None:
-        return None, f"no forecasts were kept with version {version.version}"
+        return known.challenger.iloc[:0]
     text = io.BytesIO(gzip.decompress(content))
     kept = pd.read_csv(text, index_col="match_id", dtype={"match_id": str}, float_precision="round_trip")
     shared = known.challenger.index.intersection(kept.index, sort=False)
-    if len(shared) < n_least:
-        return None, f"version {version.version} was judged on {len(shared)} of these matches, of {n_least} that it takes"
     met = known.challenger.loc[shared].copy()
     met[list(PROBABILITIES)] = kept.loc[shared, list(PROBABILITIES)].to_numpy()
-    return met, f"the walk-forward forecasts that were kept with version {version.version}"
+    return met
 
 
-def _unseen(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
-    """The challenger's matches that a version has not learnt from with what it says of them, None if they are too few."""
-    if not is_readable(version):
-        return None, f"version {version.version} cannot be read by this code"
-    if "learnt_until" not in version.tags:
-        return None, f"version {version.version} does not tell what it has learnt from"
+def _unseen(version: ModelVersion, known: Known) -> pd.DataFrame:
+    """The challenger's matches that a version has not learnt from, as far as it tells, with what it says of them."""
+    if not is_readable(version) or "learnt_until" not in version.tags:
+        return known.challenger.iloc[:0]
     unseen = known.challenger[known.challenger["as_of"] >= pd.Timestamp(version.tags["learnt_until"])].copy()
-    if len(unseen) < N_LEAST:
-        return None, f"version {version.version} has learnt from all but {len(unseen)} of these matches"
-    unseen[list(PROBABILITIES)] = known.read(version).predict_proba(known.features.loc[unseen.index])
-    return unseen, f"what version {version.version} says of matches that it has not learnt from"
+    if len(unseen):
+        unseen[list(PROBABILITIES)] = known.read(version).predict_proba(known.features.loc[unseen.index])
+    return unseen
 
 
 def _differs(recipe: "Recipe", version: ModelVersion, known: Known) -> str:

@@ -4,6 +4,7 @@ Belongs here: asking the model and writing down exactly what it saw. Pure: the r
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ def forecast(
     coming: pd.DataFrame,
     memories: pd.DataFrame | None = None,
     quotes: pd.DataFrame | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Forecast coming matches.
 
@@ -37,6 +39,8 @@ def forecast(
         `contract.WAREHOUSE_FEATURES`.
     memories, quotes
         What `memory.remember` says of these matches, and quotes as for `features.assemble`; None for the set `results`.
+    columns
+        The features that make the feature row, if not all that the set has by now: what a model looks at must be among them.
 
     Returns
     -------
@@ -48,7 +52,8 @@ def forecast(
     """
     rows = coming.set_index("match_id").sort_index()
     ratings = rows[_RATING_COLUMNS] if memories is None else rows[_RATING_COLUMNS].join(memories)
-    features = assemble(coming, ratings, rows, quotes)[list(contract.FEATURES[information_set])]
+    names = tuple(columns or contract.FEATURES[information_set])
+    features = assemble(coming, ratings, rows, quotes)[list(names)]
     probabilities = model.predict_proba(features)
     goals = model.predict_goals(features)
     deviation = strength_deviation(features)
@@ -63,7 +68,7 @@ def forecast(
             "expected_away_goals": goals[:, 1],
             "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
             "features": [row.tobytes() for row in values],
-            "feature_names": [contract.FEATURES[information_set]] * len(values),
+            "feature_names": [names] * len(values),
             "contributions": explain(model.terms(features), information_set),
             "strength_deviation": deviation,
             "firmness": firmness(deviation, model.disagreement(features)),

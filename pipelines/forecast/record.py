@@ -134,6 +134,8 @@ def _groups(scores: pd.DataFrame) -> Iterator[tuple[tuple[str, int, str, str], p
     names = {
         "all": pd.Series("all", index=scores.index),
         "competition": scores["competition_id"],
+        "season": scores["season"].astype(str),
+        "competition_season": scores["competition_id"] + " " + scores["season"].astype(str),
         "month": scores["kickoff_at"].dt.strftime("%Y-%m"),
         # Without the forecasts that were issued before there were levels.
         "firmness": scores["firmness"],

@@ -149,9 +149,14 @@ def keep(draft: Path, taken_at: datetime, found: State, n_cluster_bytes: int, se
 
 
 def remove_old(folder: Path, n_kept: int) -> list[str]:
-    """Remove all but the newest `n_kept`, and never the newest that was found whole; the names of those removed."""
-    last = last_verified(folder)
-    old = [backup for backup in standing(folder)[n_kept:] if last is None or backup.name != last.name]
+    """Remove all but the newest `n_kept` that were found whole, and the newest that was not; the names of those removed.
+
+    One that was not found whole is kept to look into. Each of them is as large as the server: more would fill its disk.
+    """
+    known = standing(folder)
+    whole = [backup for backup in known if backup.verified_at is not None]
+    others = [backup for backup in known if backup.verified_at is None]
+    old = sorted(whole[n_kept:] + others[1:], key=lambda backup: backup.taken_at, reverse=True)
     for backup in old:
         # Its notes first: half removed, it counts no more.
         (backup.folder / "taken.json").unlink()

@@ -54,7 +54,7 @@ class Issued:
     """A prediction as the ledger has it, as it was first published, and what it rests on; frames of one row.
 
     `before` is the prediction of the same match and information set that it followed, empty for the first; `published` is empty
-    if it never was, else `manifest` is that publication's.
+    if it never was, else `manifest` is that publication's. `feature_names` are those of its feature row, None if none was kept.
     """
 
     prediction: "pd.DataFrame"
@@ -62,6 +62,7 @@ class Issued:
     published: "pd.DataFrame"
     manifest: Mapping[str, str]
     basis: Basis
+    feature_names: tuple[str, ...] | None
 
 
 class NotRebuildable(LookupError):
@@ -155,11 +156,25 @@ def issued(warehouse: Warehouse, prediction_id: str) -> Issued:
             """,
             named,
         ).fetchone()
+        names = connection.execute(
+            """
+            select names from forecast.feature_row join forecast.feature_list using (names_sha256)
+            where prediction_id = %(prediction_id)s
+            """,
+            named,
+        ).fetchone()
     if basis is None:
         raise NotRebuildable(
             f"Prediction {prediction_id} cannot be rebuilt: it was issued before it was noted what predictions rest on."
         )
-    return Issued(prediction, before[0] if before else "", published, manifest[0] if manifest else {}, basis)
+    return Issued(
+        prediction=prediction,
+        before=before[0] if before else "",
+        published=published,
+        manifest=manifest[0] if manifest else {},
+        basis=basis,
+        feature_names=tuple(names[0]) if names else None,
+    )
 
 
 def versions(warehouse: Warehouse, through: int) -> list[FileVersion]:

@@ -12,7 +12,8 @@ import json
 import math
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,6 +35,12 @@ _SAYS = ("information_set", "model_name", "model_version", "kickoff_at", "p_home
 
 LEAST_LEAD: Final = timedelta(minutes=1)
 """From writing to kick-off: more than the writing takes."""
+MOST_BEFORE_WRITING, MOST_AFTER = timedelta(minutes=15), timedelta(minutes=1)
+"""By how much the moment of issue may differ from the database's clock, which refuses more (revision 0035)."""
+
+
+class ClocksDiffer(RuntimeError):
+    """The database's clock, by which the ledger goes, says another moment than this machine's; the message is for a person."""
 
 
 def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.DataFrame":
@@ -48,6 +55,9 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
     Returns:
         For each row of `forecasts` the ledger's row in force: the earlier one where nothing changed, else the new one. None of
         matches that kick off within `LEAST_LEAD`: they may begin before the database has written what is new of them.
+
+    Raises:
+        ClocksDiffer: the database would refuse all of it.
     """
     import pandas as pd
 
@@ -58,6 +68,7 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
         connection.execute("select pg_advisory_xact_lock(hashtext('forecast.prediction'))")
         clock = warehouse.read("select forecast.clock() as now where isfinite(forecast.clock())")["now"]
         if len(clock):
+            _require_one_clock(forecasts["issued_at"], clock[0])
             forecasts = forecasts[forecasts["kickoff_at"] > clock[0] + LEAST_LEAD]
         latest = warehouse.read(
             """
@@ -83,6 +94,15 @@ def issue(warehouse: Warehouse, forecasts: "pd.DataFrame", basis: Basis) -> "pd.
         note(connection, basis, list(new["prediction_id"]))
     standing = known[~is_new][columns]
     return pd.concat([standing, new[columns]], ignore_index=True) if len(standing) else new[columns].reset_index(drop=True)
+
+
+def _require_one_clock(issued_at: "pd.Series[pd.Timestamp]", clock: "pd.Timestamp") -> None:
+    if len(issued_at) and (issued_at.min() < clock - MOST_BEFORE_WRITING or issued_at.max() > clock + MOST_AFTER):
+        raise ClocksDiffer(
+            f"Nothing was issued: it is {issued_at.max():%Y-%m-%d %H:%M:%S} UTC here, and {clock:%Y-%m-%d %H:%M:%S} by the clock "
+            "of the database, which tells whether a match has begun. Set both machines' clocks; `make run AS_OF=…` sets that of "
+            "a rehearsal."
+        )
 
 
 def _keep_features(warehouse: Warehouse, connection: "psycopg.Connection", new: "pd.DataFrame") -> None:
@@ -249,9 +269,21 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     kept = None if kept == NOTHING else kept
     faults = []
     before, sequence, n, at_kept = "", 0, 0, None
+    is_noted, issued_at = _noted(warehouse), None
     for link, why, features_digest, said in _rows(warehouse):
         sequence, prediction_id = said[:2]
         n += 1
+        if not is_noted(sequence):
+            faults.append(
+                f"Prediction {prediction_id} (number {sequence}) was written by no run that noted what it rests on: it was put "
+                "in."
+            )
+        if issued_at is not None and said[_ISSUED_AT] < issued_at - MOST_AFTER:
+            faults.append(
+                f"Prediction {prediction_id} (number {sequence}) says it was issued before the one that stands before it: it was "
+                "put in later."
+            )
+        issued_at = said[_ISSUED_AT]
         if link != _link(before, said):
             faults.append(
                 f"Prediction {prediction_id} (number {sequence}) does not follow from the one before it: one of the two was "
@@ -276,6 +308,20 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     return Verification(Head(n, sequence, before) if n else None, (*faults, *_faults_of_names(warehouse)))
 
 
+def _noted(warehouse: Warehouse) -> Callable[[int], bool]:
+    """Whether a number of the ledger is among those of an issue; those from before issues were noted count as if they were."""
+    with warehouse.connect() as connection:
+        query = "select first_sequence, last_sequence from forecast.issue order by first_sequence"
+        issues = connection.execute(query).fetchall()
+    firsts = [first for first, _ in issues]
+
+    def is_noted(sequence: int) -> bool:
+        k = bisect_right(firsts, sequence) - 1
+        return k < 0 or sequence <= issues[k][1]
+
+    return is_noted
+
+
 def _faults_of_names(warehouse: Warehouse) -> Iterator[str]:
     """Lists of features' names that are not what their digests say, and rows that their names do not fit."""
     with warehouse.connect() as connection:
@@ -294,6 +340,7 @@ _LINKED = ("sequence", "prediction_id", "match_id", "information_set", "model_na
            "issued_at", "p_home", "p_draw", "p_away", "expected_home_goals", "expected_away_goals",
            "features_digest", "explanation_sha256")  # fmt: skip
 """What a link is made of, in this order: see the migrations that made them. What is null is passed over."""
+_ISSUED_AT: Final = _LINKED.index("issued_at")
 
 
 def explanation_sha256(contributions: Sequence[Sequence[Any]], strength_deviation: float | None, firmness: str) -> str:

@@ -274,7 +274,7 @@ scoreboard = sa.Table(
     sa.Column("scoreboard_id", sa.Text, primary_key=True),
     sa.Column("information_set", sa.Text, nullable=False),
     sa.Column("horizon_hours", sa.Integer, nullable=False),
-    sa.Column("group_by", sa.Text, nullable=False, comment="all, competition, month or firmness"),
+    sa.Column("group_by", sa.Text, nullable=False, comment="all, competition, season, competition_season, month or firmness"),
     sa.Column("group_name", sa.Text, nullable=False),
     sa.Column("n", sa.Integer, nullable=False),
     sa.Column("log_loss", sa.Double, nullable=False),

@@ -54,7 +54,11 @@ async def get_record(
     information_set: InformationSet = None,
     group_by: Annotated[
         str | None,
-        QueryParameter(max_length=20, pattern=TEXT, description="all, competition, month or firmness. Default: all."),
+        QueryParameter(
+            max_length=20,
+            pattern=TEXT,
+            description="all, competition, season, competition_season (`E0 2025`), month or firmness. Default: every group.",
+        ),
     ] = None,
 ) -> Response[RecordAnswer]:
     """Answer with the summaries."""

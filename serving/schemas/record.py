@@ -19,7 +19,7 @@ class ScoreboardRow(Struct, frozen=True, kw_only=True):
 
     information_set: str
     horizon_hours: Annotated[int, Meta(description="The last forecast issued so many hours before kick-off; 0 is the record.")]
-    group_by: Annotated[str, Meta(description="all, competition, month or firmness.")]
+    group_by: Annotated[str, Meta(description="all, competition, season, competition_season, month or firmness.")]
     group_name: Annotated[str, Meta(examples=["E0", "2026-02"])]
     n: int
     log_loss: Annotated[float, Meta(description="In nats; the smaller the better, as all scores here.")]

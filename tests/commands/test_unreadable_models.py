@@ -158,7 +158,7 @@ def test_a_rollback_to_a_version_that_cannot_be_read_is_refused_and_names_the_co
 
 def issued_by(settings: Settings, version: int) -> Issued:
     row = pd.DataFrame({"model_name": [settings.model_name("market")], "model_version": [version]})
-    return Issued(row, None, None, None, None)  # type: ignore[arg-type]
+    return Issued(row, None, None, None, None, None)  # type: ignore[arg-type]
 
 
 def test_a_prediction_by_a_model_that_cannot_be_read_is_refused_before_anything_is_loaded_and_names_the_revision(

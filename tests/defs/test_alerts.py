@@ -454,6 +454,118 @@ def test_a_layer_that_joins_and_another_day_are_news_and_what_was_never_made_or_
     assert told.n_noticed == 2, "another day's, but within an hour by the clock: counted"
 
 
+class Checks:
+    """A file with three checks, whose verdicts are given by hand, and the sensor that tells of them."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance, self.cursor = instance, ""
+        key, names = dg.AssetKey(["bronze", "file"]), ("columns_are_known", "lines_add_up", "is_in_time")
+        self.file = dg.AssetSpec(key)
+        specs = [dg.AssetCheckSpec(name, asset=key, description=f"That {name}.") for name in names]
+
+        @dg.multi_asset_check(specs=specs)
+        def by_hand() -> Iterator[dg.AssetCheckResult]:
+            yield from ()
+
+        self.definitions = dg.Definitions(assets=[self.file], asset_checks=[by_hand])
+
+    def says(self, name: str, passed: bool, sentence: str | None = None, is_error: bool = False) -> None:
+        severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
+        said = dg.AssetCheckEvaluation(self.file.key, name, passed, {}, severity=severity, description=sentence)
+        self.instance.report_runless_asset_event(said)
+
+    def tick(self) -> None:
+        said = alerts.check_sensor(dg.build_sensor_context(self.instance, cursor=self.cursor, definitions=self.definitions))
+        assert isinstance(said, dg.SensorResult)
+        self.cursor = said.cursor or ""
+
+
+def test_a_check_that_warns_is_told_at_once_and_once_a_day_and_so_is_that_it_passes_again(
+    settings: Settings, server: Server
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        checks = Checks(instance)
+        checks.tick()
+        checks.says("columns_are_known", False, "columns of 2 files differ: 1 new")
+        checks.says("is_in_time", True)
+        for _ in range(3):
+            checks.tick()
+        checks.says("lines_add_up", False, is_error=True)
+        checks.tick()
+        checks.cursor = json.dumps(json.loads(checks.cursor) | {"on": "2026-03-01"})
+        checks.tick()
+        checks.tick()
+        (told,) = notifications.recent(Warehouse(settings.model_url), 1)
+        assert told.n_noticed == 2, "another day's, but within an hour by the clock: counted"
+        checks.says("columns_are_known", True)
+        checks.tick()
+        checks.tick()
+    alerts.delivery_sensor()
+
+    assert [(said["type"], said["title"]) for _, said in server.requests] == [
+        ("warning", "1 check does not pass: bronze/file columns_are_known (live)"),
+        ("failure", "2 checks do not pass: bronze/file lines_add_up, bronze/file columns_are_known (live)"),
+        ("success", "1 check passes again: bronze/file columns_are_known (live)"),
+    ]
+    assert server.requests[0][1]["message"].split("\n") == [
+        "bronze/file columns_are_known: columns of 2 files differ: 1 new",
+        "Nothing that failed a blocking check is published; of what a warning names, the rest is in use. "
+        "Each check's page in Dagster shows what it complains of.",
+        "deploy/runbooks/failures.md#a-check-that-does-not-pass",
+        "http://127.0.0.1:3000/assets",
+    ]
+    assert "bronze/file lines_add_up: That lines_add_up." in server.requests[1][1]["message"], (
+        "what it is to show, where it says no more"
+    )
+
+
+def test_what_made_its_run_fail_is_told_by_the_run_alone_and_what_only_warned_in_it_by_its_check(
+    settings: Settings, server: Server
+) -> None:
+    key, passes = dg.AssetKey("rows"), [False]
+    specs = [dg.AssetCheckSpec("blocks", asset=key, blocking=True), dg.AssetCheckSpec("warns", asset=key)]
+
+    @dg.asset(check_specs=specs)
+    def rows() -> Iterator[dg.MaterializeResult[None]]:
+        warning = dg.AssetCheckResult(check_name="warns", passed=passes[0], severity=dg.AssetCheckSeverity.WARN)
+        yield dg.MaterializeResult(check_results=[warning, dg.AssetCheckResult(check_name="blocks", passed=passes[0])])
+
+    definitions = dg.Definitions(assets=[rows])
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def tick(cursor: str | None) -> str | None:
+            said = alerts.check_sensor(dg.build_sensor_context(instance, cursor=cursor, definitions=definitions))
+            assert isinstance(said, dg.SensorResult)
+            return said.cursor
+
+        assert not dg.materialize([rows], instance=instance, raise_on_error=False).success
+        cursor = tick(None)
+        passes[0] = True
+        assert dg.materialize([rows], instance=instance).success
+        tick(cursor)
+    alerts.delivery_sensor()
+
+    assert [said["title"] for _, said in server.requests] == [
+        "1 check does not pass: rows warns (live)",
+        "1 check passes again: rows warns (live)",
+    ]
+
+
+def test_a_check_that_is_asked_just_now_is_left_to_the_end_of_its_run(settings: Settings, server: Server) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("adds_up", asset="rows")])
+    def rows(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+        yield dg.AssetCheckResult(check_name="adds_up", passed=False)
+        alerts.check_sensor(dg.build_sensor_context(context.instance, definitions=dg.Definitions(assets=[rows])))
+        assert notifications.recent(Warehouse(settings.model_url), 1) == []
+        yield dg.MaterializeResult()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert dg.materialize([rows], instance=instance).success
+        alerts.check_sensor(dg.build_sensor_context(instance, definitions=dg.Definitions(assets=[rows])))
+    (told,) = notifications.recent(Warehouse(settings.model_url), 2)
+    assert told.title == "1 check does not pass: rows adds_up (live)"
+
+
 def test_whatever_the_day_makes_has_a_policy_that_the_sensor_looks_at() -> None:
     ensure_manifest()
     from pipelines.definitions import defs

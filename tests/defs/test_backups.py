@@ -21,6 +21,7 @@ from deploy.local.account import UNPRIVILEGED_ID
 from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from pipelines.defs import backup_automation
+from pipelines.defs import backups as defs_backups
 from pipelines.defs.backup_automation import AT_MOST_EVERY, backup_sensor, due
 from pipelines.defs.backups import NOT_OURS, backup_base, backup_restored, backup_verified, cluster_of
 from pipelines.settings import Settings
@@ -284,8 +285,30 @@ def test_old_backups_go_but_never_the_newest_that_was_found_whole(tmp_path: Path
     taken = [a_backup(tmp_path, timedelta(days=k)) for k in range(5)]
     taken[3].note_verified(NOW)
     taken[4].note_verified(NOW)
-    assert backups.remove_old(tmp_path, 2) == [taken[2].name, taken[4].name]
-    assert [each.name for each in backups.standing(tmp_path)] == [taken[0].name, taken[1].name, taken[3].name]
+    assert backups.remove_old(tmp_path, 1) == [taken[1].name, taken[2].name, taken[4].name]
+    assert [each.name for each in backups.standing(tmp_path)] == [taken[0].name, taken[3].name]
+
+
+def test_those_that_are_not_whole_never_push_out_those_that_are(tmp_path: Path) -> None:
+    whole = [a_backup(tmp_path, timedelta(days=k)).note_verified(NOW).name for k in range(3, 6)]
+    newest = a_backup(tmp_path).name
+    assert backups.remove_old(tmp_path, 2) == [whole[2]]
+    assert [each.name for each in backups.standing(tmp_path)] == [newest, *whole[:2]]
+
+
+def test_backups_that_are_never_found_whole_do_not_pile_up(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> None:
+        raise cluster_copy.CopyDamaged("It is not whole.")
+
+    monkeypatch.setattr(defs_backups, "verify", damaged)
+    for _ in range(3):
+        assert verdicts(run(settings, backup_base, backup_verified))["every_byte_is_what_it_was"] is False
+        (left,) = backups.standing(settings.backups_dir)
+    # Nor do they where the run ends before anybody reads them.
+    for _ in range(2):
+        assert run(settings, backup_base).success
+    assert [each.name for each in backups.standing(settings.backups_dir)][2:] == []
+    assert left.name not in {each.name for each in backups.standing(settings.backups_dir)}
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,10 @@ def test_between_daily_files_the_day_s_work_is_done_on_what_the_stream_told_and_
     day, between = _steps(definitions, "day"), _steps(definitions, "between")
     assert between < day
     assert {"bronze__stream_message", "transformation", "forecast__prediction", "publication", "record"} <= between
-    assert "bronze__stream_message_stream_meets_expectations" in between
+    blocking = {step for step in day if step.endswith("_meets_expectations") and step.startswith("bronze__")}
+    blocking |= {f"bronze__source_file_{name}" for name in ("every_line_is_accounted_for", "latest_versions_are_intact")}
+    assert len(blocking) == 9
+    assert blocking < between, "what stopped the day, or was loaded behind it, stops this too"
     assert {"ingestion"} <= day - between
     assert all(step == "ingestion" or "bronze" in step or "expectations" in step for step in day - between), day - between
 

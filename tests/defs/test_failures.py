@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ import pytest
 import redis
 import requests
 import sqlalchemy
+from botocore.exceptions import ClientError
 from dagster._core.events import JobFailureData
 from dagster_k8s.client import DagsterK8sAPIRetryLimitExceeded
 from dagster_shared.error import SerializableErrorInfo
@@ -91,6 +93,14 @@ def dbt_says(text: str) -> Callable[[World], None]:
     return fail
 
 
+def s3_answers(status: int, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
+
+
+def s3_slows_down(_: World) -> None:
+    raise s3_answers(503, "SlowDown")
+
+
 N, S, D, R, C, DOWN = FailureClass
 CASES: dict[str, tuple[Callable[[World], Any], FailureClass]] = {
     "A source refuses the connection": (
@@ -120,6 +130,11 @@ CASES: dict[str, tuple[Callable[[World], Any], FailureClass]] = {
     "Two transactions wait for each other": (raised_by_postgres("40P01"), DOWN),
     "Valkey is away": (lambda _: redis.Redis(port=9, retry=None).ping(), DOWN),
     "The model registry is away": (wrapped, DOWN),
+    "Object storage asks for fewer requests": (s3_slows_down, DOWN),
+    "dbt's transaction and another wait for each other": (dbt_says("fct_match: Database Error deadlock detected"), DOWN),
+    "dbt does not get a lock in time": (dbt_says("fct_match: Database Error canceling statement due to lock timeout"), DOWN),
+    "dbt loses its connection": (dbt_says("fct_match: Database Error SSL SYSCALL error: EOF detected"), DOWN),
+    "A program takes longer than it may": (lambda _: subprocess.run(["sleep", "60"], check=True, timeout=0.01), DOWN),
 }
 
 
@@ -230,6 +245,21 @@ def test_a_refusal_is_a_changed_source_and_trouble_of_its_server_is_the_network(
     assert classify(error) is kind
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (500, "InternalError", DOWN),
+        (429, "TooManyRequests", DOWN),
+        (400, "RequestTimeout", DOWN),
+        (507, "InsufficientStorage", R),
+        (403, "AccessDenied", C),
+        (404, "NoSuchBucket", C),
+    ],
+)
+def test_trouble_of_object_storage_may_pass_and_a_refusal_is_a_setting(status: int, code: str, kind: FailureClass) -> None:
+    assert classify(s3_answers(status, code)) is kind
+
+
 def test_a_failed_blocking_check_is_a_failure_of_the_data(instance: dg.DagsterInstance) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec("adds_up", asset="checked", blocking=True)])
     def checked() -> dg.MaterializeResult:
@@ -297,8 +327,8 @@ def test_every_step_that_makes_an_asset_obeys_the_table_and_none_has_a_policy_be
 def test_the_runbook_says_what_the_table_of_policies_says() -> None:
     runbook = (ROOT / failures.RUNBOOK).read_text("utf-8")
     assert (
-        runbook.count("\n## ") == len(FailureClass) + 4
-    )  # and what fails no run, what sensors and conditions ask for, and the table
+        runbook.count("\n## ") == len(FailureClass) + 5
+    )  # and what fails no run, twice, what sensors and conditions ask for, and the table
     for kind, policy in POLICIES.items():
         section = runbook.partition(f"\n## {kind.value}\n")[2].partition("\n## ")[0]
         for said in (policy.meaning, policy.advice, policy.response.value, f"Attempts: {1 + policy.n_retries}."):

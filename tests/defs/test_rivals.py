@@ -97,48 +97,61 @@ def test_without_champion_there_is_nobody_to_compare_with(meet: Meet) -> None:
     assert meet(None) == Rival(Kind.FIRST)
 
 
-def test_a_refit_meets_the_served_model_on_matches_forecast_after_it_had_learnt(
-    meet: Meet, challenger: pd.DataFrame, features: pd.DataFrame
+KEPT = "the walk-forward forecasts that were kept with version 3"
+
+
+def test_a_refit_meets_the_served_model_on_matches_forecast_after_it_had_learnt_and_what_was_kept_of_the_others(
+    meet: Meet, challenger: pd.DataFrame, features: pd.DataFrame, kept: dict[str, bytes]
 ) -> None:
-    found = meet(champion())
-    assert found.kind is Kind.REFIT
+    found = meet(champion(n_learnt=590), kept)
+    assert (found.kind, found.told_by) == (Kind.REFIT, f"{KEPT}, and what it says of 10 matches that it has not learnt from")
     assert found.forecasts is not None
-    assert list(found.forecasts.index) == [f"m{k}" for k in range(N_LEAST, 2 * N_LEAST)]
-    assert found.forecasts["p_home"].tolist() == features.loc[found.forecasts.index, "x"].tolist()
+    assert list(found.forecasts.index) == [f"m{k}" for k in range(100, 600)]
+    unseen = [f"m{k}" for k in range(590, 600)]
+    assert found.forecasts.loc[unseen, "p_home"].tolist() == features.loc[unseen, "x"].tolist()
+    assert found.forecasts.drop(unseen)["p_home"].tolist() == [0.1 + 0.2] * 490
     assert challenger["p_home"].unique().tolist() == [0.4], "the challenger's own forecasts stay"
 
 
-def test_as_long_as_those_are_few_it_meets_what_was_kept_however_little_that_is(
-    meet: Meet, kept: dict[str, bytes], challenger: pd.DataFrame, tmp_path: Path
+def test_where_nothing_was_kept_a_refit_meets_what_the_served_model_has_not_learnt_from(meet: Meet) -> None:
+    found = meet(champion(n_learnt=590))
+    assert (found.kind, found.told_by) == (Kind.REFIT, "what it says of 10 matches that it has not learnt from")
+    assert found.forecasts is not None
+    assert len(found.forecasts) == 10
+
+
+def test_a_refit_for_which_there_is_nothing_says_so(meet: Meet) -> None:
+    for silent in (champion(n_learnt=600), champion(learnt_until=None)):
+        found = meet(silent)
+        assert (found.kind, found.forecasts) == (Kind.REFIT, None)
+        assert found.told_by == "of version 3 there are forecasts of 0 of these 600 matches"
+
+
+def test_whatever_its_settings_are_called_now_a_recipe_that_says_what_was_kept_to_the_last_bit_is_the_same(
+    meet: Meet, challenger: pd.DataFrame, tmp_path: Path
 ) -> None:
-    found = meet(champion(n_learnt=N_LEAST + 1), kept)
-    assert (found.kind, found.told_by) == (Kind.REFIT, "the walk-forward forecasts that were kept with version 3")
-    assert found.forecasts is not None
-    assert found.forecasts["p_home"].tolist() == [0.1 + 0.2] * 499
-    keep(tmp_path, challenger.head(1), RESULTS)
-    found = meet(champion(n_learnt=N_LEAST + 1), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
-    assert found.forecasts is not None
-    assert len(found.forecasts) == 1
-
-
-def test_a_refit_for_which_nothing_was_kept_either_says_what_was_looked_for(meet: Meet) -> None:
-    found = meet(champion(n_learnt=N_LEAST + 1))
-    assert (found.kind, found.forecasts) == (Kind.REFIT, None)
-    assert found.told_by == "version 3 has learnt from all but 299 of these matches, and no forecasts were kept with version 3"
-
-
-def test_a_model_that_does_not_tell_how_far_it_learnt_is_not_compared(meet: Meet) -> None:
-    assert meet(champion(learnt_until=None)).forecasts is None
+    """As the quick model, where only the trees of its set were changed: else it would be refitted no more."""
+    keep(tmp_path, challenger, RESULTS)
+    said = {FORECASTS: (tmp_path / FORECASTS).read_bytes()}
+    assert meet(champion(n_learnt=600, **{RECIPE_DIGEST: "another"}), said).kind is Kind.REFIT
+    differs = challenger.copy()
+    differs.loc["m7", "p_home"] = np.nextafter(0.4, 1.0)
+    keep(tmp_path, differs, RESULTS)
+    said = {FORECASTS: (tmp_path / FORECASTS).read_bytes()}
+    assert meet(champion(n_learnt=600, **{RECIPE_DIGEST: "another"}), said).kind is Kind.CHANGED
+    keep(tmp_path, challenger.head(N_LEAST - 1), RESULTS)
+    said = {FORECASTS: (tmp_path / FORECASTS).read_bytes()}
+    assert meet(champion(n_learnt=600, **{RECIPE_DIGEST: "another"}), said).kind is Kind.CHANGED, "of so few it may be chance"
 
 
 def test_the_same_name_with_another_setting_is_a_changed_recipe_and_meets_what_the_champion_was_judged_by(
     meet: Meet, kept: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    was = champion()
+    was = champion(n_learnt=600)
     growth = results.PERFORMANCE_GROWTH
     monkeypatch.setattr(results, "PERFORMANCE_GROWTH", replace(growth, n_trees=growth.n_trees + 1))
     found = meet(was, kept)
-    assert (found.kind, found.told_by) == (Kind.CHANGED, "the walk-forward forecasts that were kept with version 3")
+    assert (found.kind, found.told_by) == (Kind.CHANGED, KEPT)
     assert found.differs == "The recipe has other settings than that of version 3: models.results.PERFORMANCE_GROWTH."
     assert found.forecasts is not None
     assert list(found.forecasts.index) == [f"m{k}" for k in range(100, 599)], (
@@ -169,15 +182,23 @@ def test_a_version_from_before_the_digest_is_taken_for_its_name_s_recipe_and_ref
 ) -> None:
     found = meet(champion(**{RECIPE_DIGEST: None}))
     assert found.kind is Kind.REFIT
-    assert found.told_by == "what version 3 says of matches that it has not learnt from"
+    assert found.told_by == "what it says of 300 matches that it has not learnt from"
     assert found.forecasts is not None
     assert found.forecasts["p_home"].tolist() == features.loc[found.forecasts.index, "x"].tolist()
 
 
-def test_what_is_changed_and_met_on_too_few_matches_says_what_was_looked_for(meet: Meet) -> None:
-    few = meet(champion(n_learnt=N_LEAST + 1, **{RECIPE_DIGEST: "another"}))
+def test_what_is_changed_must_meet_the_champion_on_most_of_the_matches_that_it_is_judged_on(
+    meet: Meet, challenger: pd.DataFrame, tmp_path: Path
+) -> None:
+    few = meet(champion(n_learnt=121, **{RECIPE_DIGEST: "another"}))
     assert (few.kind, few.forecasts) == (Kind.CHANGED, None)
-    assert few.told_by == ("no forecasts were kept with version 3, and version 3 has learnt from all but 299 of these matches")
+    assert few.told_by == "of version 3 there are forecasts of 479 of these 600 matches, of 480 that it takes"
+    enough = meet(champion(n_learnt=120, **{RECIPE_DIGEST: "another"}))
+    assert enough.forecasts is not None
+    assert (len(enough.forecasts), enough.told_by) == (480, "what it says of 480 matches that it has not learnt from")
+    keep(tmp_path, challenger.iloc[:1], RESULTS)  # and one that was kept
+    with_one = meet(champion(n_learnt=121, **{RECIPE_DIGEST: "another"}), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
+    assert with_one.forecasts is not None
 
 
 def test_another_recipe_than_the_champion_s_meets_that_by_the_present_code_as_long_as_it_is_the_same(
@@ -188,20 +209,19 @@ def test_another_recipe_than_the_champion_s_meets_that_by_the_present_code_as_lo
         assert (found.kind, found.told_by) == (Kind.CHANGED, "the recipe results-logit, walk-forward")
         assert found.forecasts is not None
         assert found.forecasts["p_home"].tolist() == [0.5] * 2 * N_LEAST
-    was = champion(QUICK)
+    was = champion(QUICK, n_learnt=600)
     monkeypatch.setattr(results, "RATING_COLUMNS", results.RATING_COLUMNS[1:])
     found = meet(was, kept)
-    assert found.told_by == "the walk-forward forecasts that were kept with version 3"
+    assert found.told_by == KEPT
     assert found.differs == "The recipe is results, that of version 3 is results-logit."
 
 
-def test_of_a_champion_that_cannot_be_read_a_refit_meets_what_was_kept_and_the_served_model_is_not_asked(
+def test_of_a_champion_that_cannot_be_read_what_was_kept_is_met_and_the_served_model_is_not_asked(
     meet: Meet, kept: dict[str, bytes]
 ) -> None:
     found = meet(champion(format="1"), kept)
-    assert (found.kind, found.told_by) == (Kind.REFIT, "the walk-forward forecasts that were kept with version 3")
-    found = meet(champion(format="1"))
-    assert found.told_by == "version 3 cannot be read by this code, and no forecasts were kept with version 3"
+    assert (found.kind, found.told_by) == (Kind.REFIT, KEPT)
+    assert meet(champion(format="1")).forecasts is None
 
 
 @pytest.mark.parametrize("tags", [{"recipe": "one that is no more"}, {"features": "one_that_is_no_more"}], ids=str)
@@ -209,20 +229,9 @@ def test_to_take_the_place_of_a_champion_that_cannot_be_read_is_no_reason_to_be_
     meet: Meet, kept: dict[str, bytes], tags: dict[str, str]
 ) -> None:
     found = meet(champion(**tags, **{RECIPE_DIGEST: "another"}), kept)
-    assert (found.kind, found.told_by) == (Kind.CHANGED, "the walk-forward forecasts that were kept with version 3")
+    assert (found.kind, found.told_by) == (Kind.CHANGED, KEPT)
     assert found.forecasts is not None
     assert len(found.forecasts) == 499
-
-
-def test_kept_forecasts_of_another_recipe_that_are_too_few_show_nothing(
-    meet: Meet, challenger: pd.DataFrame, tmp_path: Path
-) -> None:
-    keep(tmp_path, challenger.head(N_LEAST - 1), RESULTS)
-    found = meet(champion(format="1", **{RECIPE_DIGEST: "another"}), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
-    assert found.forecasts is None
-    assert found.told_by == (
-        "version 3 was judged on 299 of these matches, of 300 that it takes, and version 3 cannot be read by this code"
-    )
 
 
 def test_by_order_it_meets_no_champion_and_the_first_model_is_the_first_all_the_same(meet: Meet) -> None:

@@ -107,6 +107,8 @@ def test_the_board_counts_every_forecast_and_compares_only_where_there_is_a_mark
     assert (whole["difference_low"], whole["difference_high"]) == pytest.approx((whole["difference"],) * 2)
     assert np.isnan(board.loc["results|0|competition|D1", "difference"])
     assert board.loc["results|24|month|2026-03", "n"] == 1
+    assert board.loc["results|0|season|2025", "n"] == 2
+    assert board.loc["results|0|competition_season|E0 2025", ["n", "difference"]].tolist() == [1, whole["difference"]]
     assert ["scoreboard_id", *board.columns] == list(SCOREBOARD_COLUMNS)
     assert set(board["horizon_hours"]) == {0, 24} < set(HORIZONS)
 

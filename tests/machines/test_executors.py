@@ -16,7 +16,7 @@ from deploy.edition import LIVE
 from deploy.installation import Installation
 from deploy.programs import SERVICE_ONLY, lay_out
 from deploy.settings import Settings as DeploySettings
-from pipelines.defs.resources import resources
+from pipelines.defs.resources import Turn, resources
 from pipelines.machines import celery_settings, executor, worker_app
 from pipelines.settings import Settings, SettingsError
 from tests.machines import world
@@ -67,9 +67,13 @@ def test_what_an_executor_lacks_is_said(environment: dict[str, str], said: str) 
 def test_a_worker_gives_back_what_it_did_not_finish() -> None:
     configuration = worker_app(Settings.read(CELERY)).conf
     assert (configuration.task_acks_late, configuration.task_reject_on_worker_lost) == (True, True)
-    assert configuration.broker_transport_options["visibility_timeout"] == 1800
+    assert configuration.broker_transport_options["visibility_timeout"] == 7200
     sent = celery_settings(Settings.read(CELERY))
     assert "secret" not in str(sent), "what a run's configuration says is shown in the UI"
+
+
+def test_a_step_that_waits_for_its_turn_and_then_works_for_an_hour_is_not_given_to_others() -> None:
+    assert Settings.read(CELERY).broker_patience_seconds >= Turn().within_minutes * 60 + 3600
 
 
 def test_steps_are_pods_only_of_runs_that_are(tmp_path: Path) -> None:

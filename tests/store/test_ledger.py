@@ -122,7 +122,19 @@ def test_an_empty_ledger_is_intact_and_has_no_head(database: Urls) -> None:
 def test_the_database_sets_the_link_whatever_is_handed_to_it(warehouse: Warehouse) -> None:
     row = forecasts(1, p_home=0.2).drop(columns=WHY).assign(prediction_id="forged", link="f" * 64)
     warehouse.append("forecast.prediction", row)
-    assert ledger.verify(warehouse).faults == ()
+    (fault,) = ledger.verify(warehouse).faults
+    assert fault == "Prediction forged (number 7) was written by no run that noted what it rests on: it was put in."
+
+
+def test_a_prediction_that_is_put_in_after_its_match_is_found_though_every_link_follows(warehouse: Warehouse) -> None:
+    """By whoever may turn back the clock, and notes an issue for it, too."""
+    earlier = {"as_of": NOW - timedelta(days=9), "issued_at": NOW - timedelta(days=8), "kickoff_at": NOW - timedelta(days=7)}
+    row = forecasts(1, p_home=0.2).assign(**{name: pd.Timestamp(moment) for name, moment in earlier.items()})
+    ledger.issue(warehouse, row, BASIS)
+    ((prediction_id,),) = warehouse.read("select prediction_id from forecast.prediction where sequence = 7").to_numpy().tolist()
+    assert ledger.verify(warehouse).faults == (
+        f"Prediction {prediction_id} (number 7) says it was issued before the one that stands before it: it was put in later.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +150,7 @@ def test_the_database_sets_the_link_whatever_is_handed_to_it(warehouse: Warehous
             "insert into forecast.prediction overriding system value"
             " select (jsonb_populate_record(p, jsonb_build_object('prediction_id', 'x', 'match_id', 'y', 'sequence', 100))).*"
             " from forecast.prediction as p where sequence = 6",
-            2,
+            3,
         ),
         # Two that change places: both, and the one behind them, no longer follow.
         (
@@ -369,6 +381,7 @@ def at(database: Urls, moment: str | None) -> None:
 
 def test_the_database_asks_its_own_clock_whether_it_is_before_kick_off_whatever_the_row_says_of_itself(database: Urls) -> None:
     warehouse, rows = Warehouse(database.model), forecasts(2).drop(columns=WHY).assign(prediction_id=["p1", "p2"])
+    rows["issued_at"] = pd.Timestamp(NOW + timedelta(minutes=59))
     at(database, (NOW + timedelta(hours=1)).isoformat())  # the first match's kick-off
     with pytest.raises(psycopg.errors.CheckViolation, match="match m0 was refused: it kicked off at"):
         warehouse.append("forecast.prediction", rows)
@@ -382,8 +395,8 @@ def test_the_database_asks_its_own_clock_whether_it_is_before_kick_off_whatever_
 @pytest.mark.parametrize(
     ("issued", "is_refused"),
     [
-        (timedelta(hours=-1, seconds=-30), True),
-        (timedelta(minutes=-59), False),
+        (timedelta(minutes=-16), True),
+        (timedelta(minutes=-14), False),
         (timedelta(0), False),
         (timedelta(minutes=2), True),
     ],
@@ -401,6 +414,16 @@ def test_nor_may_a_row_say_another_moment_of_issue_than_the_clock_by_more_than_a
             Warehouse(database.model).append("forecast.prediction", row)
     else:
         Warehouse(database.model).append("forecast.prediction", row)
+
+
+@pytest.mark.parametrize("ahead", [ledger.MOST_BEFORE_WRITING, -ledger.MOST_AFTER], ids=["the database's", "this machine's"])
+def test_where_a_clock_is_wrong_that_is_said_and_nothing_is_silently_left_out(database: Urls, ahead: timedelta) -> None:
+    warehouse, second = Warehouse(database.model), timedelta(seconds=1 if ahead > timedelta(0) else -1)
+    at(database, (NOW + ahead + second).isoformat())
+    with pytest.raises(ledger.ClocksDiffer, match="it is 2026-03-01 12:00:00 UTC here, and 2026-03-01 1"):
+        ledger.issue(warehouse, forecasts(3), BASIS)
+    at(database, (NOW + ahead).isoformat())
+    assert len(ledger.issue(warehouse, forecasts(3), BASIS)) == 3
 
 
 def test_a_match_that_may_begin_while_it_is_written_is_left_out_and_the_others_are_issued(database: Urls) -> None:

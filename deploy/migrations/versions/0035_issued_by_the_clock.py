@@ -41,7 +41,7 @@ def upgrade() -> None:
                     using hint = 'What is not in the ledger before kick-off was not said before kick-off.', errcode = 'check_violation';
             end if;
             -- A run says the moment once and writes minutes later; clocks of two machines differ by seconds.
-            if isfinite(now) and new.issued_at not between now - interval '1 hour' and now + interval '1 minute' then
+            if isfinite(now) and new.issued_at not between now - interval '15 minutes' and now + interval '1 minute' then
                 raise exception 'a prediction of match % was refused: it says it was issued at %, and it is %', new.match_id, new.issued_at, now
                     using hint = 'Set the clock of the machine that writes by that of the database.', errcode = 'check_violation';
             end if;
