@@ -60,6 +60,12 @@ _OLD_BACKUPS: Final = (
 )
 """What it means that these are too old, and what to do."""
 
+WHAT_IS_LOST: Final = (
+    "Nothing is read of it before somebody has decided: have sent again what is missing, then `football streams accept-loss`; "
+    "of a topic that was made anew KAFKA_TOPIC has to name another (deploy/runbooks/streams.md#messages-that-are-gone)."
+)
+"""What it means that messages of a partition are gone, and what to do."""
+
 _UNPASSED: Final = (
     "Nothing that failed a blocking check is published; of what a warning names, the rest is in use. Each check's page in "
     "Dagster shows what it complains of."
@@ -67,6 +73,9 @@ _UNPASSED: Final = (
 
 SITE: Final = "football_data"
 """The source whose own list of files is looked at."""
+
+GAP: Final = "stream gap"
+"""The topic of lost messages."""
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +119,28 @@ def announce_release(settings: Settings) -> bool:
         return False
     title = f"The latest publication is served again ({settings.edition})"
     _note(settings, "pin", "released", Message("success", title, "The pin was released."))
+    return True
+
+
+def announce_gap(settings: Settings, gaps: Mapping[str, str], day: date) -> bool:
+    """Note that messages of these partitions were lost, with a sentence of each; of the same ones it is news once a day.
+
+    By what was noted, not by a cursor: the tick that finds nothing else fails, and keeps none.
+    """
+    subject = f"{', '.join(gaps)} on {day}"
+    if notifications.last_subject(Warehouse(settings.model_url), GAP) == subject:
+        return False
+    title = f"Messages of the stream were lost ({settings.edition})"
+    _note(settings, GAP, subject, Message("failure", title, "\n".join([*gaps.values(), WHAT_IS_LOST])))
+    return True
+
+
+def announce_no_gap(settings: Settings) -> bool:
+    """Note that every partition of the stream is read again, if the last that was said is that one was not."""
+    if notifications.last_severity(Warehouse(settings.model_url), GAP) != "failure":
+        return False
+    title = f"Every partition of the stream is read again ({settings.edition})"
+    _note(settings, GAP, "none", Message("success", title, "Somebody decided what becomes of what was lost."))
     return True
 
 

@@ -1,4 +1,4 @@
-"""What the sensors decide by: what is new at a source, whether to ask for a run, when to look for results.
+"""What the sensors decide by: what is new at a source, which files are left alone, whether to ask for a run, when to look.
 
 Belongs here: those decisions, which know neither the wall clock nor Dagster; the time is always an argument. Does not belong
 here: the sensors (`sensors`), or how a file is asked for (`pipelines.sources`).
@@ -7,18 +7,29 @@ here: the sensors (`sensors`), or how a file is asked for (`pipelines.sources`).
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from pipelines.sources.protocol import Delivery, DownloadTooLarge, Source
+from pipelines.sources.protocol import Delivery, DownloadTooLarge, Source, SourceError
 from pipelines.store.file_versions import Latest
 
 AT_MOST_FOR_ONE_STATE: Final = 3
 """Runs asked for because of one and the same state: the first, and two more where that failed."""
 
 PAUSE: Final = timedelta(hours=1)
-"""At least this lies between two of them."""
+"""At least this lies between a run that failed and the next, whatever that is for."""
+
+RESTS: Final = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8))
+"""How long a file is left alone after it could not be had once, twice in a row, and so on; the last holds for all that follow. So
+it is asked for six times in the first 24 hours, and three times in the next."""
+
+N_FAULTS: Final = 3
+"""So many files of a source may be out of reach in one look; with one more the rest of them is left to the next look, which finds
+those at rest. What a dead server's hundreds of files would cost is bounded so."""
+
+N_NAMED: Final = 3
+"""Files that a person is told by name; the rest are counted."""
 
 LOOKS_AFTER: Final = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60, 120))
 """When results are looked for, counted from the full time that is expected."""
@@ -26,25 +37,89 @@ LOOKS_AFTER: Final = tuple(timedelta(minutes=minutes) for minutes in (15, 30, 60
 _DAY: Final = timedelta(days=1)
 
 
-def news(source: Source, keys: Iterable[str], loaded: Mapping[str, Latest]) -> dict[str, str]:
-    """`source/key` to the SHA-256 of each file whose content is not the one that is loaded.
+@dataclass(frozen=True)
+class Rest:
+    """Of a file that could not be had: how often in a row, until when it is left alone, and why. It is owed a look."""
 
-    An unchanged file costs a 304, as the validators are those of the version that is loaded; one that was not intact has none
-    and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it.
+    n_times: int
+    until: datetime
+    why: str
 
-    Raises:
-        SourceUnreachable: the source does not answer.
+
+@dataclass
+class Look:
+    """What is found at the sources at one moment.
+
+    `rests` are those of the looks before it, and become those that the next one is to know; `found` is `source/key` to the
+    SHA-256 of each file whose content is not the one that is loaded.
     """
-    found: dict[str, str] = {}
-    for key in keys:
-        known = loaded.get(key)
-        try:
-            answer = source.fetch(key, known.etag, known.last_modified) if known else source.fetch(key)
-        except DownloadTooLarge:
-            continue
-        if isinstance(answer, Delivery) and (known is None or answer.sha256 != known.sha256):
-            found[f"{source.name}/{key}"] = answer.sha256
-    return found
+
+    now: datetime
+    rests: dict[str, Rest] = field(default_factory=dict)
+    found: dict[str, str] = field(default_factory=dict)
+    n_answered: int = 0
+    faults: list[SourceError] = field(default_factory=list)
+    """Of files that could be had before."""
+    pauses: tuple[timedelta, ...] = RESTS
+
+    def at(self, source: Source, keys: Iterable[str], loaded: Mapping[str, Latest]) -> None:
+        """Look at these files, but for those at rest. One that cannot be had keeps nobody from the others.
+
+        An unchanged file costs a 304, as the validators are those of the version that is loaded; one that was not intact has none
+        and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it.
+        """
+        n_faults = 0
+        for key in keys:
+            name = f"{source.name}/{key}"
+            rest, known = self.rests.get(name), loaded.get(key)
+            if rest is not None and self.now < rest.until:
+                continue
+            n_before = rest.n_times if rest else 0
+            if n_faults > N_FAULTS:
+                self.rests[name] = Rest(n_before, self.now, "not asked for, as too many others could not be had")
+                continue
+            try:
+                answer = source.fetch(key, known.etag, known.last_modified) if known else source.fetch(key)
+            except DownloadTooLarge:
+                answer = None
+            except SourceError as error:
+                n_faults += 1
+                self.rests[name] = Rest(
+                    n_before + 1, self.now + self.pauses[min(n_before, len(self.pauses) - 1)], str(error)[:200]
+                )
+                self.faults += [error] if rest is None else []
+                continue
+            self.n_answered += 1
+            self.rests.pop(name, None)
+            if isinstance(answer, Delivery) and (known is None or answer.sha256 != known.sha256):
+                self.found[name] = answer.sha256
+
+    def require_an_answer(self) -> None:
+        """Tell an outage from a file: where nothing answered, it must not look like nothing new.
+
+        Files that are known to be out of reach are none: they are named, and rest.
+
+        Raises:
+            SourceError: a file could not be had, and nothing else answered.
+        """
+        if self.faults and not self.n_answered:
+            raise self.faults[0]
+
+    @property
+    def kept(self) -> dict[str, Rest]:
+        """The rests to remember. One that is over, of a file that nobody wanted now, is not among them."""
+        return {name: rest for name, rest in self.rests.items() if rest.until >= self.now}
+
+    @property
+    def not_had(self) -> str:
+        """A sentence that names what could not be had, and when it is asked for again; empty where everything could."""
+        if not self.kept:
+            return ""
+        named = [
+            f"{name} ({rest.why.rstrip('.')}; again from {rest.until:%H:%M} UTC)" for name, rest in sorted(self.kept.items())
+        ]
+        more = len(named) - N_NAMED
+        return f"could not be had: {', '.join(named[:N_NAMED])}" + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -76,6 +151,16 @@ class Asked:
         """Of the last run. Never the same twice, so that a state that comes back is asked for anew."""
         return f"{self.number} {self.state}"
 
+    def pause(self, has_failed: bool, now: datetime) -> str | None:
+        """A sentence while the run that was asked for last and failed is not to be followed by another, whatever is new.
+
+        What makes a run fail is seldom what was new: were each piece of news a reason for another, a source that always has some
+        would have one started as often as somebody looks.
+        """
+        if has_failed and self.at and now - self.at[-1] < PAUSE:
+            return f"the last run failed; another is asked for from {self.at[-1] + PAUSE:%H:%M} UTC"
+        return None
+
     def once_more(self, found: Mapping[str, str], has_failed: bool, now: datetime, at_most: int) -> "Asked | str":
         """What has been asked for once another run is, or a sentence why none is.
 
@@ -91,11 +176,38 @@ class Asked:
             return "what is new was asked for already" if found else "nothing is new"
         if is_again and self.n_times >= AT_MOST_FOR_ONE_STATE:
             return f"{self.n_times} runs for the same state have failed: look at the last one; the schedule goes on trying"
-        if is_again and now - self.at[-1] < PAUSE:
-            return f"the last run failed; another is asked for from {self.at[-1] + PAUSE:%H:%M} UTC"
+        if pause := self.pause(has_failed, now):
+            return pause
         if len(recent) >= at_most:
             return f"{at_most} runs were asked for within a day; another is from {recent[0] + _DAY:%Y-%m-%d %H:%M} UTC"
         return Asked(self.number + 1, state, self.n_times + 1 if is_again else 1, (*recent, now))
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a sensor that looks at servers keeps in its cursor: the runs it asked for, its last look, and the files at rest."""
+
+    asked: Asked = Asked()
+    looked_at: datetime | None = None
+    rests: Mapping[str, Rest] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From the text that `str` gives; nothing from an empty one. `Asked` alone is what a cursor was before files rested."""
+        facts = json.loads(text or "{}")
+        if "number" in facts:
+            return cls(Asked.read(text))
+        looked_at = facts.get("looked_at")
+        rests = {
+            name: Rest(n_times, datetime.fromisoformat(until), why)
+            for name, (n_times, until, why) in facts.get("rests", {}).items()
+        }
+        return cls(Asked.read(facts.get("asked", "")), looked_at and datetime.fromisoformat(looked_at), rests)
+
+    def __str__(self) -> str:
+        rests = {name: (rest.n_times, rest.until.isoformat(), rest.why) for name, rest in self.rests.items()}
+        looked_at = self.looked_at.isoformat() if self.looked_at else None
+        return json.dumps({"asked": str(self.asked), "looked_at": looked_at, "rests": rests})
 
 
 def is_look_due(full_time_at: datetime, looked_at: datetime | None, now: datetime) -> bool:

@@ -3,26 +3,29 @@
 Belongs here: what each looks at, how often, and its bound. What they decide by is `looks`; sensors that follow a run stand with
 the jobs (`automation`). All of them keep to this:
 
-- No tick changes anything. An error of a source or of the database is raised: the tick fails, the cursor stays, and an outage
-  never looks like "nothing new".
+- No tick changes anything. An error of the database is raised, and one of the sources where nothing answered: the tick fails, the
+  cursor stays, and an outage never looks like "nothing new".
+- A file that cannot be had keeps nobody from the others' news. It is named, and rests, the longer the oftener it failed, so that
+  it is asked for at most six times in 24 hours; then it is owed a look.
 - What is new is told by comparison with what is loaded. So a sensor that was off, or starts without a cursor, loses nothing
   and repeats nothing, and what another run has taken in is no news.
 - None asks for a run while one of the day's job waits or is at work.
-- For one state of what is new at most three runs are asked for, an hour apart, the second and third where the one before failed;
-  and within 24 hours at most 6 (sources), 24 (inbox) and 12 (results), whatever changes. The schedule goes on beside that.
+- For one state of what is new at most three runs are asked for, the second and third where the one before failed. An hour lies
+  behind one that failed, whatever is new; and within 24 hours at most 6 (sources), 24 (inbox) and 12 (results) are asked for,
+  whatever changes. The schedule goes on beside that.
 """
 
-import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import dagster as dg
 
 from pipelines.defs.automation import day
 from pipelines.defs.job_runs import is_under_way
-from pipelines.defs.looks import Asked, is_look_due, news
+from pipelines.defs.looks import Asked, Look, Memory, is_look_due
 from pipelines.settings import Settings
-from pipelines.sources.http import Web
+from pipelines.sources.http import Patience, Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.protocol import Scope
 from pipelines.sources.registry import open_sources
@@ -32,6 +35,12 @@ from pipelines.store.warehouse import Warehouse
 AT_MOST_FOR_SOURCES: Final = 6
 AT_MOST_FOR_INBOX: Final = 24
 AT_MOST_FOR_RESULTS: Final = 12
+
+IN_A_LOOK: Final = Patience(
+    connect_seconds=3, read_seconds=5, download_seconds=10, attempts=2, first_wait_seconds=0.5, longest_wait_seconds=1
+)
+"""A tick that takes longer than a minute is ended, and forgets what it found: as many files as may fail in one look at a source
+must not use that up, though each hangs. A run has more patience."""
 
 _NOT_LOOKED_AT: Final = frozenset({"inbox", "football_data_org"})
 """Sources that are not looked at for results: one has a sensor of its own, and may hold a file that is still being written; the
@@ -53,14 +62,16 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     """
     if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
-    settings = Settings.read()
+    settings, moment = Settings.read(), now()
     bronze = Warehouse(settings.ingest_url)
-    found: dict[str, str] = {}
-    for name, source in open_sources(settings).items():
-        found |= news(source, source.coming(), file_versions.latest(bronze, name))
-    asked = Asked.read(context.cursor or "")
-    outcome = asked.once_more(found, has_failed(context.instance, day.name, "source_sensor", asked), now(), AT_MOST_FOR_SOURCES)
-    return dg.SkipReason(outcome) if isinstance(outcome, str) else _result("source_sensor", outcome, str(outcome))
+    memory = Memory.read(context.cursor or "")
+    look = Look(moment, dict(memory.rests))
+    for name, source in open_sources(settings, IN_A_LOOK).items():
+        look.at(source, source.coming(), file_versions.latest(bronze, name))
+    look.require_an_answer()
+    failed = has_failed(context.instance, day.name, "source_sensor", memory.asked)
+    outcome = memory.asked.once_more(look.found, failed, moment, AT_MOST_FOR_SOURCES)
+    return _result(context, "source_sensor", outcome, memory, look)
 
 
 @dg.sensor(job=day, minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -75,13 +86,17 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
     if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
     inbox = Inbox(settings.inbox_dir, Web())
-    if unsettled := inbox.unsettled(now()):
+    moment = now()
+    if unsettled := inbox.unsettled(moment):
         return dg.SkipReason(f"{unsettled[0]} has just changed; it is taken when all files have been left alone for a minute")
-    keys = inbox.list(Scope(None, frozenset()))
-    found = news(inbox, keys, file_versions.latest(Warehouse(settings.ingest_url), inbox.name)) if keys else {}
-    asked = Asked.read(context.cursor or "")
-    outcome = asked.once_more(found, has_failed(context.instance, day.name, "inbox_sensor", asked), now(), AT_MOST_FOR_INBOX)
-    return dg.SkipReason(outcome) if isinstance(outcome, str) else _result("inbox_sensor", outcome, str(outcome))
+    memory = Memory.read(context.cursor or "")
+    look = Look(moment, pauses=(timedelta(0),))  # to ask for a file of this machine costs nobody anything
+    if keys := inbox.list(Scope(None, frozenset())):
+        look.at(inbox, keys, file_versions.latest(Warehouse(settings.ingest_url), inbox.name))
+    look.require_an_answer()
+    failed = has_failed(context.instance, day.name, "inbox_sensor", memory.asked)
+    outcome = memory.asked.once_more(look.found, failed, moment, AT_MOST_FOR_INBOX)
+    return _result(context, "inbox_sensor", outcome, memory, look)
 
 
 @dg.sensor(job=day, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)
@@ -90,41 +105,48 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
 
     Looks come 15, 30, 60 and 120 minutes after the full time expected of each match that has no result yet, one for all
     that are due, at the files of those seasons and competitions alone. The cursor holds the last look that was answered:
-    an outage, or a daemon that was off, leaves looks due. Stopped by default, as `source_sensor` is: it asks other people's
-    servers.
+    an outage, a daemon that was off, or the pause behind a run that failed leaves looks due. A file that could not be had is
+    asked for once its rest is over, as long as one of its matches is awaited. Stopped by default, as `source_sensor` is: it asks
+    other people's servers.
     """
     if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
     settings, moment = Settings.read(), now()
-    cursor = json.loads(context.cursor or "{}")
-    looked_at = datetime.fromisoformat(cursor["looked_at"]) if cursor else None
-    asked = Asked.read(cursor.get("asked", ""))
-    failed = has_failed(context.instance, day.name, "result_sensor", asked)
+    memory = Memory.read(context.cursor or "")
+    failed = has_failed(context.instance, day.name, "result_sensor", memory.asked)
+    if pause := memory.asked.pause(failed, moment):
+        return dg.SkipReason(pause)
     awaited = read_model.awaited(Warehouse(settings.model_url), moment)
-    due = [match for match in awaited if is_look_due(match.full_time_at, looked_at, moment)]
-    if not due and not failed:
-        return dg.SkipReason("no look is due: no match has ended since the last one, or no forecast was issued of it")
-    found = _results(settings, due, moment) if due else {}
-    outcome = asked.once_more(found, failed, moment, AT_MOST_FOR_RESULTS)
-    looked_at = moment if due else looked_at
-    after = asked if isinstance(outcome, str) else outcome
-    text = json.dumps({"looked_at": looked_at.isoformat() if looked_at else None, "asked": str(after)})
-    if isinstance(outcome, str):
-        return dg.SensorResult(skip_reason=outcome, cursor=text)
-    return _result("result_sensor", outcome, text)
+    due = [match for match in awaited if is_look_due(match.full_time_at, memory.looked_at, moment)]
+    look = Look(moment, dict(memory.rests))
+    is_owed = any(rest.until <= moment for rest in memory.rests.values())
+    if due or is_owed:
+        _look_for_results(look, settings, awaited, due)
+        look.require_an_answer()
+    elif not failed:
+        none_due = "no look is due: no match has ended since the last one, or no forecast was issued of it"
+        return dg.SkipReason("; ".join(filter(None, [none_due, look.not_had])))
+    outcome = memory.asked.once_more(look.found, failed, moment, AT_MOST_FOR_RESULTS)
+    return _result(context, "result_sensor", outcome, replace(memory, looked_at=moment if due else memory.looked_at), look)
 
 
-def _results(settings: Settings, matches: list[read_model.Awaited], moment: datetime) -> dict[str, str]:
-    """What is new in the files of the matches' seasons and competitions; with COMPETITIONS=all, of those seasons."""
+def _look_for_results(look: Look, settings: Settings, awaited: list[read_model.Awaited], due: list[read_model.Awaited]) -> None:
+    """Look at the files of the seasons and competitions of matches that are due, and at those that are owed a look, as they could
+    not be had, while their matches are awaited."""
+    bronze = Warehouse(settings.ingest_url)
+    for name, source in open_sources(settings, IN_A_LOOK).items():
+        if name not in _NOT_LOOKED_AT:
+            keys = source.list(_scope(settings, due, look.now)) if due else []
+            others = source.list(_scope(settings, awaited, look.now)) if awaited else []
+            owed = [key for key in others if f"{name}/{key}" in look.rests and key not in keys]
+            look.at(source, [*keys, *owed], file_versions.latest(bronze, name))
+
+
+def _scope(settings: Settings, matches: list[read_model.Awaited], moment: datetime) -> Scope:
+    """The matches' seasons and competitions; with COMPETITIONS=all, those seasons."""
     wanted = Scope.read(settings.competitions, settings.seasons, moment.date())
     competitions = wanted.competitions and wanted.competitions & {match.competition_id for match in matches}
-    scope = Scope(competitions, wanted.seasons & {match.season for match in matches})
-    bronze = Warehouse(settings.ingest_url)
-    found: dict[str, str] = {}
-    for name, source in open_sources(settings).items():
-        if name not in _NOT_LOOKED_AT:
-            found |= news(source, source.list(scope), file_versions.latest(bronze, name))
-    return found
+    return Scope(competitions, wanted.seasons & {match.season for match in matches})
 
 
 def has_failed(instance: dg.DagsterInstance, job: str, sensor: str, asked: Asked) -> bool:
@@ -134,5 +156,14 @@ def has_failed(instance: dg.DagsterInstance, job: str, sensor: str, asked: Asked
     return bool(own) and all(run.status is dg.DagsterRunStatus.FAILURE for run in (*own, *latest))
 
 
-def _result(sensor: str, asked: Asked, cursor: str) -> dg.SensorResult:
+def _result(
+    context: dg.SensorEvaluationContext, sensor: str, outcome: Asked | str, memory: Memory, look: Look
+) -> dg.SensorResult:
+    """Ask for the run, or say why not; either way with the files that could not be had, which the cursor keeps."""
+    asked = memory.asked if isinstance(outcome, str) else outcome
+    cursor = str(replace(memory, asked=asked, rests=look.kept))
+    if isinstance(outcome, str):
+        return dg.SensorResult(skip_reason="; ".join(filter(None, [outcome, look.not_had])), cursor=cursor)
+    if look.not_had:
+        context.log.warning(look.not_had)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{sensor} {asked.key}")], cursor=cursor)

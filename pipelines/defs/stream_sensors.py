@@ -10,6 +10,7 @@ from typing import Final
 
 import dagster as dg
 
+from pipelines.defs.alerts import WHAT_IS_LOST, announce_gap, announce_no_gap
 from pipelines.defs.automation import between, day
 from pipelines.defs.job_runs import is_under_way
 from pipelines.defs.looks import Asked
@@ -20,7 +21,8 @@ from pipelines.store.warehouse import Warehouse
 
 EVERY_SECONDS: Final = 300
 AT_MOST: Final = 288
-"""Runs within 24 hours: one each time that the sensor looks."""
+"""Runs within 24 hours: one each time that the sensor looks. It waits for `PAUSE` behind one that failed, whatever comes: where
+all fail, these are 24."""
 
 _OFF: Final = "KAFKA_BOOTSTRAP_SERVERS names no broker: there is no stream"
 
@@ -34,28 +36,42 @@ def by_default(settings: Settings) -> dg.DefaultSensorStatus:
 def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for a run where messages wait, by comparing how far the topic goes with how far it was read; where one failed, again.
 
+    What was lost waits for somebody's decision, not for a run: it is told once a day, and in the sentence of each tick.
+
     Raises:
         StreamUnreachable: no broker answers; the tick is shown as failed, and the next one asks again.
+        StreamGap: messages of a partition were lost, and no other has any that wait.
     """
     settings = Settings.read()
     if not settings.kafka_bootstrap_servers:
         return dg.SkipReason(_OFF)
     if is_under_way(context.instance, between.name) or is_under_way(context.instance, day.name):
         return dg.SkipReason("a run that reads the stream waits or is at work; this is looked at again when it has ended")
+    from pipelines.streams.connection import StreamGap
     from pipelines.streams.intake import standings
 
-    # A run that took a part has moved the position: what it left is asked for anew, as what came is. What is lost waits for
-    # somebody's decision, not for a run.
+    found = standings(settings, Warehouse(settings.ingest_url))
+    gaps = {f"{settings.kafka_topic}/{each.partition}": each.gap(settings.kafka_topic) for each in found if each.is_stuck}
+    lost = " ".join([*gaps.values(), WHAT_IS_LOST])
+    if gaps:
+        announce_gap(settings, gaps, datetime.now(UTC).date())
+    else:
+        announce_no_gap(settings)
+    # A run that took a part has moved the position: what it left is asked for anew, as what came is.
     waiting = {
         f"{settings.kafka_topic}/{each.partition}": f"{each.next_offset} to {each.high}"
-        for each in standings(settings, Warehouse(settings.ingest_url))
-        if each.n_waiting and not each.n_lost and not each.is_made_anew
+        for each in found
+        if each.n_waiting and not each.is_stuck
     }
     asked = Asked.read(context.cursor or "")
     failed = has_failed(context.instance, between.name, "stream_sensor", asked)
     outcome = asked.once_more(waiting, failed, datetime.now(UTC), AT_MOST) if waiting or failed else "no message waits"
     if isinstance(outcome, str):
-        return dg.SkipReason(outcome)
+        if gaps and not waiting:
+            raise StreamGap(lost)
+        return dg.SkipReason(f"{outcome}. {lost}" if gaps else outcome)
+    if gaps:
+        context.log.warning(lost)
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"stream_sensor {outcome.key}")], cursor=str(outcome))
 
 

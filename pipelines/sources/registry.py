@@ -13,7 +13,7 @@ from pipelines.settings import Settings
 from pipelines.sources import football_data_org, stream
 from pipelines.sources.football_data import FootballData
 from pipelines.sources.football_data_org import FootballDataOrg
-from pipelines.sources.http import Web
+from pipelines.sources.http import Patience, Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.international import International
 from pipelines.sources.listing import Listing
@@ -21,16 +21,16 @@ from pipelines.sources.openfootball import OpenFootball
 from pipelines.sources.protocol import ParsedFile, Source
 from pipelines.sources.simulated import write_site
 
-SourceFactory = Callable[[Settings], Source]
+SourceFactory = Callable[[Settings, Patience], Source]
 
 SEED: Final = 1
 """Of the simulated world. Another one is another world."""
 
 
-def _simulated(settings: Settings) -> Source:
+def _simulated(settings: Settings, patience: Patience) -> Source:
     """The simulator writes football-data.co.uk's layout up to today; the name keeps its files apart from real ones."""
     write_site(settings.simulated_dir, settings.now().date(), SEED)
-    return FootballData(settings.simulated_dir.absolute().as_uri(), Web(), name="simulated")
+    return FootballData(settings.simulated_dir.absolute().as_uri(), Web(patience), name="simulated")
 
 
 def listing_of(settings: Settings) -> Path:
@@ -40,15 +40,16 @@ def listing_of(settings: Settings) -> Path:
 
 SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
     {
-        "football_data": lambda settings: FootballData(
-            settings.football_data_url, Web(), listed=Listing.read(listing_of(settings)).keys
+        "football_data": lambda settings, patience: FootballData(
+            settings.football_data_url, Web(patience), listed=Listing.read(listing_of(settings)).keys
         ),
-        "openfootball": lambda settings: OpenFootball(settings.openfootball_url, Web()),
-        "international": lambda settings: International(settings.international_url, Web()),
-        "football_data_org": lambda settings: FootballDataOrg(
+        "openfootball": lambda settings, patience: OpenFootball(settings.openfootball_url, Web(patience)),
+        "international": lambda settings, patience: International(settings.international_url, Web(patience)),
+        # Its quota, not ours, says how long to wait.
+        "football_data_org": lambda settings, _: FootballDataOrg(
             settings.football_data_org_url, football_data_org.web(settings.football_data_org_token), settings.now().date()
         ),
-        "inbox": lambda settings: Inbox(settings.inbox_dir, Web()),
+        "inbox": lambda settings, patience: Inbox(settings.inbox_dir, Web(patience)),
         "simulated": _simulated,
     }
 )
@@ -76,13 +77,17 @@ def parse(settings: Settings, source: str, key: str, content: bytes) -> ParsedFi
         return FootballData("", Web(), name=source).parse(key, content)
     if source == stream.SOURCE:  # which nobody asks for files
         return stream.parse(content)
-    return SOURCES[source](settings).parse(key, content)
+    return SOURCES[source](settings, Patience()).parse(key, content)
 
 
-def open_sources(settings: Settings) -> dict[str, Source]:
-    """The sources that the settings name, in their order. Raises ValueError for a name that is none, or one without its key."""
+def open_sources(settings: Settings, patience: Patience | None = None) -> dict[str, Source]:
+    """The sources that the settings name, in their order, by default with the patience of a run.
+
+    Raises:
+        ValueError: a name is none, or a source lacks its key.
+    """
     if unknown := [name for name in settings.sources if name not in SOURCES]:
         raise ValueError(f"SOURCES names {', '.join(unknown)}; there are {', '.join(SOURCES)}.")
     if "football_data_org" in settings.sources and not settings.football_data_org_token:
         raise ValueError("SOURCES names football_data_org, which wants a key: set FOOTBALL_DATA_ORG_TOKEN.")
-    return {name: SOURCES[name](settings) for name in settings.sources}
+    return {name: SOURCES[name](settings, patience or Patience()) for name in settings.sources}

@@ -86,11 +86,22 @@ def note(warehouse: Warehouse, topic: str, subject: str, message: Message, now: 
 
 def last_severity(warehouse: Warehouse, topic: str) -> Severity | None:
     """Of the last word on a topic; None where there was none."""
+    last = _last(warehouse, topic)
+    return last and last[0]
+
+
+def last_subject(warehouse: Warehouse, topic: str) -> str | None:
+    """Of the last word on a topic; None where there was none."""
+    last = _last(warehouse, topic)
+    return last and last[1]
+
+
+def _last(warehouse: Warehouse, topic: str) -> tuple[Severity, str] | None:
     with warehouse.connect() as connection:
-        row = connection.execute(
-            "select severity from operations.notification where topic = %s order by notification_id desc limit 1", [topic]
+        return connection.execute(
+            "select severity, subject from operations.notification where topic = %s order by notification_id desc limit 1",
+            [topic],
         ).fetchone()
-    return row[0] if row else None
 
 
 def recent(warehouse: Warehouse, limit: int) -> list[Notification]:

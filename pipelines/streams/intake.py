@@ -85,6 +85,17 @@ class Standing:
         """Whether the topic ends before the position: it is another one under the same name."""
         return self.next_offset is not None and self.next_offset > self.high
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether nothing is read of it before somebody has decided."""
+        return self.is_made_anew or self.n_lost > 0
+
+    def gap(self, topic: str) -> str:
+        """What became of one that is stuck, as a sentence."""
+        if self.is_made_anew:
+            return f"{topic}/{self.partition} was read up to {self.next_offset} and ends at {self.high}: the topic was made anew."
+        return f"{self.n_lost} messages of {topic}/{self.partition} were lost, from {self.next_offset} to before {self.low}."
+
 
 def standings(settings: Settings, bronze: Warehouse) -> list[Standing]:
     """How far each partition was read, and how far it goes. Raises StreamUnreachable."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -27,6 +28,7 @@ class Site:
         self.answers: list[tuple[str, int]] = []
         self.is_out_of_order = False
         self.refused: set[str] = set()
+        self.hanging: set[str] = set()
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -36,6 +38,8 @@ class Site:
                 status = 404 if content is None else 304 if self.headers["If-None-Match"] == tag else 200
                 status = 403 if site.is_out_of_order or self.path in site.refused else status
                 site.answers.append((self.path, status))
+                if self.path in site.hanging:
+                    time.sleep(0.5)
                 self.send_response(status)
                 self.send_header("ETag", tag)
                 self.end_headers()

@@ -1,21 +1,38 @@
 """The sensors over simulated days: real files, database and instance of Dagster; only the clock is ours, and how runs end."""
 
-from collections.abc import Iterator
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar, cast
 
 import dagster as dg
 import psycopg
 import pytest
+from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
 from pipelines.defs import job_runs, sensors
 from pipelines.defs.ingestion import Ingestion
-from pipelines.defs.looks import AT_MOST_FOR_ONE_STATE, LOOKS_AFTER, PAUSE, Asked, is_look_due
+from pipelines.defs.looks import (
+    AT_MOST_FOR_ONE_STATE,
+    LOOKS_AFTER,
+    N_FAULTS,
+    PAUSE,
+    RESTS,
+    Asked,
+    Look,
+    Memory,
+    Rest,
+    is_look_due,
+)
 from pipelines.settings import Settings
-from pipelines.sources.protocol import SourceUnreachable
+from pipelines.sources.inbox import Inbox
+from pipelines.sources.protocol import Fetched, NotModified, Source, SourceUnreachable
 from pipelines.sources.registry import open_sources
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
@@ -203,12 +220,15 @@ def test_a_run_that_a_person_ended_is_not_asked_for_again(source: Daemon, site: 
 
 
 def test_a_source_that_changes_at_every_look_starts_six_failing_runs_a_day(source: Daemon, site: Site) -> None:
-    for k in range(6):
+    for k in range(12):
         source.now = NOON + timedelta(minutes=30 * k)
         site.files[FIXTURES] = coming(2 + k)
-        assert source.tick() == "run"
-        source.end(FAILURE)
-    for k in (6, 24, 47):
+        if k % 2:
+            assert source.tick() == f"the last run failed; another is asked for from {source.now + PAUSE / 2:%H:%M} UTC"
+        else:
+            assert source.tick() == "run"
+            source.end(FAILURE)
+    for k in (12, 24, 47):
         source.now = NOON + timedelta(minutes=30 * k)
         site.files[FIXTURES] = coming(2 + k)
         assert source.tick() == "6 runs were asked for within a day; another is from 2024-12-01 12:00 UTC"
@@ -229,6 +249,138 @@ def test_an_outage_raises_and_what_came_meanwhile_is_found_after_it(
     site.is_out_of_order = False
     daemon.now += timedelta(minutes=30)
     assert daemon.tick() == "run"
+
+
+def test_a_refused_file_keeps_nobody_from_the_others_news_and_is_named(source: Daemon, site: Site, settings: Settings) -> None:
+    site.refused.add(FIXTURES)
+    named = f"could not be had: football_data/fixtures.csv ({site.url[7:]} refuses to give fixtures.csv (HTTP 403); again from "
+    assert source.tick() == f"nothing is new; {named}13:00 UTC)"
+    site.files["/new_league_fixtures.csv"] = coming(4.0)
+    source.now += timedelta(minutes=30)
+    assert source.tick() == "run"
+    source.end(SUCCESS)
+    assert source.tick() == f"what is new was asked for already; {named}13:00 UTC)"
+    source.now += timedelta(minutes=30)
+    assert source.tick() == f"what is new was asked for already; {named}15:00 UTC)"
+
+
+def test_a_refused_file_is_asked_for_six_times_in_a_day_and_three_times_in_the_next(source: Daemon, site: Site) -> None:
+    site.refused.add(FIXTURES)
+    asked = []
+    for _ in range(2):
+        site.seen()
+        for _ in range(48):
+            assert "football_data/fixtures.csv" in source.tick()
+            source.now += timedelta(minutes=30)
+        asked.append(site.seen().count((FIXTURES, 403)))
+    assert asked == [6, 3]
+    site.refused.clear()
+    site.files[FIXTURES] = coming(3.0)
+    source.now += max(RESTS)
+    assert source.tick() == "run"
+    assert json.loads(str(source.cursor))["rests"] == {}
+
+
+def test_a_file_that_hangs_is_given_up_in_the_minute_that_a_tick_may_take(
+    source: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patience = sensors.IN_A_LOOK
+    longest = max(patience.connect_seconds, patience.read_seconds) * patience.attempts + 2 * patience.longest_wait_seconds
+    assert (N_FAULTS + 1) * longest < DEFAULT_SENSOR_GRPC_TIMEOUT
+    monkeypatch.setattr(sensors, "IN_A_LOOK", replace(patience, read_seconds=0.1, first_wait_seconds=0.01))
+    site.hanging.add(FIXTURES)
+    assert "football_data/fixtures.csv (" in source.tick()
+    assert site.seen().count((FIXTURES, 304)) == patience.attempts
+
+
+def test_while_a_file_is_refused_the_results_of_others_start_a_run(result: Daemon, site: Site) -> None:
+    site.refused.add(FIXTURES)
+    site.files[E0] = played(1, 2)
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    assert result.tick() == "run"
+
+
+def test_a_result_whose_file_was_refused_at_each_look_is_found_once_its_rest_is_over(result: Daemon, site: Site) -> None:
+    site.refused.add(E0)
+    looks: list[str] = []
+    for k in range(8 * 12):
+        result.now = NOON + timedelta(minutes=300 + 5 * k)
+        if f"{result.now:%H:%M}" == "19:20":  # after the last look
+            site.refused.clear()
+            site.files[E0] = played(1, 2)
+        said = result.tick()
+        looks += [f"{result.now:%H:%M} {status}" for path, status in site.seen() if path == E0]
+        if said == "run":
+            break
+        assert ("football_data/mmz4281/2425/E0.csv (" in said) is bool(looks)
+    assert looks == ["17:15 403", "18:15 403", "20:15 200"]
+
+
+def test_a_file_that_is_refused_for_ever_costs_results_nine_requests_in_two_days(result: Daemon, site: Site) -> None:
+    site.refused.add(E0)
+    for k in range(2 * 24 * 12):
+        result.now = NOON + timedelta(minutes=5 * k)
+        result.tick()
+    assert site.seen().count((E0, 403)) <= 9
+
+
+def test_of_a_dead_source_beside_another_four_files_are_asked_for_in_a_look_and_each_of_them_six_times_a_day() -> None:
+    class Dead:
+        name = "dead"
+        asked: ClassVar[list[str]] = []
+
+        def fetch(self, key: str, *_: object) -> NotModified:
+            self.asked.append(key)
+            raise SourceUnreachable("Nobody is there.")
+
+    class Alive:
+        name = "alive"
+
+        def fetch(self, key: str, *_: object) -> NotModified:
+            return NotModified(self.name, key)
+
+    rests: Mapping[str, Rest] = {}
+    most = 0
+    for k in range(24 * 12):
+        look, n_before = Look(NOON + timedelta(minutes=5 * k), dict(rests)), len(Dead.asked)
+        look.at(cast("Source", Dead()), [f"{n}.csv" for n in range(30)], {})
+        look.at(cast("Source", Alive()), ["a.csv"], {})
+        look.require_an_answer()
+        assert "and 27 more" in look.not_had
+        rests = Memory.read(str(Memory(rests=look.kept))).rests
+        assert rests == look.kept
+        most = max(most, len(Dead.asked) - n_before)
+    assert most == N_FAULTS + 1
+    assert set(Counter(Dead.asked).values()) <= {5, 6}
+    assert len(set(Dead.asked)) == 30
+
+
+def test_an_unreadable_file_of_the_inbox_keeps_nobody_from_the_others(
+    inbox: Daemon, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = Inbox.fetch
+
+    def denied(self: Inbox, key: str, *validators: str | None) -> Fetched:
+        if key == "a.csv":
+            raise SourceUnreachable("a.csv cannot be read: Permission denied.")
+        return fetch(self, key, *validators)
+
+    monkeypatch.setattr(Inbox, "fetch", denied)
+    (settings.inbox_dir / "a.csv").write_bytes(played(1))
+    inbox.now += timedelta(minutes=2)
+    with pytest.raises(SourceUnreachable, match="Permission denied"):
+        inbox.tick()
+    (settings.inbox_dir / "b.csv").write_bytes(played(2))
+    assert inbox.tick() == "run"
+    inbox.end(SUCCESS)
+    assert "inbox/a.csv (a.csv cannot be read: Permission denied; again from" in inbox.tick()
+
+
+def test_cursors_of_before_files_rested_are_gone_on_with() -> None:
+    asked = Asked(3, "state", 1, (NOON,))
+    assert Memory.read(str(asked)) == Memory(asked)
+    assert Memory.read(json.dumps({"looked_at": NOON.isoformat(), "asked": str(asked)})) == Memory(asked, NOON)
+    assert Memory.read("") == Memory()
 
 
 @pytest.mark.parametrize("name", ["source", "inbox", "result"])
@@ -337,6 +489,22 @@ def test_looks_that_came_while_the_daemon_was_off_are_made_up_for_by_one(result:
     assert len(site.seen()) == 3
     assert result.tick().startswith("no look is due")
     assert site.seen() == []
+
+
+def test_a_result_that_comes_in_the_pause_behind_a_failed_run_is_not_lost_with_the_last_look(result: Daemon, site: Site) -> None:
+    """A look in the pause could not start a run, and would be the last."""
+    result.now = NOON + timedelta(hours=6, minutes=30)
+    site.files[E0] = played(1, 2)
+    assert result.tick() == "run"
+    result.end(FAILURE)
+    site.seen()
+    site.files[E0] = played(1, 3)
+    result.now = NOON + timedelta(hours=7)
+    assert result.tick() == "the last run failed; another is asked for from 19:30 UTC"
+    assert site.seen() == []
+    result.now = NOON + timedelta(hours=7, minutes=30)
+    assert result.tick() == "run"
+    assert (E0, 200) in site.seen()
 
 
 def test_results_whose_run_fails_for_ever_start_three_runs_a_day(result: Daemon, site: Site) -> None:

@@ -1,10 +1,13 @@
 """The stream in Dagster: that it costs nothing where it is off, that a broker in trouble stops no day, and when a run is asked for."""
 
+import re
 import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,16 @@ from confluent_kafka import Producer
 from deploy.database import Urls
 from pipelines.defs import stream_sensors
 from pipelines.defs.automation import between, day
+from pipelines.defs.failures import RUNBOOK
+from pipelines.defs.looks import PAUSE
 from pipelines.defs.stream_sensors import stream_sensor
 from pipelines.defs.streams import stream_message
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import PROJECT_DIR, Settings, SettingsError
+from pipelines.store import notifications
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 from pipelines.streams import connection, intake
-from pipelines.streams.connection import StreamUnreachable
+from pipelines.streams.connection import StreamGap, StreamUnreachable
 from pipelines.streams.intake import Standing
 
 MakeSettings = Callable[[str], Settings]
@@ -123,6 +129,15 @@ def test_a_round_that_another_reader_overtook_says_who_takes_in_the_rest(
     assert check.description == "3 messages were taken in, 0 set aside; another reader takes in what waits"
 
 
+class Clock:
+    """In the place of `datetime`, moved by hand."""
+
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+
+    def now(self, _: object) -> datetime:
+        return self.at
+
+
 class TestSensor:
     @pytest.fixture
     def waiting(self, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> list[Standing]:
@@ -166,6 +181,32 @@ class TestSensor:
         waiting[:] = [Standing(0, 7, 0, 7)]
         assert "the last run failed; another is asked for from" in self.tick(instance, first.cursor).skip_message
 
+    def test_runs_that_fail_for_ever_while_messages_come_are_asked_for_once_an_hour(
+        self, waiting: list[Standing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each message is another state. Were that a reason, these were 288 runs a day of up to four attempts."""
+        clock = Clock()
+        monkeypatch.setattr(stream_sensors, "datetime", clock)
+        instance, cursor, asked = dg.DagsterInstance.ephemeral(), None, []
+
+        @dg.job(name=between.name)
+        def failed() -> None: ...
+
+        for k in range(24 * 60 * 60 // stream_sensors.EVERY_SECONDS):
+            waiting[:] = [Standing(0, 5, 0, 7 + k)]
+            result = self.tick(instance, cursor)
+            if isinstance(result, dg.SensorResult):
+                (request,) = result.run_requests or ()
+                tags = {"dagster/run_key": str(request.run_key)}
+                instance.create_run_for_job(failed, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+                cursor = result.cursor
+                asked.append(clock.at)
+            clock.at += timedelta(seconds=stream_sensors.EVERY_SECONDS)
+        assert {later - earlier for earlier, later in pairwise(asked)} == {PAUSE}
+        assert len(asked) == 24
+        runbook = " ".join((PROJECT_DIR / RUNBOOK).read_text("utf-8").split())
+        assert f"{len(asked)} runs of `between` for `stream_sensor`" in runbook
+
     @pytest.mark.parametrize("job", [between.name, day.name])
     def test_none_is_while_a_run_that_reads_the_stream_is_at_work(self, waiting: list[Standing], job: str) -> None:
         waiting[:] = [Standing(0, 5, 0, 7)]
@@ -177,10 +218,51 @@ class TestSensor:
         instance.create_run_for_job(at_work, status=dg.DagsterRunStatus.STARTED)
         assert "is at work" in self.tick(instance).skip_message
 
-    @pytest.mark.parametrize("standing", [Standing(0, 5, 6, 9), Standing(0, 10, 0, 9)])
-    def test_what_is_lost_waits_for_somebody_and_asks_for_no_run(self, waiting: list[Standing], standing: Standing) -> None:
-        waiting[:] = [standing]
-        assert self.tick(dg.DagsterInstance.ephemeral()).skip_message == "no message waits"
+    @pytest.mark.parametrize(
+        ("standing", "said"),
+        [
+            (Standing(0, 5, 6, 9), "1 messages of football.events/0 were lost, from 5 to before 6."),
+            (Standing(0, 10, 0, 9), "football.events/0 was read up to 10 and ends at 9: the topic was made anew."),
+        ],
+    )
+    def test_what_is_lost_asks_for_no_run_and_where_nothing_else_waits_the_tick_fails(
+        self, waiting: list[Standing], standing: Standing, said: str
+    ) -> None:
+        waiting[:] = [standing, Standing(1, 4, 0, 4)]
+        with pytest.raises(StreamGap, match=f"{re.escape(said)} Nothing is read of it .* `football streams accept-loss`"):
+            self.tick(dg.DagsterInstance.ephemeral())
+
+    def test_beside_what_is_lost_the_other_partitions_are_read_and_each_tick_says_so(self, waiting: list[Standing]) -> None:
+        instance = dg.DagsterInstance.ephemeral()
+        waiting[:] = [Standing(0, 5, 6, 9), Standing(1, 4, 0, 7)]
+        first = self.tick(instance)
+        assert len(first.run_requests) == 1
+        said = self.tick(instance, first.cursor).skip_message
+        assert said.startswith(
+            "what is new was asked for already. 1 messages of football.events/0 were lost, from 5 to before 6. "
+        )
+        assert "`football streams accept-loss`" in said
+
+    def test_what_is_lost_is_told_once_a_day_however_much_more_is_lost_and_so_is_its_end(
+        self, waiting: list[Standing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock, instance = Clock(), dg.DagsterInstance.ephemeral()
+        monkeypatch.setattr(stream_sensors, "datetime", clock)
+        monkeypatch.setattr(notifications, "NO_NEWS_WITHIN", timedelta(0))
+        for k in range(8):  # two days, every six hours
+            clock.at = Clock.at + timedelta(hours=6 * k)
+            waiting[:] = [Standing(0, 5, 6 + k, 20)]
+            with pytest.raises(StreamGap):
+                self.tick(instance)
+        waiting[:] = [Standing(0, 20, 13, 20)]
+        for _ in range(2):
+            assert self.tick(instance).skip_message == "no message waits"
+        told = notifications.recent(Warehouse(Settings.read().model_url), 10)
+        assert [(each.severity, each.title) for each in reversed(told)] == [
+            ("failure", "Messages of the stream were lost (live)"),
+            ("failure", "Messages of the stream were lost (live)"),
+            ("success", "Every partition of the stream is read again (live)"),
+        ]
 
     def test_an_outage_fails_the_tick(self, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.5)
