@@ -34,6 +34,7 @@ from deploy.database import Urls
 from serving.cli import commands
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
+from serving.telemetry import HANDED_OVER_SECONDS, TOLD_SECONDS
 from tests.serving.conftest import NOW, TOLD, prediction, publish, tell
 from tests.serving.process import serving
 from tests.serving.test_service import wait_for
@@ -218,6 +219,7 @@ def test_whichever_worker_is_asked_tells_the_counts_of_all(
         # A connection each: the kernel hands them to either worker.
         assert httpx.get(f"{environment['API_URL']}/v1/predictions").status_code == 401
     counted = 'serving_requests_total{method="GET",role="anonymous",route="/v1/predictions",status="401"} 40.0'
+    time.sleep(HANDED_OVER_SECONDS + TOLD_SECONDS + 0.5)  # until either has handed over its own, and tells anew
     for _ in range(10):
         assert counted in httpx.get(f"{environment['API_URL']}/metrics").text
 
