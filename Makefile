@@ -77,7 +77,8 @@ backtest: install ## Forecast past seasons by models that saw only earlier ones,
 	@$(BIN)/football backtest
 
 .PHONY: bench-pipeline
-bench-pipeline: install ## Time and peak memory of each stage on the full corpus, and the ratio to the floor
+bench-pipeline: ## Time and peak memory of each stage on the full corpus, and the ratio to the floor
+	@deploy/bootstrap bench
 	@$(BIN)/football bench-pipeline
 
 .PHONY: fuzz

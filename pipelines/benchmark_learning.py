@@ -114,7 +114,7 @@ def compare_dixon_coles(warehouse: Warehouse, echo: Echo) -> dict[str, float] | 
     each is alone; both find a rho.
     """
     if importlib.util.find_spec("penaltyblog") is None:
-        echo("  penaltyblog is not installed: uv sync --group bench")
+        echo("  penaltyblog is not installed: `make bench-pipeline` brings it")
         return None
     import penaltyblog
 

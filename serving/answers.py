@@ -47,6 +47,10 @@ SMALLEST_COMPRESSED: Final = 1024
 Headers = list[tuple[bytes, bytes]]
 
 
+class Complete(Headers):
+    """Headers among which are all of `SECURITY_HEADERS`: nobody has to look which are missing."""
+
+
 class Sent(NamedTuple):
     """What goes to one client."""
 
@@ -109,7 +113,7 @@ class Answer:
         headers = {**self._headers, "etag": self._tagged(encoding), "content-length": str(len(body))}
         if encoding:
             headers["content-encoding"] = encoding
-        return Sent(200, [(name.encode(), value.encode()) for name, value in headers.items()], body)
+        return Sent(200, Complete((name.encode(), value.encode()) for name, value in headers.items()), body)
 
     def _tagged(self, encoding: str) -> str:
         """Strong tags tell bytes apart, so each encoding has its own."""

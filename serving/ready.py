@@ -14,6 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from serving.answers import prefers_csv
 from serving.current import CurrentPublication
+from serving.headers import header
 from serving.held import Key
 from serving.settings import Settings
 from serving.telemetry import Metrics
@@ -24,8 +25,7 @@ FROM_MEMORY: Final = {"is_ready_perhaps": True}
 
 def key_of(scope: Scope) -> Key:
     """What the answer to this request depends on."""
-    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"*/*")
-    return Key(scope["path"], scope["query_string"], prefers_csv(accept))
+    return Key(scope["path"], scope["query_string"], prefers_csv(header(scope, b"accept") or b"*/*"))
 
 
 class ReadyAnswers:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from deploy.database import Urls
 from serving.access_log import AccessLog, Line, masked
+from serving.answers import SECURITY_HEADERS, Answer, Complete
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.current import CurrentPublication
@@ -29,7 +30,7 @@ from serving.store.database import Database, StoreUnavailable
 from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.store.record import Record
-from serving.telemetry import Metrics, Telemetry
+from serving.telemetry import Metrics, Telemetry, log_config
 
 
 def line(n: int) -> Line:
@@ -171,3 +172,34 @@ def test_a_head_that_was_taken_away_is_told_though_every_link_holds(database: Ur
 
 def test_without_a_collector_no_layer_of_tracing_is_in_a_requests_way(settings_for: Callable[..., Settings]) -> None:
     assert type(create_app(settings_for("postgresql://127.0.0.1:1/nowhere")).asgi_handler) is Telemetry
+
+
+def test_what_is_logged_while_a_request_is_answered_names_it_and_what_is_logged_between_names_none(
+    settings_for: Callable[..., Settings],
+) -> None:
+    merge, *_ = log_config()["formatters"]["json"]["foreign_pre_chain"]
+    telemetry = create_app(settings_for("postgresql://127.0.0.1:1/nowhere")).asgi_handler
+    assert isinstance(telemetry, Telemetry)
+    told = []
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.01)
+        told.append(merge(None, "", {"event": scope["path"]}))
+
+    async def run() -> None:
+        telemetry._app = answer
+        scopes = [
+            {"type": "http", "method": "GET", "path": f"/{n}", "headers": [(b"x-request-id", b"r%d" % n)], "state": {}}
+            for n in (1, 2)
+        ]
+        await asyncio.gather(*(telemetry(scope, None, None) for scope in scopes))  # type: ignore[arg-type]
+        told.append(merge(None, "", {"event": "afterwards"}))
+
+    asyncio.run(run())
+    assert told == [{"event": "/1", "request_id": "r1"}, {"event": "/2", "request_id": "r2"}, {"event": "afterwards"}]
+
+
+def test_headers_that_are_said_to_be_complete_lack_none_that_every_answer_carries() -> None:
+    sent = Answer(b"{}").sent([])
+    assert isinstance(sent.headers, Complete)
+    assert {name.lower().encode() for name in SECURITY_HEADERS} <= {name for name, _ in sent.headers}
