@@ -42,7 +42,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
     A worker says that it has done with a step when it has. When its child was killed, the worker gives the step back at once.
     Of a machine that is gone nobody knows: after `broker_patience_seconds` its steps are given to others, so no step may take
-    longer, or it is done twice. What a step waits for its turn is part of what it takes.
+    longer, or it is done twice. What a step waits for its turn is part of what it takes: the settings refuse no more than that.
     """
     return {
         "task_acks_late": True,

@@ -17,6 +17,14 @@ EXECUTORS = ("in_process", "multiprocess", "celery", "k8s")
 """Where the steps of a run are executed: in the run's own process, in others of this machine, by workers, or in pods."""
 
 
+TURN_MINUTES = 60
+"""So long a run waits for its turn to write; of a run whose steps are executed elsewhere each step does."""
+
+LEAST_BROKER_PATIENCE_SECONDS = TURN_MINUTES * 60 + 1
+"""With less, a step that waits for its turn would be given to another worker, and be done twice. How long it works behind that
+is for whoever sets it to know."""
+
+
 class SettingsError(ValueError):
     """A variable is missing or makes no sense; the message says which one and what it should look like."""
 
@@ -138,7 +146,7 @@ class Settings:
             kafka_publication_topic=env.get("KAFKA_PUBLICATION_TOPIC") or "football.publications",
             executor=_one_of("EXECUTOR", env.get("EXECUTOR") or EXECUTORS[0], EXECUTORS),
             broker_url=env.get("BROKER_URL", ""),
-            broker_patience_seconds=_count("BROKER_PATIENCE_SECONDS", env.get("BROKER_PATIENCE_SECONDS") or "7200"),
+            broker_patience_seconds=_broker_patience(env.get("BROKER_PATIENCE_SECONDS") or "7200"),
             k8s_image=env.get("K8S_IMAGE", ""),
         )
 
@@ -185,6 +193,17 @@ def _count(name: str, text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise SettingsError(f"{name}={text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _broker_patience(text: str) -> int:
+    seconds = _count("BROKER_PATIENCE_SECONDS", text)
+    if seconds < LEAST_BROKER_PATIENCE_SECONDS:
+        raise SettingsError(
+            f"BROKER_PATIENCE_SECONDS={seconds} is too short: a step may wait {TURN_MINUTES} minutes for its turn, and would be "
+            "given to another worker meanwhile and done twice. "
+            f"It wants {TURN_MINUTES * 60} and the seconds of the longest step, such as 7200"
+        )
+    return seconds
 
 
 def _options(name: str, text: str) -> tuple[tuple[str, str], ...]:

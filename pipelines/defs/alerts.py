@@ -9,15 +9,17 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
-from typing import Final
+from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
+from typing import Final, NamedTuple, cast
 
 import dagster as dg
 
 # What the daemon notes of policies; nothing public reads it in the open-source version.
 from dagster._core.definitions.freshness import FreshnessState
 
-# What was said last of every check in one query; the public call asks for one check at a time.
+# What was said last of every check in one query. Dagster 1.13.27 has no public call for it: the instance's own asks for one check
+# at a time, and is not marked as public either.
 from dagster._core.execution.stats import StepEventStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord, AssetCheckExecutionRecordStatus
 
@@ -77,6 +79,15 @@ SITE: Final = "football_data"
 GAP: Final = "stream gap"
 """The topic of lost messages."""
 
+LOST: Final = "lost"
+"""What the losses that a check complains of stand under in its metadata: `announce_gap` tells of them, not the check."""
+
+REMINDED_AFTER: Final = timedelta(hours=24)
+"""Of a loss that stands."""
+
+N_WORDS_ON_GAPS: Final = 100
+"""So many are looked at: each tells of a loss that is new, or of one a day later."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -122,16 +133,22 @@ def announce_release(settings: Settings) -> bool:
     return True
 
 
-def announce_gap(settings: Settings, gaps: Mapping[str, str], day: date) -> bool:
-    """Note that messages of these partitions were lost, with a sentence of each; of the same ones it is news once a day.
+def announce_gap(settings: Settings, gaps: Mapping[str, str], *, seen_at: datetime, now: datetime) -> bool:
+    """Note that messages were lost, by the names of the losses, with a sentence of each; one is news once in 24 hours.
 
-    By what was noted, not by a cursor: the tick that finds nothing else fails, and keeps none.
+    By what was noted, not by a cursor: a tick that finds nothing else fails, and keeps none, and two sensors see the same loss,
+    one in the topic and one by the check of a run. What was seen before the last word on it is no news: that says how it stands.
     """
-    subject = f"{', '.join(gaps)} on {day}"
-    if notifications.last_subject(Warehouse(settings.model_url), GAP) == subject:
+    words = notifications.last_words(Warehouse(settings.model_url), GAP, N_WORDS_ON_GAPS)
+    if words and words[0].noticed_at > seen_at:
+        return False
+    since_it_was_whole = takewhile(lambda word: word.severity == "failure" and now - word.noticed_at < REMINDED_AFTER, words)
+    told = {name for word in since_it_was_whole for name in word.subject.split(", ")}
+    new = {name: sentence for name, sentence in gaps.items() if name not in told}
+    if not new:
         return False
     title = f"Messages of the stream were lost ({settings.edition})"
-    _note(settings, GAP, subject, Message("failure", title, "\n".join([*gaps.values(), WHAT_IS_LOST])))
+    _note(settings, GAP, ", ".join(new), Message("failure", title, "\n".join([*new.values(), WHAT_IS_LOST])), now)
     return True
 
 
@@ -210,9 +227,9 @@ def _some_of(layer: str, made_at: Mapping[str, datetime]) -> str:
     return f"{layer}: {named}; {'the oldest was ' if len(made_at) > 1 else ''}made at {min(made_at.values()):%Y-%m-%d %H:%M} UTC"
 
 
-def _note(settings: Settings, topic: str, subject: str, message: Message) -> None:
+def _note(settings: Settings, topic: str, subject: str, message: Message, now: datetime | None = None) -> None:
     _log.log(_LEVEL_OF[message.severity], "%s\n%s", message.title, message.body)
-    notifications.note(Warehouse(settings.model_url), topic, subject, message, datetime.now(UTC))
+    notifications.note(Warehouse(settings.model_url), topic, subject, message, now or datetime.now(UTC))
 
 
 @dg.run_failure_sensor(
@@ -313,12 +330,17 @@ def check_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Say that checks do not pass, be it a warning or an error, and that one passes again.
 
     At once where one joins those that were told of, once a day while any stands so, all in one message. What made its own step
-    fail is not told once more: the run's failure was. Of a check that is asked just now, the last word stands until the run ends.
+    fail is not told once more: the run's failure was. Nor are messages of the stream that were lost, of which `stream_sensor`
+    tells: they are told here, in the same way, where it did not. Of a check that is asked just now, the last word stands until
+    the run ends.
     """
-    settings, today = Settings.read(), datetime.now(UTC).date()
+    settings, now = Settings.read(), datetime.now(UTC)
+    today = now.date()
     told = json.loads(context.cursor or '{"on": "", "checks": []}')
     before = set(told["checks"])
-    unpassed, passing, others = _judged(context)
+    unpassed, passing, others, losses = _judged(context)
+    for seen_at, gaps in losses:
+        announce_gap(settings, gaps, seen_at=seen_at, now=now)
     again, new = sorted(before & passing), set(unpassed) - before
     if again:
         announce_passing(settings, again)
@@ -326,25 +348,39 @@ def check_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         announce_checks(settings, unpassed, new)
         told["on"] = str(today)
     told["checks"] = sorted(set(unpassed) | (before & others))
-    reason = f"{len(unpassed)} do not pass" if unpassed else "every check passes, or its run was told of"
+    reason = f"{len(unpassed)} do not pass" if unpassed else "every check passes, or was told of otherwise"
     return dg.SensorResult(skip_reason=reason, cursor=json.dumps(told))
 
 
-def _judged(context: dg.SensorEvaluationContext) -> tuple[dict[str, Unpassed], set[str], set[str]]:
-    """Of this code location's checks those that do not pass, those that do, and those that are left to their run, by name."""
+class _Judged(NamedTuple):
+    """Of this code location's checks, by name: those that do not pass, those that do, and those that are told of otherwise, by
+    their run or as `losses`, which are what was seen when to be lost of the stream."""
+
+    unpassed: dict[str, Unpassed]
+    passing: set[str]
+    others: set[str]
+    losses: list[tuple[datetime, dict[str, str]]]
+
+
+def _judged(context: dg.SensorEvaluationContext) -> _Judged:
     if context.repository_def is None:
         raise dg.DagsterInvariantViolationError("check_sensor wants the definitions whose checks it looks at")
     graph = context.repository_def.asset_graph
     latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(sorted(graph.asset_check_keys))
     failed = {key: record for key, record in latest.items() if record.status is AssetCheckExecutionRecordStatus.FAILED}
     unpassed: dict[str, Unpassed] = {}
+    losses = []
     for key in _not_told_by_their_run(context.instance, failed):
-        said = failed[key].evaluation
+        said, event = failed[key].evaluation, failed[key].event
+        if said is not None and event is not None and LOST in said.metadata:
+            gaps = cast("dict[str, str]", said.metadata[LOST].value)
+            losses.append((datetime.fromtimestamp(event.timestamp, UTC), gaps))
+            continue
         is_error = said is not None and said.severity is dg.AssetCheckSeverity.ERROR
         sentence = (said and said.description) or graph.get_check_spec(key).description or "it says no more"
         unpassed[_name_of(key)] = Unpassed(" ".join(sentence.split()), is_error)
     passing = {_name_of(key) for key, record in latest.items() if record.status is AssetCheckExecutionRecordStatus.SUCCEEDED}
-    return unpassed, passing, {_name_of(key) for key in latest} - passing - set(unpassed)
+    return _Judged(unpassed, passing, {_name_of(key) for key in latest} - passing - set(unpassed), losses)
 
 
 def _not_told_by_their_run(

@@ -6,12 +6,20 @@ here: the sensors (`sensors`), or how a file is asked for (`pipelines.sources`).
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from pipelines.sources.protocol import Delivery, DownloadTooLarge, Source, SourceError
+from pipelines.sources.protocol import (
+    Delivery,
+    DownloadTooLarge,
+    QuotaUsedUp,
+    Source,
+    SourceError,
+    SourceRefuses,
+    SourceSilent,
+)
 from pipelines.store.file_versions import Latest
 
 AT_MOST_FOR_ONE_STATE: Final = 3
@@ -25,8 +33,8 @@ RESTS: Final = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 8))
 it is asked for six times in the first 24 hours, and three times in the next."""
 
 N_FAULTS: Final = 3
-"""So many files of a source may be out of reach in one look; with one more the rest of them is left to the next look, which finds
-those at rest. What a dead server's hundreds of files would cost is bounded so."""
+"""So many files of a source that answers may be out of reach in one look; with one more the rest of them is left to the next
+look, which finds those at rest. Of one that answers nothing at all, the first file suffices."""
 
 N_NAMED: Final = 3
 """Files that a person is told by name; the rest are counted."""
@@ -46,12 +54,22 @@ class Rest:
     why: str
 
 
+News = Callable[[Delivery, Latest | None], str]
+"""What stands for what is new in an answer, beside the version that is loaded; empty if nothing is. Raises SourceError where
+nothing of the answer can be used."""
+
+
+def other_content(answer: Delivery, loaded: Latest | None) -> str:
+    """The SHA-256 of a file that is not the one that is loaded."""
+    return "" if loaded is not None and answer.sha256 == loaded.sha256 else answer.sha256
+
+
 @dataclass
 class Look:
     """What is found at the sources at one moment.
 
-    `rests` are those of the looks before it, and become those that the next one is to know; `found` is `source/key` to the
-    SHA-256 of each file whose content is not the one that is loaded.
+    `rests` are those of the looks before it, and become those that the next one is to know; `found` is `source/key` to what
+    stands for the news of each file that has some.
     """
 
     now: datetime
@@ -62,37 +80,58 @@ class Look:
     """Of files that could be had before."""
     pauses: tuple[timedelta, ...] = RESTS
 
-    def at(self, source: Source, keys: Iterable[str], loaded: Mapping[str, Latest]) -> None:
+    def at(self, source: Source, keys: Iterable[str], loaded: Mapping[str, Latest], news: News = other_content) -> None:
         """Look at these files, but for those at rest. One that cannot be had keeps nobody from the others.
 
         An unchanged file costs a 304, as the validators are those of the version that is loaded; one that was not intact has none
         and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it.
+
+        A source that is silent when it is asked first, or allows no more requests, is not asked again: the rest of its files is
+        left to the next look.
         """
-        n_faults = 0
-        for key in keys:
+        n_faults, is_there, left = 0, False, ""
+        for key in self._in_turn(source.name, keys):
             name = f"{source.name}/{key}"
             rest, known = self.rests.get(name), loaded.get(key)
-            if rest is not None and self.now < rest.until:
-                continue
             n_before = rest.n_times if rest else 0
-            if n_faults > N_FAULTS:
-                self.rests[name] = Rest(n_before, self.now, "not asked for, as too many others could not be had")
+            if left:
+                self.rests[name] = Rest(n_before, self.now, left)
                 continue
             try:
                 answer = source.fetch(key, known.etag, known.last_modified) if known else source.fetch(key)
+                new = news(answer, known) if isinstance(answer, Delivery) else ""
             except DownloadTooLarge:
-                answer = None
+                new = ""
             except SourceError as error:
                 n_faults += 1
-                self.rests[name] = Rest(
-                    n_before + 1, self.now + self.pauses[min(n_before, len(self.pauses) - 1)], str(error)[:200]
-                )
+                left = _why_leave_the_rest(error, n_faults, is_there=is_there)
+                if isinstance(error, QuotaUsedUp) and is_there:  # the others', not its own fault
+                    self.rests[name] = Rest(n_before, self.now, left)
+                    continue
+                is_there |= isinstance(error, SourceRefuses)
+                pause = self.pauses[min(n_before, len(self.pauses) - 1)]
+                self.rests[name] = Rest(n_before + 1, self.now + pause, str(error)[:200])
                 self.faults += [error] if rest is None else []
                 continue
+            is_there = True
             self.n_answered += 1
             self.rests.pop(name, None)
-            if isinstance(answer, Delivery) and (known is None or answer.sha256 != known.sha256):
-                self.found[name] = answer.sha256
+            if new:
+                self.found[name] = new
+
+    def _in_turn(self, source: str, keys: Iterable[str]) -> list[str]:
+        """Those that are not at rest: first what failed least often, and of those another one first at each look.
+
+        The first one's silence is taken for the source's. Were it always the same one, a fault of its own would be an outage for
+        ever, whose ticks fail and remember nothing.
+        """
+
+        places: dict[str, tuple[int, bytes]] = {}
+        for key in keys:
+            rest = self.rests.get(f"{source}/{key}")
+            if rest is None or rest.until <= self.now:
+                places[key] = rest.n_times if rest else 0, hashlib.sha256(f"{self.now.isoformat()} {key}".encode()).digest()
+        return sorted(places, key=places.__getitem__)
 
     def require_an_answer(self) -> None:
         """Tell an outage from a file: where nothing answered, it must not look like nothing new.
@@ -120,6 +159,15 @@ class Look:
         ]
         more = len(named) - N_NAMED
         return f"could not be had: {', '.join(named[:N_NAMED])}" + (f" and {more} more" if more > 0 else "")
+
+
+def _why_leave_the_rest(error: SourceError, n_faults: int, *, is_there: bool) -> str:
+    """Why a source's other files are not asked for behind this error; empty where they are. `is_there`: it has answered."""
+    if isinstance(error, QuotaUsedUp):
+        return "not asked for, as the provider allows no more requests"
+    if isinstance(error, SourceSilent) and not is_there:
+        return "not asked for, as the first that was had no answer"
+    return "not asked for, as too many others could not be had" if n_faults > N_FAULTS else ""
 
 
 @dataclass(frozen=True)

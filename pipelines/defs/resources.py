@@ -13,7 +13,7 @@ import dagster as dg
 from pipelines.defs.dbt import Dbt
 from pipelines.machines import executor
 from pipelines.progress import terminal_logger
-from pipelines.settings import Settings
+from pipelines.settings import TURN_MINUTES, Settings
 from pipelines.store.landing import Landing, open_landing
 from pipelines.store.registry import Registry
 from pipelines.store.turn import alone
@@ -59,7 +59,7 @@ class LandingResource(dg.ConfigurableResource[Landing]):
 class Turn(dg.ConfigurableResource[None]):
     """That no other run writes to this edition meanwhile, be it a schedule's or somebody's at the command line."""
 
-    within_minutes: int = 60
+    within_minutes: int = TURN_MINUTES
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[None]:

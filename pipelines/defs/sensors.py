@@ -7,6 +7,8 @@ the jobs (`automation`). All of them keep to this:
   cursor stays, and an outage never looks like "nothing new".
 - A file that cannot be had keeps nobody from the others' news. It is named, and rests, the longer the oftener it failed, so that
   it is asked for at most six times in 24 hours; then it is owed a look.
+- A source that is silent is asked for one file in a tick, and the rest stays due. Which one is asked for first differs from tick
+  to tick, so that a fault of one file alone is not taken for an outage for ever.
 - What is new is told by comparison with what is loaded. So a sensor that was off, or starts without a cursor, loses nothing
   and repeats nothing, and what another run has taken in is no news.
 - None asks for a run while one of the day's job waits or is at work.
@@ -15,6 +17,7 @@ the jobs (`automation`). All of them keep to this:
   whatever changes. The schedule goes on beside that.
 """
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,11 +26,12 @@ import dagster as dg
 
 from pipelines.defs.automation import day
 from pipelines.defs.job_runs import is_under_way
-from pipelines.defs.looks import Asked, Look, Memory, is_look_due
+from pipelines.defs.looks import Asked, Look, Memory, News, is_look_due, other_content
 from pipelines.settings import Settings
+from pipelines.sources import football_data_org
 from pipelines.sources.http import Patience, Web
 from pipelines.sources.inbox import Inbox
-from pipelines.sources.protocol import Scope
+from pipelines.sources.protocol import Delivery, Scope, Source, SourceError
 from pipelines.sources.registry import open_sources
 from pipelines.store import file_versions, read_model
 from pipelines.store.warehouse import Warehouse
@@ -37,14 +41,22 @@ AT_MOST_FOR_INBOX: Final = 24
 AT_MOST_FOR_RESULTS: Final = 12
 
 IN_A_LOOK: Final = Patience(
-    connect_seconds=3, read_seconds=5, download_seconds=10, attempts=2, first_wait_seconds=0.5, longest_wait_seconds=1
+    connect_seconds=3,
+    read_seconds=5,
+    download_seconds=10,
+    attempts=2,
+    first_wait_seconds=0.5,
+    longest_wait_seconds=1,
+    quota_seconds=0,
 )
 """A tick that takes longer than a minute is ended, and forgets what it found: as many files as may fail in one look at a source
-must not use that up, though each hangs. A run has more patience."""
+must not use that up, though each hangs. A run has more patience, also with a provider that allows no more requests."""
 
-_NOT_LOOKED_AT: Final = frozenset({"inbox", "football_data_org"})
-"""Sources that are not looked at for results: one has a sensor of its own, and may hold a file that is still being written; the
-lists of the other differ with every look, so that each would find news, and a tick would wait for its quota."""
+_INBOX: Final = "inbox"
+"""It is not looked at for results: it has a sensor of its own, and may hold a file that is still being written."""
+
+_KEYED: Final = "football_data_org"
+"""Its lists differ with every look: what is new in one are results. Each league costs a request of few."""
 
 _BUSY: Final = "a run of the day's job waits or is at work; this is looked at again when it has ended"
 
@@ -104,10 +116,11 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     """Look for the results of matches that a forecast was issued of, soon after full time; the day's run settles and scores them.
 
     Looks come 15, 30, 60 and 120 minutes after the full time expected of each match that has no result yet, one for all
-    that are due, at the files of those seasons and competitions alone. The cursor holds the last look that was answered:
-    an outage, a daemon that was off, or the pause behind a run that failed leaves looks due. A file that could not be had is
-    asked for once its rest is over, as long as one of its matches is awaited. Stopped by default, as `source_sensor` is: it asks
-    other people's servers.
+    that are due, at the files of those seasons and competitions alone. Where football-data.org's key is set, so are its lists of
+    those leagues, for results that are final and not loaded; what its quota does not allow waits for the next tick. The cursor
+    holds the last look that was answered: an outage, a daemon that was off, or the pause behind a run that failed leaves looks
+    due. A file that could not be had is asked for once its rest is over, as long as one of its matches is awaited. Stopped by
+    default, as `source_sensor` is: it asks other people's servers.
     """
     if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
@@ -135,18 +148,39 @@ def _look_for_results(look: Look, settings: Settings, awaited: list[read_model.A
     not be had, while their matches are awaited."""
     bronze = Warehouse(settings.ingest_url)
     for name, source in open_sources(settings, IN_A_LOOK).items():
-        if name not in _NOT_LOOKED_AT:
-            keys = source.list(_scope(settings, due, look.now)) if due else []
-            others = source.list(_scope(settings, awaited, look.now)) if awaited else []
-            owed = [key for key in others if f"{name}/{key}" in look.rests and key not in keys]
-            look.at(source, [*keys, *owed], file_versions.latest(bronze, name))
+        if name != _INBOX:
+            keys = _files(source, settings, due, look.now)
+            owed = [key for key in _files(source, settings, awaited, look.now) if f"{name}/{key}" in look.rests]
+            wanted = list(dict.fromkeys([*keys, *owed]))
+            news = _new_results(source, bronze, wanted) if name == _KEYED else other_content
+            look.at(source, wanted, file_versions.latest(bronze, name), news)
 
 
-def _scope(settings: Settings, matches: list[read_model.Awaited], moment: datetime) -> Scope:
-    """The matches' seasons and competitions; with COMPETITIONS=all, those seasons."""
+def _files(source: Source, settings: Settings, matches: list[read_model.Awaited], moment: datetime) -> list[str]:
+    """Those of the matches' seasons and competitions; with COMPETITIONS=all, of those seasons. Of the source that costs requests
+    of few, which has the season under way alone, whatever year a match's bears, only those of the competitions in any case."""
+    if not matches:
+        return []
     wanted = Scope.read(settings.competitions, settings.seasons, moment.date())
-    competitions = wanted.competitions and wanted.competitions & {match.competition_id for match in matches}
-    return Scope(competitions, wanted.seasons & {match.season for match in matches})
+    awaited = frozenset(match.competition_id for match in matches)
+    if source.name == _KEYED:
+        return source.list(Scope(frozenset(filter(wanted.covers, awaited)), wanted.seasons))
+    return source.list(Scope(wanted.competitions and wanted.competitions & awaited, wanted.seasons & {m.season for m in matches}))
+
+
+def _new_results(source: Source, bronze: Warehouse, keys: list[str]) -> News:
+    """What is new in lists of matches: results that are not loaded."""
+    loaded = file_versions.standing(bronze, source.name, football_data_org.LAYOUT, keys) if keys else {}
+
+    def news(answer: Delivery, _: file_versions.Latest | None) -> str:
+        parsed = source.parse(answer.key, answer.content)
+        if parsed.state == "refused":
+            raise SourceError(f"Nothing in {answer.source}/{answer.key} is usable.")
+        told = football_data_org.results(row.cells for row in parsed.rows)
+        new = told - football_data_org.results(loaded.get(answer.key, ()))
+        return json.dumps(sorted(new)) if new else ""
+
+    return news
 
 
 def has_failed(instance: dg.DagsterInstance, job: str, sensor: str, asked: Asked) -> bool:

@@ -47,19 +47,20 @@ def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason(_OFF)
     if is_under_way(context.instance, between.name) or is_under_way(context.instance, day.name):
         return dg.SkipReason("a run that reads the stream waits or is at work; this is looked at again when it has ended")
-    from pipelines.streams.connection import StreamGap
+    from pipelines.streams.connection import StreamGap, gap_at
     from pipelines.streams.intake import standings
 
-    found = standings(settings, Warehouse(settings.ingest_url))
-    gaps = {f"{settings.kafka_topic}/{each.partition}": each.gap(settings.kafka_topic) for each in found if each.is_stuck}
+    found, topic = standings(settings, Warehouse(settings.ingest_url)), settings.kafka_topic
+    gaps = {gap_at(topic, each.partition, each.next_offset): each.gap(topic) for each in found if each.is_stuck}
     lost = " ".join([*gaps.values(), WHAT_IS_LOST])
     if gaps:
-        announce_gap(settings, gaps, datetime.now(UTC).date())
+        moment = datetime.now(UTC)
+        announce_gap(settings, gaps, seen_at=moment, now=moment)
     else:
         announce_no_gap(settings)
     # A run that took a part has moved the position: what it left is asked for anew, as what came is.
     waiting = {
-        f"{settings.kafka_topic}/{each.partition}": f"{each.next_offset} to {each.high}"
+        f"{topic}/{each.partition}": f"{each.next_offset} to {each.high}"
         for each in found
         if each.n_waiting and not each.is_stuck
     }
@@ -68,7 +69,7 @@ def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     outcome = asked.once_more(waiting, failed, datetime.now(UTC), AT_MOST) if waiting or failed else "no message waits"
     if isinstance(outcome, str):
         if gaps and not waiting:
-            raise StreamGap(lost)
+            raise StreamGap(lost, gaps)
         return dg.SkipReason(f"{outcome}. {lost}" if gaps else outcome)
     if gaps:
         context.log.warning(lost)

@@ -8,13 +8,13 @@ Source of the layout: https://docs.football-data.org/general/v4 (`/competitions/
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Final
 
-from pipelines.sources.http import Web
+from pipelines.sources.http import Patience, Web
 from pipelines.sources.json_file import Object, Shape, take_apart
 from pipelines.sources.protocol import Fetched, ParsedFile, Scope, current_season
 from pipelines.sources.quota import Quota
@@ -24,6 +24,9 @@ COMPETITIONS: Final = MappingProxyType(
 )
 """football-data.co.uk's code, which a scope is written in, to this source's: the leagues of the free plan."""
 
+LAYOUT: Final = "football_data_org"
+"""Of its lists, in bronze."""
+
 _CALENDAR_YEAR: Final = frozenset({"BSA"})
 _KEY: Final = re.compile(r"(\d{4})/([A-Z0-9]+)\.json")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
@@ -31,9 +34,10 @@ _OVER: Final = frozenset({"FINISHED", "AWARDED"})
 _SCORES: Final = {"ft": "fullTime", "ht": "halfTime"}
 
 
-def web(token: str) -> Web:
-    """Connections that carry the key and keep to what it allows."""
-    return Web(key={"X-Auth-Token": token}, quota=Quota())
+def web(token: str, patience: Patience | None = None) -> Web:
+    """Connections that carry the key and keep to what it allows, by default with the patience of a run."""
+    patience = patience or Patience()
+    return Web(patience, key={"X-Auth-Token": token}, quota=Quota(patience.quota_seconds))
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,19 @@ class FootballDataOrg:
 
     def coming(self) -> Sequence[str]:
         """None: every answer differs from the last one, since each match says when it was looked at, so that each look would find
-        news. Each run of the day asks for the lists, whatever started it."""
+        news. Each run of the day asks for the lists, whatever started it. What is new of results, `results` tells."""
         return []
 
 
 def parse(content: bytes) -> ParsedFile:
     """Take an answer apart. Whatever the bytes are, every match is accounted for and nothing is raised."""
     return take_apart(content, _SHAPE)
+
+
+def results(matches: Iterable[Mapping[str, str]]) -> set[tuple[str, ...]]:
+    """Of matches' cells those that are over: which, and the score. The score of one that is being played is no result."""
+    told = ("id", "homeTeam", "awayTeam", "ft_home", "ft_away")
+    return {tuple(cells.get(name, "") for name in told) for cells in matches if cells.get("status") in _OVER}
 
 
 def _parts(key: str) -> tuple[str, str]:
@@ -115,7 +125,7 @@ def _is_moment(text: str) -> bool:
 
 
 _SHAPE: Final = Shape(
-    layout="football_data_org",
+    layout=LAYOUT,
     cells_of=_cells,
     when="utcDate",
     home="homeTeam",

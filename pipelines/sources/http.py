@@ -26,9 +26,10 @@ from pipelines.sources.protocol import (
     NotModified,
     SourceError,
     SourceRefuses,
+    SourceSilent,
     SourceUnreachable,
 )
-from pipelines.sources.quota import Quota
+from pipelines.sources.quota import PATIENCE_SECONDS, Quota
 
 CONNECTIONS: Final = 4
 """At most this many requests at a time to one provider."""
@@ -39,7 +40,7 @@ _MISSING: Final = frozenset({300, 404, 410})
 """300: some servers answer a name they do not have with a list of similar ones."""
 
 
-class _Transient(SourceUnreachable):
+class _Transient(SourceSilent):
     """Worth another try, after `wait_seconds` if the server named a time."""
 
     def __init__(self, message: str, wait_seconds: float | None = None) -> None:
@@ -58,6 +59,8 @@ class Patience:
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 30
     max_bytes: int = 64 * 1024 * 1024
+    quota_seconds: float = PATIENCE_SECONDS
+    """For a provider that allows no more requests just now."""
 
 
 @dataclass
@@ -173,7 +176,7 @@ class Web:
         message = f"{host} answers HTTP {response.status_code}: it is busy or out of order."
         wait_seconds = _retry_after(response.headers.get("Retry-After"))
         if wait_seconds is not None and wait_seconds > self.patience.longest_wait_seconds:
-            return SourceUnreachable(f"{message} It asks to come back in {wait_seconds:.0f} s.")
+            return SourceSilent(f"{message} It asks to come back in {wait_seconds:.0f} s.")
         return _Transient(message, wait_seconds)
 
     def _connected(self) -> httpx.Client:

@@ -99,6 +99,14 @@ class SourceUnreachable(SourceError):
     """Nothing came back in spite of patience: no connection, time-outs, or the server says it cannot."""
 
 
+class SourceSilent(SourceUnreachable):
+    """Nobody answers, or the server says that it is out of order: whatever else it is asked for would most likely fare alike."""
+
+
+class QuotaUsedUp(SourceUnreachable):
+    """The provider allows no more requests for now."""
+
+
 class SourceRefuses(SourceUnreachable):
     """The server is there, and says that it does not give what was asked for."""
 

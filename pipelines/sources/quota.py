@@ -14,7 +14,7 @@ from typing import Final
 
 import httpx
 
-from pipelines.sources.protocol import SourceUnreachable
+from pipelines.sources.protocol import QuotaUsedUp
 
 WINDOW_SECONDS: Final = 60.0
 
@@ -35,9 +35,11 @@ class Quota:
     """The requests that may still be made in the present window; threads share it.
 
     Only the provider knows how many: it counts those of other processes with the same key, too, and plans differ. So in each
-    window one request goes first, and its answer says how many may follow.
+    window one request goes first, and its answer says how many may follow. `patience_seconds` after somebody first had to wait
+    nobody does any more; with 0 nobody ever waits.
     """
 
+    patience_seconds: float = PATIENCE_SECONDS
     _left: int = field(default=0, init=False)
     _n_under_way: int = field(default=0, init=False)
     _window: int = field(default=0, init=False)
@@ -51,7 +53,7 @@ class Quota:
         """Make one request within, as soon as there is one left, and hand over its answer's status and headers.
 
         Raises:
-            SourceUnreachable: the next window begins later than a window lasts, or than anybody is still waiting for.
+            QuotaUsedUp: the next window begins later than a window lasts, or than anybody is still waiting for.
         """
         told: list[tuple[int, Mapping[str, str]]] = []
         window = self._take()
@@ -71,11 +73,9 @@ class Quota:
                     break
                 wait_seconds = self._ends_at - now
                 self._waited_since = min(self._waited_since, now)
-                is_beyond_patience = self._ends_at > self._waited_since + PATIENCE_SECONDS
+                is_beyond_patience = self._ends_at > self._waited_since + self.patience_seconds
                 if is_beyond_patience or wait_seconds > WINDOW_SECONDS + MARGIN_SECONDS:
-                    raise SourceUnreachable(
-                        f"The provider allows no more requests and asks to come back in {wait_seconds:.0f} s."
-                    )
+                    raise QuotaUsedUp(f"The provider allows no more requests and asks to come back in {wait_seconds:.0f} s.")
                 self._changed.wait(wait_seconds)
             self._left -= 1
             self._n_under_way += 1

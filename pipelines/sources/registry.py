@@ -45,9 +45,10 @@ SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
         ),
         "openfootball": lambda settings, patience: OpenFootball(settings.openfootball_url, Web(patience)),
         "international": lambda settings, patience: International(settings.international_url, Web(patience)),
-        # Its quota, not ours, says how long to wait.
-        "football_data_org": lambda settings, _: FootballDataOrg(
-            settings.football_data_org_url, football_data_org.web(settings.football_data_org_token), settings.now().date()
+        "football_data_org": lambda settings, patience: FootballDataOrg(
+            settings.football_data_org_url,
+            football_data_org.web(settings.football_data_org_token, patience),
+            settings.now().date(),
         ),
         "inbox": lambda settings, patience: Inbox(settings.inbox_dir, Web(patience)),
         "simulated": _simulated,

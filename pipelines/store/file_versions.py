@@ -71,6 +71,15 @@ def latest(warehouse: Warehouse, source: str) -> dict[str, Latest]:
     return {key: Latest(*facts) for key, *facts in rows}
 
 
+def standing(warehouse: Warehouse, source: str, layout: str, keys: Sequence[str]) -> dict[str, list[dict[str, str]]]:
+    """Key to the cells of the lines that stand in a file of that source and layout; a file without any is missing."""
+    query = sql.SQL(
+        "select key, jsonb_agg(cells) from {} where source = %s and key = any(%s) and until_version is null group by key"
+    ).format(sql.Identifier("bronze", table_of(layout)))
+    with warehouse.connect() as connection:
+        return dict(connection.execute(query, (source, list(keys))).fetchall())
+
+
 def manifest(warehouse: Warehouse, through: int) -> dict[str, str]:
     """`source/key` to the SHA-256 of the latest version of which anything was usable, in order of the former.
 

@@ -7,7 +7,7 @@ words (`pipelines.defs.alerts`), or how a channel is reached (`pipelines.channel
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import psycopg
 from psycopg.rows import class_row
@@ -86,22 +86,25 @@ def note(warehouse: Warehouse, topic: str, subject: str, message: Message, now: 
 
 def last_severity(warehouse: Warehouse, topic: str) -> Severity | None:
     """Of the last word on a topic; None where there was none."""
-    last = _last(warehouse, topic)
-    return last and last[0]
+    return next((word.severity for word in last_words(warehouse, topic, 1)), None)
 
 
-def last_subject(warehouse: Warehouse, topic: str) -> str | None:
-    """Of the last word on a topic; None where there was none."""
-    last = _last(warehouse, topic)
-    return last and last[1]
+class Word(NamedTuple):
+    """What was said of a topic, and when it was noted first."""
+
+    severity: Severity
+    subject: str
+    noticed_at: datetime
 
 
-def _last(warehouse: Warehouse, topic: str) -> tuple[Severity, str] | None:
-    with warehouse.connect() as connection:
-        return connection.execute(
-            "select severity, subject from operations.notification where topic = %s order by notification_id desc limit 1",
-            [topic],
-        ).fetchone()
+def last_words(warehouse: Warehouse, topic: str, limit: int) -> list[Word]:
+    """The last so many on a topic, the latest first."""
+    with warehouse.connect() as connection, connection.cursor(row_factory=class_row(Word)) as cursor:
+        return cursor.execute(
+            "select severity, subject, noticed_at from operations.notification where topic = %s"
+            " order by notification_id desc limit %s",
+            [topic, limit],
+        ).fetchall()
 
 
 def recent(warehouse: Warehouse, limit: int) -> list[Notification]:

@@ -30,7 +30,19 @@ class StreamUnreachable(StreamError):
 
 
 class StreamGap(StreamError):
-    """The messages behind a position are not in the topic any more, or it was made anew: nothing is skipped in silence."""
+    """The messages behind a position are not in the topic any more, or it was made anew: nothing is skipped in silence.
+
+    `gaps` names each such loss by where it begins, with a sentence.
+    """
+
+    def __init__(self, message: str, gaps: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.gaps = gaps
+
+
+def gap_at(topic: str, partition: int, position: int | None) -> str:
+    """The name of a loss: it stays the same, however much more is lost, until the partition is read on."""
+    return f"{topic}/{partition} from {position}"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pipelines.sources.stream import Message
-from pipelines.streams.connection import Config, StreamGap, StreamUnreachable, consumer, require, said
+from pipelines.streams.connection import Config, StreamGap, StreamUnreachable, consumer, gap_at, require, said
 
 if TYPE_CHECKING:
     from confluent_kafka import TopicPartition
@@ -74,13 +74,13 @@ class Round:
 
 
 class _Positions:
-    """Where each of the partitions that are this reader's stands, which have no more messages for now, and which not the next."""
+    """Where each of the partitions that are this reader's stands, which have no more messages, and where the next are gone."""
 
     def __init__(self, read: Callable[[], Mapping[int, int]]) -> None:
         self._read = read
         self.begun: dict[int, int | None] = {}
         self.ended: set[int] = set()
-        self.gaps: set[int] = set()
+        self.gaps: dict[int, int | None] = {}
 
     def given(self, consumer: Any, partitions: "Iterable[TopicPartition]") -> None:
         from confluent_kafka import OFFSET_BEGINNING
@@ -133,6 +133,8 @@ def read(
                     done.was_overtaken = True
                     return done
                 where.begun[batch.partition] = batch.next_offset
+                if batch.partition in where.gaps:  # what came before its gap, in one look
+                    where.gaps[batch.partition] = batch.next_offset
                 done.n_messages += len(batch.messages)
     finally:
         reader.close()
@@ -140,7 +142,11 @@ def read(
         raise StreamGap(
             f"Of {topic}, partition {', '.join(map(str, sorted(where.gaps)))} has no message where it was read to: "
             "messages were dropped before they were read, or the topic was made anew. Nothing is read of it before somebody has "
-            "decided (deploy/runbooks/streams.md#messages-that-are-gone)."
+            "decided (deploy/runbooks/streams.md#messages-that-are-gone).",
+            {
+                gap_at(topic, partition, position): f"{topic}/{partition} has no message at {position}, where it was read to."
+                for partition, position in sorted(where.gaps.items())
+            },
         )
     return done
 
@@ -179,7 +185,8 @@ def _judge(topic: str, event: Any, where: _Positions) -> bool:
     if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
         # librdkafka fetches nothing more of it; the others are read to their ends.
         where.ended.add(partition)
-        where.gaps.add(partition)
+        if partition in where.begun:  # else it is another reader's by now, who finds the same
+            where.gaps[partition] = where.begun[partition]
     elif error.fatal() or (not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)):
         raise StreamUnreachable(f"Reading {topic} failed: {said(error)}.")
     return False

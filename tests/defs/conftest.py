@@ -21,13 +21,14 @@ def coming(price: float) -> bytes:
 
 
 class Site:
-    """A server with validators: what it has, the answers it gave, and whether it, or a file of it, is out of order."""
+    """A server with validators: what it has, the answers it gave, and whether it, or a file of it, refuses, fails or hangs."""
 
     def __init__(self) -> None:
         self.files = {E0: played(1), FIXTURES: coming(2.0)}
         self.answers: list[tuple[str, int]] = []
-        self.is_out_of_order = False
+        self.is_out_of_order = self.is_down = False
         self.refused: set[str] = set()
+        self.failing: set[str] = set()
         self.hanging: set[str] = set()
         site = self
 
@@ -37,6 +38,7 @@ class Site:
                 tag = f'"{hashlib.sha256(content or b"").hexdigest()}"'
                 status = 404 if content is None else 304 if self.headers["If-None-Match"] == tag else 200
                 status = 403 if site.is_out_of_order or self.path in site.refused else status
+                status = 503 if site.is_down or self.path in site.failing else status
                 site.answers.append((self.path, status))
                 if self.path in site.hanging:
                     time.sleep(0.5)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -31,12 +32,24 @@ from pipelines.defs.looks import (
     is_look_due,
 )
 from pipelines.settings import Settings
+from pipelines.sources.football_data_org import FootballDataOrg
+from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
-from pipelines.sources.protocol import Fetched, NotModified, Source, SourceUnreachable
-from pipelines.sources.registry import open_sources
+from pipelines.sources.protocol import (
+    Fetched,
+    NotModified,
+    QuotaUsedUp,
+    Source,
+    SourceError,
+    SourceRefuses,
+    SourceSilent,
+    SourceUnreachable,
+)
+from pipelines.store import read_model
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 from tests.defs.conftest import E0, FIXTURES, Site, coming, played
+from tests.sources.football_data_org import answer, match
 
 NOON = datetime(2024, 11, 30, 12, tzinfo=UTC)
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
@@ -166,7 +179,7 @@ def _daemon(sensor: dg.SensorDefinition, instance: dg.DagsterInstance, monkeypat
 
 def test_what_is_loaded_is_no_news_and_costs_a_304(source: Daemon, site: Site) -> None:
     assert source.tick() == "nothing is new"
-    assert site.seen() == [(FIXTURES, 304), ("/new_league_fixtures.csv", 404)]
+    assert sorted(site.seen()) == [(FIXTURES, 304), ("/new_league_fixtures.csv", 404)]
 
 
 def test_a_source_that_returns_to_an_earlier_state_starts_a_run_again(source: Daemon, site: Site, settings: Settings) -> None:
@@ -289,8 +302,49 @@ def test_a_file_that_hangs_is_given_up_in_the_minute_that_a_tick_may_take(
     assert (N_FAULTS + 1) * longest < DEFAULT_SENSOR_GRPC_TIMEOUT
     monkeypatch.setattr(sensors, "IN_A_LOOK", replace(patience, read_seconds=0.1, first_wait_seconds=0.01))
     site.hanging.add(FIXTURES)
-    assert "football_data/fixtures.csv (" in source.tick()
+    with suppress(SourceUnreachable):  # where it was asked for first
+        source.tick()
     assert site.seen().count((FIXTURES, 304)) == patience.attempts
+
+
+@pytest.mark.parametrize("name", ["source", "result"])
+def test_of_a_source_that_is_down_one_file_is_asked_for_in_a_tick_and_nothing_is_lost(
+    name: str, request: pytest.FixtureRequest, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four were, twice each, every five minutes while it lasted."""
+    monkeypatch.setattr(sensors, "IN_A_LOOK", replace(sensors.IN_A_LOOK, first_wait_seconds=0.01))
+    daemon: Daemon = request.getfixturevalue(name)
+    daemon.now = NOON + timedelta(hours=6)
+    site.files |= {FIXTURES: coming(3.0), E0: played(1, 2)}
+    site.is_down = True
+    asked = set()
+    for _ in range(8):
+        with pytest.raises(SourceUnreachable, match="HTTP 503"):
+            daemon.tick()
+        ((path, _), *again) = site.seen()
+        assert again == [(path, 503)] * (sensors.IN_A_LOOK.attempts - 1)
+        asked.add(path)
+        daemon.now += timedelta(minutes=30)
+    assert len(asked) > 1, "one file's own fault would look like an outage for ever"
+    site.is_down = False
+    assert daemon.tick() == "run"
+
+
+def test_a_file_of_which_alone_its_server_is_out_of_order_is_told_from_an_outage_and_named(
+    source: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tick in which it is asked for first fails and remembers nothing: were it always, the other's news would wait for it."""
+    monkeypatch.setattr(sensors, "IN_A_LOOK", replace(sensors.IN_A_LOOK, first_wait_seconds=0.01))
+    site.failing.add(FIXTURES)
+    site.files["/new_league_fixtures.csv"] = coming(4.0)
+    said = []
+    for _ in range(8):
+        with suppress(SourceUnreachable):
+            said.append(source.tick())
+        source.now += timedelta(minutes=30)
+    assert said[0] == "run"
+    assert all("football_data/fixtures.csv (" in each for each in said[1:])
+    assert len(said) >= 4
 
 
 def test_while_a_file_is_refused_the_results_of_others_start_a_run(result: Daemon, site: Site) -> None:
@@ -324,14 +378,19 @@ def test_a_file_that_is_refused_for_ever_costs_results_nine_requests_in_two_days
     assert site.seen().count((E0, 403)) <= 9
 
 
-def test_of_a_dead_source_beside_another_four_files_are_asked_for_in_a_look_and_each_of_them_six_times_a_day() -> None:
+@pytest.mark.parametrize(("kind", "at_most"), [(SourceRefuses, N_FAULTS + 1), (SourceSilent, 1)])
+def test_of_a_dead_source_beside_another_few_files_are_asked_for_in_a_look_and_each_of_them_six_times_a_day(
+    kind: type[SourceError], at_most: int
+) -> None:
+    """Four of one that refuses what it is asked for, one of one that says nothing."""
+
     class Dead:
         name = "dead"
         asked: ClassVar[list[str]] = []
 
         def fetch(self, key: str, *_: object) -> NotModified:
             self.asked.append(key)
-            raise SourceUnreachable("Nobody is there.")
+            raise kind("Nobody is there.")
 
     class Alive:
         name = "alive"
@@ -350,9 +409,33 @@ def test_of_a_dead_source_beside_another_four_files_are_asked_for_in_a_look_and_
         rests = Memory.read(str(Memory(rests=look.kept))).rests
         assert rests == look.kept
         most = max(most, len(Dead.asked) - n_before)
-    assert most == N_FAULTS + 1
+    assert most == at_most
     assert set(Counter(Dead.asked).values()) <= {5, 6}
     assert len(set(Dead.asked)) == 30
+
+
+def test_what_a_quota_does_not_allow_is_owed_at_once_and_what_was_asked_for_beyond_it_rests() -> None:
+    class Keyed:
+        name = "keyed"
+        n_left = 2
+
+        def fetch(self, key: str, *_: object) -> NotModified:
+            if not self.n_left:
+                raise QuotaUsedUp("The provider allows no more requests and asks to come back in 60 s.")
+            self.n_left -= 1
+            return NotModified(self.name, key)
+
+    look, keyed = Look(NOON), Keyed()
+    look.at(cast("Source", keyed), "abcd", {})
+    assert (look.n_answered, look.faults) == (2, [])
+    assert [(rest.n_times, rest.until, rest.why) for rest in look.kept.values()] == [
+        (0, NOON, "not asked for, as the provider allows no more requests")
+    ] * 2
+    later = Look(NOON + timedelta(minutes=5), look.kept)
+    later.at(cast("Source", keyed), [key.removeprefix("keyed/") for key in look.kept], {})
+    first, second = sorted(later.kept.values(), key=lambda rest: rest.n_times, reverse=True)
+    assert (first.n_times, first.until) == (1, later.now + RESTS[0]), "the provider was asked, and refused"
+    assert (second.n_times, second.until) == (0, later.now)
 
 
 def test_an_unreadable_file_of_the_inbox_keeps_nobody_from_the_others(
@@ -444,30 +527,89 @@ def test_results_are_looked_for_four_times_after_full_time_and_the_match_that_wa
         result.now = NOON + timedelta(minutes=5 * k)
         result.tick()
         if answers := site.seen():
-            assert answers == [(E0, 304), (FIXTURES, 304), ("/new_league_fixtures.csv", 404)]
+            assert sorted(answers) == [(FIXTURES, 304), (E0, 304), ("/new_league_fixtures.csv", 404)]
             looks.append(f"{result.now:%H:%M}")
     assert looks == ["17:15", "17:30", "18:00", "19:00"]
 
 
-def test_a_source_whose_answers_always_differ_is_not_asked_for_results(
-    result: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each look would start a run, and while its key is refused none would."""
+PL = "/competitions/PL/matches?season=2024"
+
+
+@pytest.fixture
+def api(result: Daemon, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """The API that wants a key, beside the site; its list is loaded, with one match under way and one that is over."""
     api = Site()
-    api.is_out_of_order = True
+    api.files = {PL: answer(ENDED, IN_PLAY)}
     keyed = {
         "SOURCES": "football_data_org,football_data,inbox",
         "FOOTBALL_DATA_ORG_URL": api.url,
         "FOOTBALL_DATA_ORG_TOKEN": "abc",
+        "COMPETITIONS": "E0,D1",  # in which nothing is awaited
         "DATA_CUTOFF": NOON.isoformat(),  # its season is the one under way
     }
     for name, value in keyed.items():
         monkeypatch.setenv(name, value)
-    assert next(iter(open_sources(Settings.read()))) == "football_data_org"
-    result.now = NOON + timedelta(hours=5, minutes=15)
-    assert result.tick() == "nothing is new"
+    load(Settings.read())
+    api.seen()
+    yield api
     api.close()
-    assert (len(site.seen()), api.seen()) == (3, [])
+
+
+KICK_OFF = "2024-11-30T15:00:00Z"
+ENDED = match("2024-11-30T12:30:00Z", "Burnley FC", "Everton FC", (1, 1), season="2024-08-16")
+IN_PLAY = match(KICK_OFF, "Arsenal FC", "Chelsea FC", (1, 0), status="IN_PLAY", season="2024-08-16")
+FINAL = match(KICK_OFF, "Arsenal FC", "Chelsea FC", (2, 0), season="2024-08-16")
+
+
+def test_a_result_of_the_keyed_source_starts_a_run_and_a_list_that_differs_otherwise_or_a_score_in_play_does_not(
+    result: Daemon, api: Site
+) -> None:
+    """Its lists differ with every look: were they compared as files are, each look would start a run."""
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    api.files[PL] = answer(ENDED, {**IN_PLAY, "score": {"fullTime": {"home": 2, "away": 0}}, "lastUpdated": "now"})
+    assert result.tick() == "nothing is new"
+    assert api.seen() == [(PL, 200)], "one request of few: none for a league in which no match is awaited"
+    api.files[PL] = answer(ENDED, FINAL)
+    result.now += timedelta(minutes=15)
+    assert result.tick() == "run"
+    load(Settings.read())
+    result.end(SUCCESS)
+    api.files[PL] = answer({**ENDED, "lastUpdated": "2024-11-30T18:00:00Z"}, FINAL)
+    result.now += timedelta(minutes=30)
+    assert result.tick() == "nothing is new"
+    api.files[PL] = answer(ENDED, {**FINAL, "score": {"fullTime": {"home": 3, "away": 0}}})  # corrected
+    result.now += timedelta(minutes=60)
+    assert result.tick() == "run"
+
+
+@pytest.mark.parametrize("trouble", ["is_out_of_order", "is_down", "answers nonsense"])
+def test_the_keyed_source_in_trouble_is_named_keeps_nobody_from_the_others_news_and_rests(
+    trouble: str, result: Daemon, api: Site, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensors, "IN_A_LOOK", replace(sensors.IN_A_LOOK, first_wait_seconds=0.01))
+    if trouble == "answers nonsense":
+        api.files[PL] = b"<html>We are moving.</html>"
+    else:
+        setattr(api, trouble, True)
+    asked = []
+    for k in range(24 * 12):
+        result.now = NOON + timedelta(hours=5, minutes=15 + 5 * k)
+        said = result.tick()
+        assert f"football_data_org/{PL[-4:]}/PL.json (" in said
+        assert said.startswith("no" if k else "nothing is new; could not be had")
+        asked += [f"{result.now:%H:%M}"] * bool(api.seen())
+    assert asked == ["17:15", "18:15", "20:15", "00:15", "08:15", "16:15"]
+
+
+def test_the_season_under_way_of_a_league_is_asked_for_whatever_year_its_match_bears(settings: Settings) -> None:
+    """In spring Brazil's season is this year's, and the one that is under way elsewhere began last year."""
+    spring = datetime(2024, 4, 20, 12, tzinfo=UTC)
+    org = FootballDataOrg("", Web(), spring.date())
+    matches = [read_model.Awaited("BRA", 2024, spring), read_model.Awaited("SC0", 2023, spring)]
+    for competitions in ("all", "BRA,E0,SC0"):
+        wanted = replace(settings, competitions=competitions, seasons="2020-2023")
+        assert sensors._files(org, wanted, matches, spring) == ["2024/BSA.json"]
+    assert sensors._files(org, replace(settings, competitions="E0", seasons=""), matches, spring) == []
 
 
 def test_a_result_that_has_come_starts_the_run_that_scores_it(result: Daemon, site: Site, settings: Settings) -> None:

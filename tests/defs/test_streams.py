@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import Producer
 
 from deploy.database import Urls
-from pipelines.defs import stream_sensors
+from pipelines.defs import alerts, stream_sensors
 from pipelines.defs.automation import between, day
 from pipelines.defs.failures import RUNBOOK
 from pipelines.defs.looks import PAUSE
@@ -50,18 +50,21 @@ def make_settings(database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return make
 
 
-def materialize(settings: Settings) -> dg.ExecuteInProcessResult:
+def resources(settings: Settings) -> dict[str, Any]:
     @dg.resource
     def turn(_: object) -> None:
         """Nobody else is at work."""
 
-    resources = {
+    return {
         "settings": settings,
         "bronze": Warehouse(settings.ingest_url),
         "landing": open_landing(settings.landing, ""),
         "turn": turn,
     }
-    return dg.materialize([stream_message], resources=resources)
+
+
+def materialize(settings: Settings, instance: dg.DagsterInstance | None = None) -> dg.ExecuteInProcessResult:
+    return dg.materialize([stream_message], resources=resources(settings), instance=instance)
 
 
 def check_of(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
@@ -262,6 +265,63 @@ class TestSensor:
             ("failure", "Messages of the stream were lost (live)"),
             ("failure", "Messages of the stream were lost (live)"),
             ("success", "Every partition of the stream is read again (live)"),
+        ]
+
+    def test_another_partition_that_loses_some_and_one_that_is_read_on_do_not_tell_of_a_loss_again(
+        self, waiting: list[Standing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nor does midnight, nor a daemon that began anew: what was noted is all that counts."""
+        clock = Clock()
+        clock.at = datetime(2026, 3, 1, 23, 50, tzinfo=UTC)
+        monkeypatch.setattr(stream_sensors, "datetime", clock)
+        first, second = Standing(0, 5, 6, 20), Standing(1, 7, 9, 20)
+        for lost in ([first], [first], [first, second], [second], [first, second]):
+            waiting[:] = lost
+            with pytest.raises(StreamGap):
+                self.tick(dg.DagsterInstance.ephemeral())
+            clock.at += timedelta(minutes=7)
+        told = [each.body.splitlines()[0] for each in reversed(notifications.recent(Warehouse(Settings.read().model_url), 10))]
+        assert told == [
+            "1 messages of football.events/0 were lost, from 5 to before 6.",
+            "2 messages of football.events/1 were lost, from 7 to before 9.",
+        ]
+
+    @pytest.mark.parametrize("is_seen_by_a_run_first", [True, False])
+    def test_a_loss_that_a_run_found_as_well_is_told_once_and_its_end_is_not_taken_back(
+        self, is_seen_by_a_run_first: bool, waiting: list[Standing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The check of that run does not pass until the next one, and `check_sensor` tells of checks that do not."""
+        instance, cursor = dg.DagsterInstance.ephemeral(), ""
+        monkeypatch.setattr(notifications, "NO_NEWS_WITHIN", timedelta(0))
+        waiting[:] = [Standing(0, 5, 6, 20)]
+
+        def lost(*_: object) -> None:
+            raise StreamGap("Of football.events, partition 0 has no message.", {"football.events/0 from 5": "None at 5."})
+
+        monkeypatch.setattr(intake, "take_in", lost)
+
+        def look_at_checks() -> None:
+            nonlocal cursor
+            definitions = dg.Definitions(assets=[stream_message], resources=resources(Settings.read()))
+            said = alerts.check_sensor(dg.build_sensor_context(instance, cursor=cursor, definitions=definitions))
+            assert isinstance(said, dg.SensorResult)
+            cursor = said.cursor or ""
+
+        def look_at_the_topic() -> None:
+            with pytest.raises(StreamGap):
+                self.tick(instance)
+
+        assert materialize(Settings.read(), instance).success
+        looks = [look_at_checks, look_at_the_topic]
+        for look in 2 * (looks if is_seen_by_a_run_first else looks[::-1]):
+            look()
+        waiting[:] = [Standing(0, 6, 6, 20)]
+        self.tick(instance)
+        look_at_checks()
+        told = notifications.recent(Warehouse(Settings.read().model_url), 10)
+        assert [each.title for each in reversed(told)] == [
+            "Messages of the stream were lost (live)",
+            "Every partition of the stream is read again (live)",
         ]
 
     def test_an_outage_fails_the_tick(self, make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,10 @@ if not os.environ.get("DRILL"):
     pytest.skip("two workers and a kill take minutes: make drill-celery", allow_module_level=True)
 
 PATIENCE_SECONDS = 30
-"""Longer than any step here takes, with its imports on a busy machine: else it would be done twice."""
+"""Longer than any step here takes, with its imports on a busy machine: else it would be done twice. No installation may have so
+little: none of these steps waits for its turn."""
+IMPATIENT = "from pipelines import __main__, settings; settings.LEAST_BROKER_PATIENCE_SECONDS = 1; __main__.main()"
+"""The pipelines' command line, where that is allowed."""
 INSTANCE = """\
 storage:
   postgres:
@@ -201,11 +204,13 @@ def workers(
     site: Site,
     alone: object,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[Workers, Urls]]:
+    monkeypatch.setattr("pipelines.settings.LEAST_BROKER_PATIENCE_SECONDS", 1)
     more = {"BROKER_URL": broker.url, "BROKER_PATIENCE_SECONDS": str(PATIENCE_SECONDS)}
     with edition(postgres, database_template, site, tmp_path, "football_workers", "celery", **more) as (urls, environment):
         ports = (postgres.port, broker.port, site.http.server_port)
-        command = [sys.executable, "-m", "pipelines", "worker", "--name"]
+        command = [sys.executable, "-c", IMPATIENT, "worker", "--name"]
         own = unmeasured({**os.environ, **environment})
 
         def start(name: str) -> "Popen[bytes]":

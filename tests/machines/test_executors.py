@@ -18,7 +18,7 @@ from deploy.programs import SERVICE_ONLY, lay_out
 from deploy.settings import Settings as DeploySettings
 from pipelines.defs.resources import Turn, resources
 from pipelines.machines import celery_settings, executor, worker_app
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import LEAST_BROKER_PATIENCE_SECONDS, Settings, SettingsError
 from tests.machines import world
 
 CELERY = {"EXECUTOR": "celery", "BROKER_URL": "redis://football:secret@127.0.0.1:1/0"}
@@ -57,6 +57,10 @@ def test_without_the_setting_nothing_of_celery_and_kubernetes_is_imported() -> N
         ({"EXECUTOR": "k8s"}, "K8S_IMAGE"),
         ({"EXECUTOR": "slurm"}, "none of in_process, multiprocess, celery, k8s"),
         ({"BROKER_PATIENCE_SECONDS": "0"}, "whole number"),
+        (
+            {"BROKER_PATIENCE_SECONDS": "3600"},
+            "BROKER_PATIENCE_SECONDS=3600 is too short: a step may wait 60 minutes for its turn",
+        ),
     ],
 )
 def test_what_an_executor_lacks_is_said(environment: dict[str, str], said: str) -> None:
@@ -74,6 +78,8 @@ def test_a_worker_gives_back_what_it_did_not_finish() -> None:
 
 def test_a_step_that_waits_for_its_turn_and_then_works_for_an_hour_is_not_given_to_others() -> None:
     assert Settings.read(CELERY).broker_patience_seconds >= Turn().within_minutes * 60 + 3600
+    least = Settings.read({**CELERY, "BROKER_PATIENCE_SECONDS": str(LEAST_BROKER_PATIENCE_SECONDS)})
+    assert least.broker_patience_seconds > Turn().within_minutes * 60
 
 
 def test_steps_are_pods_only_of_runs_that_are(tmp_path: Path) -> None:

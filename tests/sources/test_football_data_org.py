@@ -18,11 +18,12 @@ from typing import Any
 import httpx
 import pytest
 
+from pipelines.defs.sensors import IN_A_LOOK
 from pipelines.settings import Settings, SettingsError
 from pipelines.sources import football_data_org
 from pipelines.sources.football_data_org import FootballDataOrg, parse
 from pipelines.sources.http import Patience, Web
-from pipelines.sources.protocol import Delivery, Missing, Scope, SourceUnreachable
+from pipelines.sources.protocol import Delivery, Missing, QuotaUsedUp, Scope, SourceUnreachable
 from pipelines.sources.quota import Quota
 from pipelines.sources.registry import open_sources
 from tests.sources.football_data_org import answer, match
@@ -211,6 +212,18 @@ def test_what_others_with_the_same_key_used_up_is_waited_for_and_not_argued_abou
     api = Api(per_window=2, window_seconds=2, n_taken=2)
     assert isinstance(source(opened, api).fetch("2023/PL.json"), Delivery)
     assert (len(api.asked), api.n_refused) == (2, 1)
+
+
+def test_who_may_not_wait_is_told_at_once_that_nothing_is_left_and_makes_no_request(opened: list[Any]) -> None:
+    api, web = Api(per_window=1), football_data_org.web("the key", IN_A_LOOK)
+    opened += [web, api]
+    asking = FootballDataOrg(api.url, web, TODAY)
+    assert isinstance(asking.fetch("2023/PL.json"), Delivery)
+    begun = time.monotonic()
+    with pytest.raises(QuotaUsedUp):
+        asking.fetch("2023/PL.json")
+    assert time.monotonic() - begun < 1
+    assert (len(api.asked), api.n_refused) == (1, 0)
 
 
 class Clock(threading.Condition):

@@ -14,7 +14,7 @@ from pipelines.store import file_versions, stream_positions
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
 from pipelines.streams import connection, intake
-from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable
+from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable, gap_at
 from pipelines.streams.intake import standings
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
 from tests.streams.conftest import Broker
@@ -167,8 +167,9 @@ def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_othe
     mock_cluster.send([quote(1)], partition=1)
     with Warehouse(settings.ingest_url).connect() as connection:
         connection.execute("insert into bronze.stream_position values (%s, 0, 7, now())", (mock_cluster.topic,))
-    with pytest.raises(StreamGap, match=r"partition 0 has no message"):
+    with pytest.raises(StreamGap, match=r"partition 0 has no message") as gap:
         read(settings)
+    assert list(gap.value.gaps) == [gap_at(mock_cluster.topic, 0, 7)], "as whoever looks at positions alone names it"
     assert numbers(settings) == [1]
     assert stream_positions.positions(Warehouse(settings.ingest_url), mock_cluster.topic) == {0: 7, 1: 1}
 
