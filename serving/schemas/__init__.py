@@ -1,16 +1,17 @@
 """The structs that the service takes and gives; their field names are the JSON names.
 
-Belongs here: shape, meaning and rounding of what is answered. Fields that come from a table of `published` bear the
-column's name (a contract test compares them). Does not belong here: queries, HTTP.
+Belongs here: shape and meaning of what is answered. Fields that come from a table of `published` bear the
+column's name (a contract test compares them). Does not belong here: queries, HTTP, what is
+rounded together (`rounding`).
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Final, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 from msgspec import UNSET, Meta, Struct, UnsetType, defstruct, structs
 
-MILLIONTHS: Final = 1_000_000
+from serving.schemas.rounding import round_grid, round_probabilities, round_selections
 
 T = TypeVar("T", bound=Struct)
 
@@ -263,16 +264,16 @@ class PredictionDetail(Prediction, frozen=True, kw_only=True):
         book: Mapping[str, Any] = row["book"] or {}
         head = Prediction.of({name: value for name, value in row.items() if name not in ("book", "explanation")}, is_simulated)
         outcomes = {"home": head.p_home, "draw": head.p_draw, "away": head.p_away}
-        # Rounded together, the three sum to one: both places say the same.
+        given = book.get("selections", ())
         selections = [
-            _selection(market, line, name, outcomes[name] if market == "1x2" else round(p, 6))
-            for market, line, name, p in book.get("selections", ())
+            _selection(market, line, name, p)
+            for (market, line, name, _), p in zip(given, round_selections(given, outcomes), strict=True)
         ]
         return cls(
             **structs.asdict(head),
             expected_home_points=_rounded(book.get("expected_home_points")),
             expected_away_points=_rounded(book.get("expected_away_points")),
-            scorelines=[[round(p, 6) for p in row] for row in book["scorelines"]] if book else None,
+            scorelines=round_grid(book["scorelines"]) if book else None,
             selections=selections if book else None,
             explanation=Explanation.of(row["explanation"]) if row["explanation"] else None,
         )
@@ -342,17 +343,3 @@ class Problem(Struct, frozen=True, kw_only=True):
     request_id: str
     is_simulated: bool
     errors: Annotated[list[dict[str, Any]] | UnsetType, Meta(description="What is wrong with which field.")] = UNSET
-
-
-def round_probabilities(p_home: float, p_draw: float, p_away: float) -> tuple[float, float, float]:
-    """Round to six decimals so that the decimals sum to exactly 1 (largest remainders get what is left over).
-
-    Args:
-        p_home, p_draw, p_away: non-negative, summing to 1 but for floating point.
-    """
-    exact = [p * MILLIONTHS for p in (p_home, p_draw, p_away)]
-    whole = [int(value) for value in exact]
-    by_remainder = sorted(range(3), key=lambda i: exact[i] - whole[i], reverse=True)
-    for i in by_remainder[: MILLIONTHS - sum(whole)]:
-        whole[i] += 1
-    return whole[0] / MILLIONTHS, whole[1] / MILLIONTHS, whole[2] / MILLIONTHS

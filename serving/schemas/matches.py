@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from serving.schemas import Contribution, round_probabilities
+from serving.schemas import Contribution
+from serving.schemas.rounding import round_probabilities
 
 
 class Team(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from serving.distance import cumulative
-from serving.schemas import round_probabilities
 from serving.schemas.record import CalibrationBin, DayDistance, ScoreboardRow, SettledPrediction
+from serving.schemas.rounding import round_probabilities
 from serving.store.database import Reads
 
 OUTCOMES: Final = ("home", "draw", "away")

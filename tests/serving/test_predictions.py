@@ -16,7 +16,8 @@ from litestar.testing import TestClient
 
 from deploy.database import Urls
 from serving.app import create_app
-from serving.schemas import Explanation, round_probabilities
+from serving.schemas import Explanation
+from serving.schemas.rounding import round_probabilities
 from serving.settings import Settings
 from tests.serving.conftest import BOOK, EXPLANATION, NOW, PREDICTIONS, prediction, publish, said, tell
 
