@@ -24,6 +24,9 @@ COMPETITIONS: Final = MappingProxyType(
 )
 """football-data.co.uk's code, which a scope is written in, to this source's: the leagues of the free plan."""
 
+NEEDED: Final = ("utcDate", "homeTeam.name", "awayTeam.name")
+"""Fields without which nothing is a match."""
+
 _CALENDAR_YEAR: Final = frozenset({"BSA"})
 _KEY: Final = re.compile(r"(\d{4})/([A-Z0-9]+)\.json")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
