@@ -8,30 +8,21 @@
 --
 -- A table, made anew by every run: it is read by tests and people more often than it is made, and where nothing is told
 -- differently, as in nearly every season, there would be no row by which to see what need not be compared again.
--- Most seasons are one source's alone: they are left out before anything is joined.
+-- Most seasons the league's own file tells alone: they are left out before anything is joined.
 with shared_season as materialized (
+    select
+        sighting.competition_id,
+        coalesce(fixture_season.season, sighting.season) as season
+    from {{ ref('int_sighting') }} as sighting
+    left join {{ ref('int_fixture_season') }} as fixture_season on sighting.sighting_id = fixture_season.sighting_id
+    where sighting.is_played and {{ source_rank('sighting') }} > 1
+
+    union distinct
+
     select
         competition_id,
         season
-    from (
-        select
-            sighting.competition_id,
-            coalesce(fixture_season.season, sighting.season) as season,
-            sighting.source
-        from {{ ref('int_sighting') }} as sighting
-        left join {{ ref('int_fixture_season') }} as fixture_season on sighting.sighting_id = fixture_season.sighting_id
-        where sighting.is_played
-
-        union all
-
-        select
-            competition_id,
-            season,
-            'stream' as source
-        from {{ ref('int_stream_result') }}
-    ) as of_source
-    group by competition_id, season
-    having min(source) <> max(source)
+    from {{ ref('int_stream_result') }}
 ),
 
 telling as materialized (
