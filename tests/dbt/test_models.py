@@ -516,6 +516,14 @@ def test_the_whole_corpus_arrives_once(new_world: MakeWorld, corpus: Any) -> Non
         for competition, season in (("ARG", 2016), ("G1", 2001), ("IRL", 2020), ("SC2", 2020), ("SC3", 2020))
     ]
 
+    # What openfootball tells otherwise: awarded results, days, and second meetings of one score that it alone has.
+    assert world.table("gold.fct_disagreement") == []
+    others = sorted((corpus / "openfootball" / "football.json").glob("*/*.json"))
+    world.load({f"{path.parent.name}/{path.name}": path.read_bytes() for path in others}, source="openfootball")
+    world.transform(data_cutoff=datetime(2026, 1, 1, tzinfo=UTC))
+    told = world.read("select what, count(*) as n from gold.fct_disagreement group by what order by what")
+    assert told.to_numpy().tolist() == [["day", 16], ["score", 6]]
+
 
 class TestStream:
     """What arrives between daily files, from the message to the feature."""
