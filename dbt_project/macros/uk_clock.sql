@@ -9,3 +9,8 @@
 {% macro uk_day(instant) -%}
     ({{ instant }} at time zone 'Europe/London')::date
 {%- endmacro %}
+
+{# An instant as text, in UTC, to the minute. #}
+{% macro told_moment(instant) -%}
+    to_char({{ instant }} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
+{%- endmacro %}

@@ -15,9 +15,6 @@ from typing import Final, NamedTuple, cast
 
 import dagster as dg
 
-# What the daemon notes of policies; nothing public reads it in the open-source version.
-from dagster._core.definitions.freshness import FreshnessState
-
 # What was said last of every check in one query. Dagster 1.13.27 has no public call for it: the instance's own asks for one check
 # at a time, and is not marked as public either.
 from dagster._core.execution.stats import StepEventStatus
@@ -25,6 +22,7 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from pipelines.defs.backups import BASE
 from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
+from pipelines.defs.freshness import IS_FRESH, Verdict, news, verdicts
 from pipelines.defs.ingestion import competitions_nobody_knows
 from pipelines.defs.job_runs import Task, task_of
 from pipelines.settings import Settings
@@ -289,40 +287,40 @@ def competition_sensor() -> dg.SkipReason:
 
 @dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
 def freshness_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Say that assets are older than their policy allows, as Dagster's own daemon judges it; and that none is any more.
+    """Note how fresh assets are at their checks, as Dagster's own daemon judges it; say that some are older than their policy
+    allows, and that none is any more.
 
-    At once where a layer joins those that were told of, and once a day while any stands so: what one run did not make is one
-    message, however many assets that are. A warning (a morning is late) is shown in the UI alone.
+    Said at once where a layer joins those that were told of, and once a day while any stands so: what one run did not make is one
+    message, however many assets that are. A warning (a morning is late) is shown in the UI alone. A verdict is noted where it
+    changes, and once a day: nobody else asks the checks, and `check_sensor` leaves them to this one.
     """
-    settings, today = Settings.read(), datetime.now(UTC).date()
-    stale = _stale(context)
+    settings, now = Settings.read(), datetime.now(UTC)
+    found = _fresh_or_not(context)
+    noted = news(context.instance, found, now)
+    stale: dict[str, dict[str, datetime]] = {}
+    for each in found:
+        if each.is_too_old:
+            stale.setdefault(each.key.path[0], {})[each.key.path[-1]] = each.made_at
     if not stale:
         announce_freshness(settings)
-        return dg.SensorResult(skip_reason="every asset is as fresh as it must be", cursor="")
+        return dg.SensorResult(skip_reason="every asset is as fresh as it must be", cursor="", asset_events=noted)
     told = json.loads(context.cursor or '{"on": "", "layers": []}')
-    if told["on"] != str(today) or set(stale) - set(told["layers"]):
+    if told["on"] != str(now.date()) or set(stale) - set(told["layers"]):
         announce_staleness(settings, stale)
-        told = {"on": str(today), "layers": sorted(stale)}
-    return dg.SensorResult(skip_reason=f"older than allowed: {', '.join(stale)}", cursor=json.dumps(told))
+        told = {"on": str(now.date()), "layers": sorted(stale)}
+    return dg.SensorResult(skip_reason=f"older than allowed: {', '.join(stale)}", cursor=json.dumps(told), asset_events=noted)
 
 
-def _stale(context: dg.SensorEvaluationContext) -> dict[str, dict[str, datetime]]:
-    """The assets of this code location that fail their policy, by layer, and when each was made last."""
+def _fresh_or_not(context: dg.SensorEvaluationContext) -> list[Verdict]:
+    """What the daemon says of this code location's assets that have a policy and were made, in order of their keys."""
     if context.repository_def is None:
         raise dg.DagsterInvariantViolationError("freshness_sensor wants the definitions whose assets it looks at")
-    kept = {
-        key
+    policies = {
+        key: policy
         for key, asset in context.repository_def.assets_defs_by_key.items()
-        if asset.get_asset_spec(key).freshness_policy is not None
+        if (policy := asset.get_asset_spec(key).freshness_policy) is not None
     }
-    judged = context.instance.get_freshness_state_records(sorted(kept))
-    failing = sorted(key for key, record in judged.items() if record.freshness_state is FreshnessState.FAIL)
-    found: dict[str, dict[str, datetime]] = {}
-    for record in context.instance.get_asset_records(failing):
-        key, made = record.asset_entry.asset_key, record.asset_entry.last_materialization_record
-        if made is not None:
-            found.setdefault(key.path[0], {})[key.path[-1]] = datetime.fromtimestamp(made.timestamp, UTC)
-    return dict(sorted(found.items()))
+    return list(verdicts(context.instance, policies).values())
 
 
 @dg.sensor(minimum_interval_seconds=600, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -330,9 +328,9 @@ def check_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Say that checks do not pass, be it a warning or an error, and that one passes again.
 
     At once where one joins those that were told of, once a day while any stands so, all in one message. What made its own step
-    fail is not told once more: the run's failure was. Nor are messages of the stream that were lost, of which `stream_sensor`
-    tells: they are told here, in the same way, where it did not. Of a check that is asked just now, the last word stands until
-    the run ends.
+    fail is not told once more: the run's failure was. Nor is what is too old, which `freshness_sensor` tells, nor are messages
+    of the stream that were lost, of which `stream_sensor` tells: they are told here, in the same way, where it did not. Of a
+    check that is asked just now, the last word stands until the run ends.
     """
     settings, now = Settings.read(), datetime.now(UTC)
     today = now.date()
@@ -366,7 +364,8 @@ def _judged(context: dg.SensorEvaluationContext) -> _Judged:
     if context.repository_def is None:
         raise dg.DagsterInvariantViolationError("check_sensor wants the definitions whose checks it looks at")
     graph = context.repository_def.asset_graph
-    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(sorted(graph.asset_check_keys))
+    keys = sorted(key for key in graph.asset_check_keys if key.name != IS_FRESH)
+    latest = context.instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     failed = {key: record for key, record in latest.items() if record.status is AssetCheckExecutionRecordStatus.FAILED}
     unpassed: dict[str, Unpassed] = {}
     losses = []

@@ -15,22 +15,26 @@ from pipelines.defs.backfill import backfill
 from pipelines.defs.backtest import BACKTEST
 from pipelines.defs.backup_automation import backup, restore_drill
 from pipelines.defs.conditions import TO_PUBLICATION, TO_RATINGS
+from pipelines.defs.freshness import FreshnessChecks
 from pipelines.defs.ingestion import every_line_is_accounted_for, latest_versions_are_intact
 from pipelines.defs.partitions import FILE
 from pipelines.defs.streams import STREAM
 from pipelines.defs.training import MODELS_OF
 
-_BESIDE = dg.AssetSelection.checks(season_checks, sources_agree_on_results)
+_BY_THE_CLOCK = FreshnessChecks()
+_COMPARED = dg.AssetSelection.checks(season_checks, sources_agree_on_results)
+_BESIDE = _COMPARED | _BY_THE_CLOCK
 # A job with a partitioned asset in it would ask whoever starts it in the UI for partitions.
 _EVERYTHING = dg.AssetSelection.all() - dg.AssetSelection.groups("operations", "landing") - _BESIDE
 _LEARNING = dg.AssetSelection.assets(*MODELS_OF.values())
 _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
-_BEHIND = dg.AssetSelection.assets(["forecast", "season_outlook"], ["published", "ledger_verification"])
+_BEHIND = dg.AssetSelection.assets(["forecast", "season_outlook"], ["published", "ledger_verification"]) - _BY_THE_CLOCK
 _BACKTEST = dg.AssetSelection.assets(BACKTEST)
 # What is loaded and was not accepted yet, of a backfill or of a day that was stopped, must stop whoever would publish it.
 _JUDGING = dg.AssetSelection.checks(*quality.checks, every_line_is_accounted_for, latest_versions_are_intact)
-_DATA = (dg.AssetSelection.groups("bronze", "silver", "gold") - _BESIDE) | dg.AssetSelection.assets(["forecast", "match_rating"])
+_RATINGS = dg.AssetSelection.assets(["forecast", "match_rating"]) - _BY_THE_CLOCK
+_DATA = (dg.AssetSelection.groups("bronze", "silver", "gold") - _BESIDE) | _RATINGS
 
 build = dg.define_asset_job(
     "build",
@@ -61,7 +65,7 @@ between = dg.define_asset_job(
 docs = dg.define_asset_job("docs", selection=_DOCS, description="The documentation site alone.")
 outlook = dg.define_asset_job(
     "outlook",
-    selection=_BEHIND | _BESIDE,
+    selection=_BEHIND | _COMPARED,
     description="How the seasons under way may end; that they are like those before, that sources agree, that the ledger "
     "is what it was.",
 )
@@ -71,13 +75,13 @@ outlook = dg.define_asset_job(
 rebuild = dg.define_asset_job(
     "rebuild",
     tags=TO_RATINGS,
-    selection=(dg.AssetSelection.groups("silver", "gold") - _BESIDE) | dg.AssetSelection.assets(["forecast", "match_rating"]),
+    selection=(dg.AssetSelection.groups("silver", "gold") - _BESIDE) | _RATINGS,
     description="Silver, gold and ratings of the files that are loaded: what `football reproduce` runs in a scratch edition.",
 )
 week = dg.define_asset_job(
     "week",
     tags=TO_PUBLICATION,
-    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _BEHIND - _BACKTEST,
+    selection=(_LEARNING | dg.AssetSelection.groups("forecast", "published")) - _BEHIND - _BACKTEST - _BY_THE_CLOCK,
     description="The week's work: train each set's model, compare it with its champion, promote if better, forecast, publish.",
 )
 

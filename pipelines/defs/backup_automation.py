@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from pipelines.defs.backups import BASE, RESTORED, VERIFIED, cluster_of
+from pipelines.defs.freshness import FreshnessChecks
 from pipelines.defs.job_runs import is_under_way
 from pipelines.settings import Settings
 from pipelines.store import backups
@@ -19,12 +20,12 @@ AT_MOST_EVERY = timedelta(hours=2)
 
 backup = dg.define_asset_job(
     "backup",
-    selection=dg.AssetSelection.assets(BASE, VERIFIED, RESTORED),
+    selection=dg.AssetSelection.assets(BASE, VERIFIED, RESTORED) - FreshnessChecks(),
     description="A copy of the whole server, the proof that it is whole, and that a server starts from it.",
 )
 restore_drill = dg.define_asset_job(
     "restore_drill",
-    selection=dg.AssetSelection.assets(RESTORED),
+    selection=dg.AssetSelection.assets(RESTORED) - FreshnessChecks(),
     description="Start a server from the newest verified backup, and compare what it holds.",
 )
 

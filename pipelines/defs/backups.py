@@ -7,12 +7,13 @@ check says so, and nothing is made.
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 import pandas as pd
 
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
 from pipelines.settings import Settings
 from pipelines.store import backups, ledger, read_model
@@ -22,8 +23,6 @@ from pipelines.store.warehouse import Warehouse
 BASE = dg.AssetKey(["backup", "base"])
 VERIFIED = dg.AssetKey(["backup", "verified"])
 RESTORED = dg.AssetKey(["backup", "restored"])
-
-FRESH = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
 
 NOT_OURS = (
     "DATABASE_URL names a server that was not started here, so it is not ours to back up: whoever runs it copies it by their "
@@ -44,7 +43,7 @@ def cluster_of(settings: Settings) -> Cluster | None:
     group_name="operations",
     kinds={"postgres"},
     owners=["team:platform"],
-    freshness_policy=FRESH,
+    freshness_policy=FRESHNESS,
     output_required=False,
     check_specs=[
         dg.AssetCheckSpec("server_is_ours_to_back_up", asset=BASE, description="That PostgreSQL is one that was started here.")
@@ -92,7 +91,7 @@ def backup_base(settings: dg.ResourceParam[Settings], turn: dg.ResourceParam[Non
     group_name="operations",
     kinds={"postgres"},
     owners=["team:platform"],
-    freshness_policy=FRESH,
+    freshness_policy=FRESHNESS,
     output_required=False,
     check_specs=[
         dg.AssetCheckSpec(
@@ -144,7 +143,7 @@ def backup_verified(settings: dg.ResourceParam[Settings], warehouse: dg.Resource
     group_name="operations",
     kinds={"postgres"},
     owners=["team:platform"],
-    freshness_policy=FRESH,
+    freshness_policy=FRESHNESS,
     output_required=False,
     check_specs=[
         dg.AssetCheckSpec(

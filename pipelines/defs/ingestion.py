@@ -17,8 +17,8 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.partitions import FILE, FileOutcome, Standing, offered, register, tell
-from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.sources.football_data import nobody_knows, what_to_add
 from pipelines.sources.listing import look

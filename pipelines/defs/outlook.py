@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipelines.defs.conditions import LEDGER
 from pipelines.defs.failures import under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
-from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store import gold, publication, read_model
 from pipelines.store.silver import Silver

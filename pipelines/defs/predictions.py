@@ -11,8 +11,8 @@ import pandas as pd
 from pipelines.defs.champions import served, served_sets
 from pipelines.defs.conditions import FOLLOWS, LEDGER, RATINGS
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.quality import verdict
-from pipelines.defs.resources import FRESHNESS
 from pipelines.defs.training import MODELS_OF
 from pipelines.settings import Settings
 from pipelines.store import basis, gold, ledger

@@ -14,9 +14,9 @@ from pipelines.announcement import announce
 from pipelines.defs.champions import served_champions
 from pipelines.defs.conditions import FOLLOWS
 from pipelines.defs.failures import under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.manifest import models_behind, project_digest, read_manifest
 from pipelines.defs.predictions import HORIZON
-from pipelines.defs.resources import FRESHNESS
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import file_versions, gold, ledger, read_model

@@ -8,7 +8,7 @@ import dagster as dg
 from pipelines import rating
 from pipelines.defs.conditions import RATINGS, RATINGS_FOLLOW
 from pipelines.defs.failures import under_policy
-from pipelines.defs.resources import FRESHNESS
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 

@@ -10,8 +10,8 @@ import dagster as dg
 
 from pipelines.defs.conditions import FOLLOWS, LEDGER, SCORE
 from pipelines.defs.failures import under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
-from pipelines.defs.resources import FRESHNESS
 from pipelines.store import gold, ledger, read_model
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse

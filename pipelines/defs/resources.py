@@ -19,9 +19,6 @@ from pipelines.store.registry import Registry
 from pipelines.store.turn import alone
 from pipelines.store.warehouse import Warehouse
 
-FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
-"""Of everything that the day's job makes: a morning may be late, two may not be missing."""
-
 
 class SettingsResource(dg.ConfigurableResource[Settings]):
     """The environment, read when the run starts."""

@@ -17,7 +17,8 @@ from pipelines.store.warehouse import Warehouse
 
 @dg.asset_check(
     asset=SOURCE_FILE,
-    description="The columns of each file are those of its version before, and of a new season's those of the season before.",
+    description="The columns of each file, of JSON the fields of its records, are those of its version before, and of a new "
+    "season's those of the season before; the fields of a stream's messages are the contract's.",
 )
 def columns_are_as_they_were(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A warning with what is new, missing, in another order or of another kind, and what a match needs and a file lacks."""

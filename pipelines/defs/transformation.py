@@ -15,9 +15,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtProject, dbt_assets
 from pipelines import rating
 from pipelines.defs.dbt import Dbt, compiled_query
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
 from pipelines.defs.manifest import DBT_DIR, project_digest, target_dir
-from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse

@@ -11,8 +11,8 @@ from typing import Final
 import dagster as dg
 
 from pipelines.defs.failures import FailureClass, failure, under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
-from pipelines.defs.resources import FRESHNESS
 from pipelines.settings import Settings
 from pipelines.store import ledger, read_model
 from pipelines.store.warehouse import Warehouse

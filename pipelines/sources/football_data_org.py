@@ -27,6 +27,9 @@ COMPETITIONS: Final = MappingProxyType(
 LAYOUT: Final = "football_data_org"
 """Of its lists, in bronze."""
 
+NEEDED: Final = ("utcDate", "homeTeam.name", "awayTeam.name")
+"""Fields without which nothing is a match."""
+
 _CALENDAR_YEAR: Final = frozenset({"BSA"})
 _KEY: Final = re.compile(r"(\d{4})/([A-Z0-9]+)\.json")
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)

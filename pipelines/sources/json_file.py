@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.sources.cells import JSON_COUNTS, Watch
+from pipelines.sources.fields import fields
 from pipelines.sources.protocol import Layout, ParsedFile, QuarantinedLine, Row, Unfit, bounded, is_score, refuse, set_aside
 
 Object = dict[str, Any]
@@ -56,6 +57,7 @@ def take_apart(content: bytes, shape: Shape) -> ParsedFile:
         else:
             seen.add(identity)
             rows.append(Row(number, cells))
+    names, kinds = fields(document["matches"])
     watch = Watch(shape.layout, JSON_COUNTS)
     for row in rows:
         watch.take([row.cells.get(name, "") for name in JSON_COUNTS])
@@ -63,13 +65,14 @@ def take_apart(content: bytes, shape: Shape) -> ParsedFile:
         layout=shape.layout,
         state="intact",
         encoding="utf-8",
-        header=None,
+        header=names or None,
         rows=rows,
         quarantined=bounded(quarantined),
         n_lines=len(document["matches"]),
         n_header=0,
         n_blank=0,
         unusable=watch.unusable(shape.layout, rows),
+        kinds=kinds,
     )
 
 

@@ -25,6 +25,7 @@ _FORMS: Final = (
     ("day/month/year", re.compile(r"\d{1,2}/\d{1,2}/\d{4}", re.ASCII)),
     ("day/month/year of two digits", re.compile(r"\d{1,2}/\d{1,2}/\d{2}", re.ASCII)),
     ("year-month-day", re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)),
+    ("moment", re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:[Zz]|[+-]\d{2}:?\d{2})", re.ASCII)),
     ("time of day", re.compile(r"\d{1,2}:\d{2}(?::\d{2})?", re.ASCII)),
 )
 

@@ -48,6 +48,9 @@ COMPETITIONS: Final = MappingProxyType(
 )
 """football-data.co.uk's code, which a scope is written in, to this source's."""
 
+NEEDED: Final = ("date", "team1", "team2")
+"""Fields without which nothing is a match."""
+
 _CALENDAR_YEAR: Final = frozenset({"br.1", "cn.1", "jp.1"})
 _KEY: Final = re.compile(r"(\d{4})(?:-\d{2})?/([a-z]+\.[a-z0-9]+)\.json")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

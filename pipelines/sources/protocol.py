@@ -249,7 +249,8 @@ class UnusableCell(NamedTuple):
 class ParsedFile:
     """One file taken apart. Every line is header, row, quarantined or blank: `is_reconciled` says that none got lost.
 
-    `n_lines` is counted on the bytes, independently of the rest. `header` holds the keys of `cells` in file order.
+    `n_lines` is counted on the bytes, independently of the rest. `header` holds the keys of `cells` in file order, of JSON the
+    paths of its records' fields, of a stream's batch those where they are not the contract's.
     `unusable` are cells of the rows: their lines are matches all the same. `kinds` tells of what kind the values of a column
     are, by lines whether they are matches or not. A refused file has a `header` if it is a table that lacks what a match needs.
     """

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from pipelines.sources.fields import fields
 from pipelines.sources.protocol import MAX_GOALS, Delivery, ParsedFile, QuarantinedLine, Row, Unfit, bounded, set_aside
 
 SOURCE: Final = "stream"
@@ -69,6 +70,39 @@ class Quote(Event, frozen=True, tag="quote"):
 
 _decode: Final = msgspec.json.Decoder(Result | Quote).decode
 
+_EVENTS: Final[Mapping[str, type[Event]]] = {"result": Result, "quote": Quote}
+
+_ODDS: Final = "quote.odds."
+
+
+def _fields_of(kind: str, event: type[Event]) -> Iterator[tuple[str, str]]:
+    yield f"{kind}.kind", "text"
+    for field in msgspec.structs.fields(event):
+        if field.name == "odds":
+            yield from ((f"{_ODDS}{outcome}", "number") for outcomes in OUTCOMES_OF.values() for outcome in outcomes)
+        elif field.type == Moment:
+            yield f"{kind}.{field.name}", "moment"
+        else:
+            yield f"{kind}.{field.name}", "number" if field.type == Goals or field.name == "schema" else "text"
+
+
+_FIELDS: Final = {path: of_kind for kind, event in _EVENTS.items() for path, of_kind in _fields_of(kind, event)}
+"""Each field that a message can have, behind the message's kind, and the kind of its values."""
+
+
+def contract_of(names: Iterable[str]) -> dict[str, str]:
+    """The fields that the contract has of such messages as have these fields, and of what kind their values are.
+
+    A quote has the prices of one market: of the prices those that are there.
+    """
+    there = set(names)
+    kinds = {name.partition(".")[0] for name in there}
+    return {
+        path: kind
+        for path, kind in sorted(_FIELDS.items())
+        if path.partition(".")[0] in kinds and (not path.startswith(_ODDS) or path in there)
+    }
+
 
 @dataclass(frozen=True)
 class Message:
@@ -99,23 +133,47 @@ def parse(content: bytes) -> ParsedFile:
     rows: list[Row] = []
     quarantined: list[QuarantinedLine] = []
     lines = content.splitlines()
-    for number, line in enumerate(lines, start=1):
-        kept = msgspec.json.decode(line)
+    messages = [msgspec.json.decode(line) for line in lines]
+    for number, kept in enumerate(messages, start=1):
         try:
             rows.append(Row(number, dict(sorted(_cells(kept)))))
         except Unfit as fault:
             quarantined.append(set_aside(number, fault, content=kept.get("value", kept.get("base64"))))
+    names, kinds = _beside_the_contract(messages)
     return ParsedFile(
         layout="stream",
         state="intact",
         encoding="utf-8",
-        header=None,
+        header=names,
         rows=rows,
         quarantined=bounded(quarantined),
         n_lines=len(lines),
         n_header=0,
         n_blank=0,
+        kinds=kinds,
     )
+
+
+def _beside_the_contract(messages: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...] | None, dict[str, str]]:
+    """The fields of a batch and the kinds of their values; None and nothing where they are the contract's, as nearly always.
+
+    A batch is not compared with the one before it, which may be of other kinds of messages: nothing need be kept of it.
+    """
+    of_kind: dict[str, list[Any]] = {kind: [] for kind in _EVENTS}
+    for message in messages:
+        try:
+            said = msgspec.json.decode(message.get("value") or "")
+        except (msgspec.DecodeError, RecursionError):
+            continue
+        kind = said.get("kind") if isinstance(said, dict) else None
+        if isinstance(kind, str) and kind in of_kind:
+            of_kind[kind].append(said)
+    found = {kind: fields(said) for kind, said in of_kind.items()}
+    names = tuple(sorted(f"{kind}.{name}" for kind, (paths, _) in found.items() for name in paths))
+    told = {f"{kind}.{name}": values for kind, (_, kinds) in found.items() for name, values in kinds.items()}
+    expected = contract_of(names)
+    is_expected = list(names) == list(expected) and all(told.get(name, kind) == kind for name, kind in expected.items())
+    return (None, {}) if is_expected else (names, told)
 
 
 def _cells(kept: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -254,7 +254,11 @@ def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
 
 
 def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str], str, dict[str, str]]]:
-    """`source, key, version, header, layout, kinds` of each file's latest version with a header and the usable one before it."""
+    """`source, key, version, header, layout, kinds` of each file's latest version with a header and the usable one before it.
+
+    A batch of a stream has one only where its fields are not the contract's, and no later batch mends it: of each partition the
+    last such one within a week, and the last before that, under the partition's name and their `file_id` as versions.
+    """
     with warehouse.connect() as connection:
         return connection.execute(
             """
@@ -264,9 +268,26 @@ def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str], str, d
                     *,
                     row_number() over (partition by source, key order by version desc) as nth,
                     row_number() over (partition by source, key, state = 'refused' order by version desc) as nth_of_its_kind
-                from bronze.source_file where header is not null
+                from bronze.source_file where header is not null and layout <> 'stream'
             ) as known
             where nth = 1 or state <> 'refused' and nth_of_its_kind <= 2
+
+            union all
+
+            (
+                select distinct on (source, place, is_new) source, place, file_id, header, layout, coalesce(kinds, '{}')
+                from (
+                    select
+                        *,
+                        substring(key from '(.*)/') as place,
+                        fetched_at > now() - interval '7 days' as is_new,
+                        bool_or(fetched_at > now() - interval '7 days')
+                            over (partition by source, substring(key from '(.*)/')) as is_told
+                    from bronze.source_file where header is not null and layout = 'stream'
+                ) as batch
+                where is_told
+                order by source, place, is_new, file_id desc
+            )
             order by source, key, version
             """
         ).fetchall()

@@ -26,8 +26,9 @@ E0_2022 = "mmz4281/2223/E0.csv"
 E0_2023 = "mmz4281/2324/E0.csv"
 GOLD = (
     *("gold.dim_competition", "gold.dim_team", "gold.fct_match", "gold.fct_odds"),
-    *("gold.feat_form", "gold.feat_rest", "gold.feat_season", "gold.feat_market", "gold.feat_match"),
+    *("gold.feat_form", "gold.feat_rest", "gold.feat_season", "gold.feat_market", "gold.feat_match", "gold.fct_disagreement"),
 )
+TOLD_DIFFERENTLY = "select source, other_source, what, value, other_value, believed_source from gold.fct_disagreement"
 
 
 def csv(rows: Sequence[Row]) -> bytes:
@@ -114,7 +115,7 @@ class TestContract:
         """dbt replaces its tables at every run, and the rights to them must survive it."""
         allowed = known_world.read(
             "select distinct role from unnest(array['football_model', 'football_reader', 'football_api']) as role, "
-            "unnest(array['gold.feat_match', 'gold.fct_odds', 'silver.int_match']) as made "
+            "unnest(array['gold.feat_match', 'gold.fct_odds', 'gold.fct_disagreement', 'silver.int_match']) as made "
             "where has_table_privilege(role, made, 'select') order by role"
         )
         assert list(allowed["role"]) == ["football_model", "football_reader"]
@@ -295,21 +296,22 @@ class TestIdentity:
             ["arg-2023-boca-river-1", "pinnacle", "closing", 4.0],
             ["arg-copa-2024-river-boca-1", "pinnacle", "pre_match", 3.5],
         ]
-        # The line that speaks for the match says 1:0 on the 20th.
+        found = world.read(TOLD_DIFFERENTLY + " where match_id = 'g1-2023-levadeiakos-ofi-1' order by source, other_source, what")
+        own = "football_data"
+        assert found.to_numpy().tolist() == [
+            [own, "inbox", "score", "1:0", "5:5", own],
+            [own, "openfootball", "day", "2024-01-20", "2024-01-21", own],
+            [own, "openfootball", "score", "1:0", "3:3", own],
+            ["inbox", "openfootball", "day", "2024-01-20", "2024-01-21", own],
+            ["inbox", "openfootball", "score", "5:5", "3:3", own],
+        ]
         check = sources_agree_on_results(warehouse=Warehouse(world.urls.model))
         assert isinstance(check, dg.AssetCheckResult)
         assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert check.description == "of 1 matches two sources tell another thing: 1 day, 1 score"
         shown = check.metadata["disagreements"]
         assert isinstance(shown, dg.TableMetadataValue)
-        rows = [dict(record.data) for record in shown.records]
-        names = ("match_on", "home_goals", "away_goals")
-        assert [
-            (row["other_source"], *(row[name] for name in names), *(row[f"other_{name}"] for name in names), row["differs"])
-            for row in rows
-        ] == [
-            ("inbox", "2024-01-20 00:00:00", "1", "0", "2024-01-20 00:00:00", "5", "5", "score"),
-            ("openfootball", "2024-01-20 00:00:00", "1", "0", "2024-01-21 00:00:00", "3", "3", "score and day"),
-        ]
+        assert [record.data["other_value"] for record in shown.records] == ["5:5", "2024-01-21", "3:3", "2024-01-21", "3:3"]
 
     def test_a_match_that_two_sources_have_is_one_and_the_league_s_own_file_is_believed(self, new_world: MakeWorld) -> None:
         """What football-data.org has first counts until the league's own file has it; where they differ a check says so."""
@@ -349,12 +351,12 @@ class TestIdentity:
         assert found["home_goals"].fillna(-1).tolist() == [2, 1, -1, -1, -1, 0]
         assert found["home_shots"].fillna(-1).tolist() == [9, -1, -1, -1, -1, 8]
 
-        check = sources_agree_on_results(warehouse=Warehouse(world.urls.model))
-        assert isinstance(check, dg.AssetCheckResult)
-        shown_rows = check.metadata["disagreements"]
-        assert isinstance(shown_rows, dg.TableMetadataValue)
-        assert [(row.data["other_source"], row.data["other_home_goals"], row.data["differs"]) for row in shown_rows.records] == [
-            ("football_data_org", "3", "score and day")
+        differing = world.read(TOLD_DIFFERENTLY + " order by match_id, what")
+        own_file, api = "football_data", "football_data_org"
+        assert differing.to_numpy().tolist() == [
+            [api, "openfootball", "day", "2024-01-31", "2024-02-01", api],  # whom the league's own file leaves alone
+            [own_file, api, "day", "2024-01-27", "2024-01-28", own_file],
+            [own_file, api, "score", "0:0", "3:0", own_file],
         ]
 
         world.load({E0_2023: csv([*own, result("31/01/2024", "Chelsea", "Arsenal", "1:1", Time="19:45", HS=7)])}).transform()
@@ -513,6 +515,14 @@ def test_the_whole_corpus_arrives_once(new_world: MakeWorld, corpus: Any) -> Non
         (competition, season, anomalies.MATCHES)
         for competition, season in (("ARG", 2016), ("G1", 2001), ("IRL", 2020), ("SC2", 2020), ("SC3", 2020))
     ]
+
+    # What openfootball tells otherwise: awarded results, days, and second meetings of one score that it alone has.
+    assert world.table("gold.fct_disagreement") == []
+    others = sorted((corpus / "openfootball" / "football.json").glob("*/*.json"))
+    world.load({f"{path.parent.name}/{path.name}": path.read_bytes() for path in others}, source="openfootball")
+    world.transform(data_cutoff=datetime(2026, 1, 1, tzinfo=UTC))
+    told = world.read("select what, count(*) as n from gold.fct_disagreement group by what order by what")
+    assert told.to_numpy().tolist() == [["day", 16], ["score", 6]]
 
 
 class TestStream:

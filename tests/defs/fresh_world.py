@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.defs.resources import FRESHNESS
+from pipelines.defs.freshness import FRESHNESS
 
 
 @dg.definitions

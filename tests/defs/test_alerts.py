@@ -32,6 +32,7 @@ from pipelines.channels import DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
+from pipelines.defs.freshness import FRESHNESS, IS_FRESH, freshness_checks, news, verdicts
 from pipelines.defs.job_runs import Task, task_of
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings, SettingsError
@@ -354,6 +355,7 @@ class Freshness:
     def __init__(self, instance: dg.DagsterInstance, daemon: FreshnessDaemon, workspace: WorkspaceProcessContext) -> None:
         self.instance, self.daemon, self.workspace = instance, daemon, workspace
         self.cursor: str | None = None
+        self.noted: list[Any] = []
 
     def made(self, at: datetime, *names: str) -> None:
         with freeze_time(at):
@@ -367,6 +369,9 @@ class Freshness:
         said = alerts.freshness_sensor(context)
         assert isinstance(said, dg.SensorResult)
         self.cursor = said.cursor
+        self.noted = list(said.asset_events)
+        for each in self.noted:
+            self.instance.report_runless_asset_event(each)
         return str(said.skip_reason and said.skip_reason.skip_message)
 
 
@@ -452,6 +457,67 @@ def test_a_layer_that_joins_and_another_day_are_news_and_what_was_never_made_or_
     ]
     (told,) = notifications.recent(Warehouse(settings.model_url), 1)
     assert told.n_noticed == 2, "another day's, but within an hour by the clock: counted"
+
+
+def test_how_fresh_an_asset_is_stands_at_its_check_by_the_clock_and_is_noted_where_it_changes(
+    settings: Settings, freshness: Freshness
+) -> None:
+    def noted(at: datetime, *made: str) -> list[tuple[str, bool, str]]:
+        freshness.made(at, *made)
+        freshness.tick(at)
+        return [(each.asset_key.to_user_string(), each.passed, each.description) for each in freshness.noted]
+
+    assert freshness.tick(MORNING) == "every asset is as fresh as it must be"
+    assert freshness.noted == [], "what was never made has no age"
+    assert noted(MORNING, "gold/model_0", "gold/seed") == [("gold/model_0", True, "made within 26 hours")]
+    assert noted(MORNING + timedelta(hours=25)) == []
+    assert noted(MORNING + timedelta(hours=27)) == [
+        ("gold/model_0", False, "made over 26 hours ago, at 2026-03-01 06:00 UTC"),
+    ]
+    assert noted(MORNING + timedelta(hours=51)) == [
+        ("gold/model_0", False, "made over 50 hours ago, at 2026-03-01 06:00 UTC"),
+    ]
+    assert noted(MORNING + timedelta(hours=52)) == []
+    assert {each.severity for each in freshness.noted} <= {dg.AssetCheckSeverity.WARN}
+    freshness.made(MORNING + timedelta(hours=53), "gold/model_0")
+    found = verdicts(freshness.instance, {dg.AssetKey(["gold", "model_0"]): FRESHNESS})
+    assert [each.evaluation.passed for each in found.values()] == [True], "the daemon has not looked yet"
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert [each.passed for each in news(freshness.instance, found.values(), tomorrow)] == [True]
+    assert noted(MORNING + timedelta(hours=54)) == [("gold/model_0", True, "made within 26 hours")]
+    assert news(freshness.instance, found.values(), datetime.now(UTC)) == []
+    assert [each.passed for each in news(freshness.instance, found.values(), tomorrow)] == [True], "once a day in any case"
+
+
+def test_what_is_too_old_is_told_once_and_not_by_its_check_too(settings: Settings, freshness: Freshness) -> None:
+    freshness.made(MORNING, "gold/model_0")
+    freshness.tick(MORNING + timedelta(hours=51))
+    (told,) = notifications.recent(Warehouse(settings.model_url), 5)
+    assert told.title == "1 asset is older than allowed: gold (live)"
+    world = fresh_world.definitions()
+    checks = freshness_checks([spec for spec in world.assets or () if isinstance(spec, dg.AssetSpec)])
+    context = dg.build_sensor_context(freshness.instance, definitions=dg.Definitions(assets=world.assets, asset_checks=[checks]))
+    said = alerts.check_sensor(context)
+    assert isinstance(said, dg.SensorResult)
+    assert str(said.skip_reason and said.skip_reason.skip_message) == "every check passes, or its run was told of"
+    assert len(notifications.recent(Warehouse(settings.model_url), 5)) == 1
+
+
+def test_who_asks_the_check_by_hand_is_told_what_the_daemon_says(settings: Settings, freshness: Freshness) -> None:
+    freshness.made(MORNING, "gold/model_0")
+    freshness.tick(MORNING + timedelta(hours=27))
+    world = fresh_world.definitions()
+    checks = freshness_checks([spec for spec in world.assets or () if isinstance(spec, dg.AssetSpec)])
+    keys = [dg.AssetCheckKey(dg.AssetKey(["gold", name]), IS_FRESH) for name in ("model_0", "model_1")]
+    definitions = dg.Definitions(
+        assets=world.assets, asset_checks=[checks], jobs=[dg.define_asset_job("ask", dg.AssetSelection.checks(*keys))]
+    )
+    result = definitions.resolve_job_def("ask").execute_in_process(instance=freshness.instance)
+    said = {each.asset_key.path[-1]: (each.passed, each.description) for each in result.get_asset_check_evaluations()}
+    assert said == {
+        "model_0": (False, "made over 26 hours ago, at 2026-03-01 06:00 UTC"),
+        "model_1": (False, "was never made"),
+    }
 
 
 class Checks:

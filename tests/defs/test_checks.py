@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from deploy.database import Urls
 from pipelines.defs import anomalies, ingestion, quality, schema_changes
 from pipelines.forecast.anomalies import Judgement
 from pipelines.settings import Settings
-from pipelines.sources import football_data, football_data_file, stream
+from pipelines.sources import football_data, football_data_file, football_data_org, stream
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.warehouse import Warehouse
+from tests.sources.football_data_org import answer, match
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HS,B365H,AvgH,AvgD,AvgA"
@@ -184,6 +185,41 @@ def test_statistics_that_became_text_are_announced(warehouse: Warehouse) -> None
     assert isinstance(result, dg.AssetCheckResult)
     assert result.description == "columns of 1 files differ from before: 1 re-typed"
     assert [row["column"] for row in table(result.metadata["changes"].value)] == ["HS, from number to text"]
+
+
+def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Warehouse) -> None:
+    matches = [match(f"2024-01-{1 + n:02}T15:00:00Z", f"A{n} FC", "B FC", (n, 1)) for n in range(8)]
+    mended = [{**each, "score": {"final": each["score"]["fullTime"]}} for each in matches]
+    for content in (answer(*matches), answer(*mended)):
+        with warehouse.connect() as connection:
+            delivered = Delivery("football_data_org", "2023/PL.json", content, None, None, NOW)
+            bronze.load(connection, delivered, football_data_org.parse(content), NOW)
+    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+    assert isinstance(result, dg.AssetCheckResult)
+    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+    changes = {(row["compared_with"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)}
+    assert {("version 1", "missing", "score.fullTime.home"), ("version 1", "new", "score.final.home")} <= changes
+
+
+def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_their_partition(warehouse: Warehouse) -> None:
+    today = datetime.now(UTC)
+    event = {"schema": 1, "kind": "result", "competition": "E0", "home": "A", "away": "B", "kickoff_at": "2023-12-30T15:00:00Z"}
+    event |= {"home_goals": 2, "away_goals": 1, "final_at": "2023-12-30T16:52:00Z"}
+
+    def announced(first: int, days_ago: int, **more: object) -> list[tuple[str, str, str]]:
+        at = today - timedelta(days=days_ago)
+        batch = [stream.Message(first + k, at, json.dumps(event | more).encode()) for k in range(6)]
+        file = stream.delivery("football.events", 0, batch, at)
+        with warehouse.connect() as connection:
+            bronze.load(connection, file, stream.parse(file.content), at)
+        result = schema_changes.columns_are_as_they_were(bronze=warehouse)
+        assert isinstance(result, dg.AssetCheckResult)
+        return [(row["key"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)]
+
+    assert announced(0, 20, stadium="X") == [], "no news any more"
+    assert announced(10, 2) == []
+    assert announced(20, 1, stadium="X") == [], "nor where it goes on"
+    assert announced(30, 0, stadium="X", city="Y") == [("football.events/0", "new", "result.city")]
 
 
 def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_are_left_out() -> None:

@@ -8,6 +8,7 @@ from dagster._core.execution.api import create_execution_plan
 from dagster._core.execution.plan.step import ExecutionStep
 
 from pipelines.defs.conditions import TO_PUBLICATION
+from pipelines.defs.freshness import IS_FRESH
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.training import MODELS_OF
 from pipelines.forecast import contract
@@ -93,10 +94,27 @@ def test_between_daily_files_the_day_s_work_is_done_on_what_the_stream_told_and_
 
 
 def test_seasons_and_sources_are_compared_behind_the_publication_where_nobody_waits(definitions: dg.Definitions) -> None:
-    compared = {"anomalies", "gold__fct_match_sources_agree_on_results"}
+    compared = {"anomalies", "gold__fct_disagreement_sources_agree_on_results"}
     assert compared < _steps(definitions, "outlook")
     for job in ("build", "anew", "day", "week", "data", "rebuild", "docs"):
         assert not compared & _steps(definitions, job)
+
+
+def test_every_asset_that_has_to_be_fresh_has_a_check_of_it_with_the_windows_of_its_policy_and_no_job_asks_it(
+    definitions: dg.Definitions,
+) -> None:
+    kept = {spec.key for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy is not None}
+    checks = {
+        spec.asset_key: spec for each in definitions.asset_checks or [] for spec in each.check_specs if spec.name == IS_FRESH
+    }
+    assert checks.keys() == kept
+    assert {"published/publication", "gold/fct_match", "backup/base"} <= {key.to_user_string() for key in kept}
+    assert {spec.description for spec in checks.values()} == {
+        "It was made within 26 hours; people are told where that is over 50 hours ago. Judged by the clock, of no job."
+    }
+    assert not any(spec.blocking for spec in checks.values())
+    for job in definitions.resolve_all_job_defs():
+        assert job.name.startswith("__") or "freshness" not in {node.name for node in job.nodes}, job.name
 
 
 def test_the_first_build_trains_what_is_quick_and_the_week_every_set(definitions: dg.Definitions) -> None:

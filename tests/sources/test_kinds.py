@@ -12,6 +12,7 @@ from pipelines.sources.kinds import ENOUGH, N_LINES, kind_of, kinds
         *(("12", "number"), ("-0.25", "number"), ("2,5", "number with a comma"), (" 1.9 ", "number"), ("1e5", "text")),
         *(("12/08/23", "day/month/year of two digits"), ("12/08/2023", "day/month/year"), ("2023-08-12", "year-month-day")),
         *(("15:00", "time of day"), ("M Oliver", "text"), ("", None), (" ", None)),
+        *(("2023-08-12T15:00:00Z", "moment"), ("2023-08-12T15:00:00.5+01:00", "moment"), ("2023-08-12T15:00:00", "text")),
     ],
 )
 def test_the_form_of_a_cell_tells_its_kind(text: str, kind: str | None) -> None:

@@ -51,7 +51,7 @@ def test_a_match_becomes_flat_text() -> None:
         ),
         (2, {"date": "2019-06-02", "name": "A League 2018/19", "team1": "Ajax", "team2": "PSV"}),
     ]
-    assert (parsed.layout, parsed.state, parsed.n_lines, parsed.n_header, parsed.header) == ("json", "intact", 2, 0, None)
+    assert (parsed.layout, parsed.state, parsed.n_lines, parsed.n_header) == ("json", "intact", 2, 0)
 
 
 @pytest.mark.parametrize(

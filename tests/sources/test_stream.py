@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.sources.protocol import ParsedFile
-from pipelines.sources.stream import LEAST_PLAYING_TIME, SKEW, Message, delivery, parse
+from pipelines.sources.stream import LEAST_PLAYING_TIME, SKEW, Message, contract_of, delivery, parse
 
 READ_AT = datetime(2024, 2, 3, 17, tzinfo=UTC)
 MATCH = {"schema": 1, "competition": "E0", "home": "Ash", "away": "Birch", "kickoff_at": "2024-02-03T15:00:00Z"}
@@ -54,6 +54,18 @@ def test_a_result_and_a_quote_become_rows_of_text_with_their_offsets_and_moments
     ]
     for row in parsed.rows:
         assert list(row.cells) == sorted(row.cells), "equal messages are recognised by equal text"
+
+
+def test_nothing_is_kept_of_fields_that_are_the_contract_s_and_what_is_beside_it_is_told_with_its_kind() -> None:
+    totals = QUOTE | {"market": "over_under_25", "odds": {"over": 1.9, "under": 2}}
+    for sent in ([RESULT], [QUOTE], [RESULT, QUOTE, totals] * 4):
+        assert (batch(*map(said, sent)).header, batch(*map(said, sent)).kinds) == (None, {})
+    assert batch(b"poison", b'{"kind": ["result"]}', b"[]", None, said({"kind": "other"})).header is None
+    parsed = batch(*(said(RESULT | {"stadium": {"city": "Ashton"}}) for _ in range(6)), said(QUOTE))
+    assert set(parsed.header or ()) - set(contract_of(parsed.header or ())) == {"result.stadium.city"}
+    assert (len(parsed.rows), parsed.kinds["result.stadium.city"], parsed.kinds["result.final_at"]) == (7, "text", "moment")
+    typed = batch(*(said(RESULT | {"home_goals": str(n)}) for n in range(6)))
+    assert (len(typed.rows), typed.kinds["result.home_goals"]) == (0, "number in quotation marks")
 
 
 def test_the_file_of_a_batch_is_named_by_its_partition_and_first_offset_so_that_no_two_are_one() -> None:

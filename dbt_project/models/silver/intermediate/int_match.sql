@@ -52,15 +52,7 @@ sighting as (
             home.club_slug,
             away.club_slug
         ) as pairing_id,
-        -- Whom to believe where several say the same: the provider's results, its fixtures, hand-dropped files,
-        -- football-data.org, openfootball.
-        case
-            when sighting.layout = 'json' then 5
-            when sighting.layout = 'football_data_org' then 4
-            when sighting.source = 'inbox' then 3
-            when sighting.layout in ('fixtures', 'new_fixtures') then 2
-            else 1
-        end as source_rank
+        {{ source_rank('sighting') }} as source_rank
     from {{ ref('int_sighting') }} as sighting
     inner join {{ ref('int_team_name') }} as home
         on sighting.country = home.country and sighting.home_team = home.source_name
