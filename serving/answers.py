@@ -15,11 +15,13 @@ from typing import Any, Final, NamedTuple
 
 import brotli
 from litestar import Request, Response
-from litestar.datastructures.headers import Accept
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
 from msgspec import Raw, Struct, json, structs
+
+from serving.headers import header
+from serving.negotiation import preferred
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv"
@@ -106,7 +108,9 @@ class Answer:
         """The same as a response of Litestar."""
         sent = self.sent(request.scope["headers"])
         headers = {name.decode(): value.decode() for name, value in sent.headers if name not in _OF_CONTENT[1:]}
-        return Response(sent.body or None, status_code=sent.status, headers=headers, media_type=self._media_type)
+        # Of nothing Litestar makes no bytes but for the types that it knows.
+        media_type = self._media_type if sent.body else JSON
+        return Response(sent.body or None, status_code=sent.status, headers=headers, media_type=media_type)
 
     def _encoded(self, encoding: str) -> Sent:
         body = COMPRESSORS[encoding](self.body) if encoding else self.body
@@ -198,13 +202,12 @@ def tabular(
 
 def wants_csv(request: Request[Any, Any, Any]) -> bool:
     """Whether `Accept` prefers CSV to JSON."""
-    return prefers_csv(request.headers.get("Accept", "*/*").encode("latin-1"))
+    return prefers_csv(header(request.scope, b"accept"))
 
 
-@lru_cache(256)
 def prefers_csv(accept: bytes) -> bool:
     """Whether this value of `Accept` prefers CSV to JSON."""
-    return Accept(accept.decode("latin-1")).best_match([JSON, CSV]) == CSV
+    return preferred(accept.decode("latin-1"), (JSON, CSV)) == CSV
 
 
 @lru_cache(256)

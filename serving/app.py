@@ -236,7 +236,7 @@ def create_app(settings: Settings) -> Litestar:
             live,
             ready,
             expose,
-            site.static_files(),
+            site.static_file,
             fixtures_page,
             match_page,
             record_page,

@@ -25,7 +25,7 @@ FROM_MEMORY: Final = {"is_ready_perhaps": True}
 
 def key_of(scope: Scope) -> Key:
     """What the answer to this request depends on."""
-    return Key(scope["path"], scope["query_string"], prefers_csv(header(scope, b"accept") or b"*/*"))
+    return Key(scope["path"], scope["query_string"], prefers_csv(header(scope, b"accept")))
 
 
 class ReadyAnswers:

@@ -11,6 +11,9 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 from litestar.response import Redirect
 
+from serving.answers import JSON
+from serving.headers import header
+from serving.negotiation import preferred
 from serving.pages.site import HTML, POLICY, render
 from serving.schemas import Problem
 
@@ -23,7 +26,7 @@ def is_for_people(request: Request[Any, Any, Any]) -> bool:
     path = request.scope["path"]
     if any(path == start or path.startswith(start + "/") for start in MACHINES):
         return False
-    return request.accept.best_match(["application/json", "text/html"]) == "text/html"
+    return preferred(header(request.scope, b"accept").decode("latin-1"), (JSON, HTML)) == HTML
 
 
 def error_page(request: Request[Any, Any, Any], problem: Problem, headers: dict[str, str]) -> Response[Any]:

@@ -39,7 +39,7 @@ TOO_LATE: Final = "This link was used, or is too old: each is good once, for 15 
 class Form(Struct, frozen=True):
     """What the form sends."""
 
-    username: Annotated[str, Meta(max_length=100)] = ""
+    username: Annotated[str, Meta(max_length=100, pattern=r"^[^\x00-\x1f]*$")] = ""
     password: Annotated[str, Meta(max_length=1024)] = ""
     wanted: str = field(name="next", default="/")
 

@@ -4,18 +4,19 @@ Belongs here: turning a template and its content into an answer. Does not belong
 """
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import Request, Response, Router
-from litestar.datastructures import CacheControlHeader
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import PathParameter
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from serving.answers import cacheable
+from serving.answers import Answer, cacheable
 from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages import wording
@@ -29,6 +30,7 @@ POLICY: Final = (
 """Neither scripts nor anything from elsewhere; styles in our file alone, none in an attribute."""
 
 STATIC: Final = Path(__file__).with_name("static")
+MEDIA_TYPES: Final = {".css": "text/css", ".svg": "image/svg+xml"}
 A_YEAR_IN_SECONDS: Final = 31_536_000
 
 
@@ -46,20 +48,28 @@ def templates() -> TemplateConfig[JinjaTemplateEngine]:
     return TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment))
 
 
-def static_files() -> Router:
-    """The style sheet and the icon. Their addresses change with their content, so that browsers may keep them for good."""
-    return create_static_files_router(
-        "/static",
-        directories=[STATIC],
-        opt=allow(Permission.PUBLIC),
-        cache_control=CacheControlHeader(public=True, max_age=A_YEAR_IN_SECONDS, immutable=True),
-    )
+@get("/static/{name:str}", opt=allow(Permission.PUBLIC), include_in_schema=False)
+async def static_file(request: Request[Any, Any, Any], name: Annotated[str, PathParameter()]) -> Response[Any]:
+    """The style sheet or the icon. Their addresses change with their content, so that browsers may keep them for good.
+
+    From memory, and by name: what somebody asks for never becomes a path of the file system.
+    """
+    if (file := files().get(name)) is None:
+        raise NotFoundException(f"There is no file {name[:100]!r}.")
+    return file.response(request)
+
+
+@cache
+def files() -> Mapping[str, Answer]:
+    """The files in `static` by their names."""
+    kept = {"Cache-Control": f"max-age={A_YEAR_IN_SECONDS}, public, immutable", "Vary": "Accept-Encoding"}
+    return {path.name: Answer(path.read_bytes(), MEDIA_TYPES[path.suffix], kept) for path in STATIC.iterdir()}
 
 
 @cache
 def asset(name: str) -> str:
     """The address of a file in `static`, with a digest of its content."""
-    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:16]}"
+    return f"/static/{name}?v={hashlib.sha256(files()[name].body).hexdigest()[:16]}"
 
 
 def render(request: Request[Any, Any, Any], template: str, twin: str | None = None, **content: Any) -> bytes:

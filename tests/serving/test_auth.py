@@ -111,9 +111,9 @@ BESIDE_THE_DOCUMENT: dict[tuple[str, str], str] = {
         ("get", path): "read"
         for path in ("/", "/matches/{match_id}", "/record", "/leagues", "/leagues/{competition_id}", "/status")
     },
-    **{("get", path): "public" for path in ("/login", "/login/once", "/metrics", "/static/{file_path}")},
+    **{("get", path): "public" for path in ("/login", "/login/once", "/metrics", "/static/{name}")},
     **{("get", path): "public" for path in ("/schema", "/schema/openapi.json", "/schema/{path}")},
-    **{("head", "/static/{file_path}"): "public", ("post", "/login"): "public", ("post", "/logout"): "public"},
+    **{("post", "/login"): "public", ("post", "/logout"): "public"},
 }
 """Pages and files: routes that are no operations of the API, and what they ask for."""
 

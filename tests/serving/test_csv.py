@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
+from serving.answers import to_csv
 from tests.serving.conftest import Client
 
 Ask = Callable[..., Any]
@@ -64,3 +66,13 @@ def test_what_is_a_list_itself_is_json_in_its_cell(ask: Ask) -> None:
     address = "/v1/models/results/evidence"
     (row, *_) = csv.DictReader(io.StringIO(ask(address, {"Accept": "text/csv"}).text))
     assert row["reasons"].startswith('["')
+
+
+class Named(Struct):
+    name: str
+    change: float
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_a_name_that_a_spreadsheet_would_run_as_a_formula_is_text_to_it_and_a_number_below_zero_stays_one(start: str) -> None:
+    assert to_csv(Named, [Named(start + "cmd()", -0.5)]) == f"name,change\n'{start}cmd(),-0.5\n".encode()

@@ -82,8 +82,35 @@ def test_files_are_kept_for_good_because_their_addresses_change_with_them(client
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "max-age=31536000, public, immutable"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert client.get("/static/../app.py").status_code == 404
-    assert client.get("/static/%2e%2e/site.py").status_code == 404
+        assert answer.headers["Vary"] == "Accept-Encoding"
+        assert client.get(each, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+@pytest.mark.parametrize(
+    "name", ["%2e%2e/site.py", "..%2fsite.py", "%00", "football.css%00", "football.css/x", "x" * 300, "/".join("x" * 2100)]
+)
+def test_no_file_but_ours_is_found_and_made_up_names_are_no_fault_of_the_service(client: Client, name: str) -> None:
+    assert client.get(f"/static/{name}").status_code == 404
+
+
+WEIGHTS = ["inf", "1e999", "nan", "-1", "2", "x", "", "0.1234"]
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/v1/nowhere", "/v1/predictions", "/login"])
+def test_a_weight_that_is_none_takes_everything_and_breaks_nothing(client: Client, ask: Get, path: str, weight: str) -> None:
+    wanted = {"Accept": f"text/html;q={weight}, text/csv"}
+    assert client.get(path, headers=wanted, follow_redirects=False).status_code in (200, 303, 401, 404)
+    answer = ask(path, wanted)
+    assert answer.status_code in (200, 404)
+    assert "text/csv" not in answer.headers["Content-Type"]
+
+
+@pytest.mark.parametrize("name", ["a%00", "%01"])
+def test_a_name_that_no_account_can_have_is_refused_at_the_form(client: Client, name: str) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+    answer = client.post("/login", content=f"username={name}&password=x", headers=form)
+    assert answer.status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -113,7 +140,7 @@ def test_below_v1_an_error_is_a_problem_whatever_is_accepted(ask: Get, client: C
 
 def test_the_pages_are_no_part_of_the_documented_api(client: Client) -> None:
     paths = client.get("/schema/openapi.json").json()["paths"]
-    assert not {"/", "/login", "/status", "/matches/{match_id}", "/static/{file_path}"} & set(paths)
+    assert not {"/", "/login", "/status", "/matches/{match_id}", "/static/{name}"} & set(paths)
 
 
 def test_before_the_first_publication_the_pages_say_what_to_do(database: Urls, settings_for: Any, bearer: Any) -> None:
