@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, put
 from litestar.di import NamedDependency
 from litestar.exceptions import NotFoundException, ValidationException
-from litestar.params import PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 
 from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
@@ -92,13 +92,13 @@ async def get_numbered_publication(
     summary="Pin a publication",
     description="Serve this publication, whatever is published after it, until it is released: within a second on every worker. "
     "Takes the place of a pin that stands.",
-    responses=problems(400, 401, 403, 404, 503),
+    responses=problems(400, 401, 403, 404, 413, 503),
 )
 async def pin_publication(
     request: Request[Any, Any, Any],
     pins: NamedDependency[Pins],
     current: NamedDependency[CurrentPublication],
-    data: PinRequest,
+    data: JSONBody[PinRequest],
 ) -> Pin:
     """Pin one."""
     if (pin := await pins.pin(data.publication_id, data.reason, request.user.account_id, actor(request))) is None:

@@ -499,7 +499,7 @@ def test_what_is_too_old_is_told_once_and_not_by_its_check_too(settings: Setting
     context = dg.build_sensor_context(freshness.instance, definitions=dg.Definitions(assets=world.assets, asset_checks=[checks]))
     said = alerts.check_sensor(context)
     assert isinstance(said, dg.SensorResult)
-    assert str(said.skip_reason and said.skip_reason.skip_message) == "every check passes, or its run was told of"
+    assert str(said.skip_reason and said.skip_reason.skip_message) == "every check passes, or was told of otherwise"
     assert len(notifications.recent(Warehouse(settings.model_url), 5)) == 1
 
 

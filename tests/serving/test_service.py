@@ -463,3 +463,10 @@ def test_without_a_folder_the_reference_says_what_is_missing() -> None:
     result = CliRunner().invoke(reference, env={"DOCS_DIR": ""})
     assert result.exit_code == 1
     assert "DOCS_DIR is not set: name the FOLDER" in result.output
+
+
+def test_every_operation_that_takes_a_body_documents_that_one_can_be_too_large(client: Client) -> None:
+    paths = client.get("/schema/openapi.json").json()["paths"]
+    taking = [operation for item in paths.values() for operation in item.values() if "requestBody" in operation]
+    assert taking
+    assert [each["summary"] for each in taking if "413" not in each["responses"]] == []
