@@ -81,7 +81,7 @@ class Credentials:
 
         Raises:
             NotAuthorizedException: nobody's, or no longer.
-            TooManyRequestsException: it is a key that is not known yet, and too much came from there that is nobody's.
+            TooManyRequestsException: it is a key that is not known yet, and too many that are nobody's come from there.
             StoreUnavailable: it is a key that is not known yet, and the database does not answer.
         """
         principal = self._bearers.get(shown)
@@ -97,7 +97,7 @@ class Credentials:
 
         Raises:
             NotAuthorizedException: nobody's, or no longer.
-            TooManyRequestsException: it is not known yet, and too much came from there that is nobody's.
+            TooManyRequestsException: it is not known yet, and too many that are nobody's come from there.
             StoreUnavailable: it is not known yet, and the database does not answer.
         """
         return self._cookies.get(shown) or await self._find_cookie(shown, address)
@@ -139,6 +139,8 @@ class Credentials:
         self._ended |= dict.fromkeys(new, now)
         if new or ended.accounts:
             accounts = {str(account_id) for account_id in ended.accounts}
+            if accounts:
+                self._lookups.forget()
             for remembered in (self._bearers, self._cookies):
                 remembered.forget(
                     lambda principal: (principal.session_id or principal.key_id) in new or principal.subject in accounts
@@ -179,11 +181,13 @@ class Credentials:
         if key_id is None:
             raise _refusal("API key")
 
+        digest = opaque.digest(shown)
+
         async def look() -> Key | None:
             key = await self._keys.good_key(key_id)
-            return key if key is not None and hmac.compare_digest(key.key_hash, opaque.digest(shown)) else None
+            return key if key is not None and hmac.compare_digest(key.key_hash, digest) else None
 
-        key = await self._lookups.find(address, look)
+        key = await self._lookups.find(address, "key", digest, look)
         if key is None or key_id in self._ended:
             raise _refusal("API key")
         principal = Principal.of_key(str(key.account_id), Role(key.role), key_id, key.scopes)
@@ -193,7 +197,8 @@ class Credentials:
     async def _find_cookie(self, shown: str, address: str) -> Principal:
         if not opaque.looks_right(shown):
             raise _refusal("cookie")
-        session = await self._lookups.find(address, lambda: self._sessions.web_session(opaque.digest(shown)))
+        digest = opaque.digest(shown)
+        session = await self._lookups.find(address, "cookie", digest, lambda: self._sessions.web_session(digest))
         if session is None or session.session_id in self._ended:
             raise _refusal("cookie")
         principal = Principal.of_session(str(session.account_id), Role(session.role), session.session_id)

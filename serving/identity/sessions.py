@@ -75,11 +75,12 @@ class SessionKeeper(Struct, frozen=True):
         """Whom the code of a link signs in, followed from there; None: nobody, or nobody any more.
 
         Raises:
-            TooManyRequestsException: too much came from there that is nobody's.
+            TooManyRequestsException: too many that are nobody's come from there.
         """
         if not opaque.looks_right(code):
             return None
-        return await self.lookups.find(address, lambda: self.sessions.offered(opaque.digest(code)))
+        digest = opaque.digest(code)
+        return await self.lookups.find(address, "link", digest, lambda: self.sessions.offered(digest))
 
     async def take_up(self, code: str, by: Actor) -> str | None:
         """Use the code of a link, once: the cookie of a browser's session."""
@@ -92,12 +93,13 @@ class SessionKeeper(Struct, frozen=True):
 
         Raises:
             NotAuthorizedException: nobody's, or nobody's any more.
-            TooManyRequestsException: the owner's sessions were carried on too often, or too much came from there that is
-                nobody's.
+            TooManyRequestsException: the owner's sessions were carried on too often, or too many tokens that are
+                nobody's come from there.
         """
         if not opaque.looks_right(token):
             raise _refusal("refresh token")
-        owner = await self.lookups.find(address, lambda: self.sessions.owner(opaque.digest(token)))
+        digest = opaque.digest(token)
+        owner = await self.lookups.find(address, "refresh token", digest, lambda: self.sessions.owner(digest))
         if owner is None:
             raise _refusal("refresh token")
         if not (await self.refreshes.take(str(owner)))[0]:

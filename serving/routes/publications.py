@@ -40,14 +40,14 @@ async def list_publications(
     standing: NamedDependency[Standing],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
+    unknown: NamedDependency[Unknown],
     limit: Annotated[int, QueryParameter(ge=1, le=MAXIMUM_LIMIT, description="At most so many.")] = 50,
     cursor: Annotated[str | None, QueryParameter(max_length=600, description="`next_cursor` of the page before.")] = None,
 ) -> Response[PublicationPage]:
     """Answer with one page of publications."""
     position = after(cursor, {})
-    if position is not None and not NUMBER.fullmatch(position.id):
-        raise ValidationException("This cursor is not one that the service gave out.")
-    found = await publications.listed(int(position.id) if position else None, limit + 1)
+    before = None if position is None else await _shown_last(request, unknown, position.id)
+    found = await publications.listed(before, limit + 1)
     shown = found[:limit]
     served = await current.get()
     try:
@@ -62,6 +62,17 @@ async def list_publications(
         next_cursor=next_cursor({}, None, str(shown[-1].publication_id)) if len(found) > limit else None,
     )
     return page(request, answer, shown, Publication, {}, limit)
+
+
+async def _shown_last(request: Request[Any, Any, Any], unknown: Unknown, number: str) -> int:
+    """The publication at which a page ended: each number in a cursor of ours has one, and no other is looked behind.
+
+    Raises:
+        ValidationException: the cursor was made by hand.
+    """
+    if not NUMBER.fullmatch(number) or await unknown.publication(request.user.subject, int(number)) is None:
+        raise ValidationException("This cursor is not one that the service gave out.")
+    return int(number)
 
 
 @get(

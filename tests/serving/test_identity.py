@@ -26,7 +26,7 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import lookups, signing_keys
 from serving.identity.bearers import COOKIE
-from serving.identity.buckets import Buckets
+from serving.identity.buckets import Buckets, Rate
 from serving.identity.clients import family
 from serving.identity.credentials import Credentials
 from serving.identity.limits import OF_REFRESHES
@@ -103,14 +103,18 @@ def still_lookups() -> Lookups:
     return Lookups(Buckets(None, "lookups", MADE_UP, clock=lambda: 0.0))
 
 
-def refused_soon(client: Client, headers: dict[str, str]) -> bool:
+def refused_soon(client: Client, headers: dict[str, str], expected: int = 401) -> bool:
     """Within a second on a machine that has time (`make attack` measures it); how often is asked is tested by itself."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
-        if status(client, headers) == 401:
+        if status(client, headers) == expected:
             return True
         time.sleep(0.02)
     return False
+
+
+def taken_soon(client: Client, headers: dict[str, str]) -> bool:
+    return refused_soon(client, headers, expected=200)
 
 
 def test_one_use_of_a_refresh_token_gives_one_successor_and_the_same_one_again_for_ten_seconds(world: World) -> None:
@@ -434,49 +438,136 @@ def test_what_only_begins_like_a_key_is_refused(world: World, key: str) -> None:
     assert status(world.first, {"Authorization": f"Bearer {key}"}) == 401
 
 
-MADE_UP_BY: dict[str, Callable[[Client], int]] = {
-    "key": lambda client: status(client, {"Authorization": f"Bearer fb_{'0' * 12}_{'a' * 43}"}),
-    "cookie": lambda client: status(client, {"Cookie": f"{COOKIE}={'a' * 43}"}),
-    "refresh token": lambda client: client.post("/v1/auth/refresh", json={"refresh_token": "a" * 43}).status_code,
-    "link": lambda client: client.get(f"{ONCE}?code={'a' * 43}").status_code,
-    "signing out": lambda client: (
+def made_up_key(number: int) -> dict[str, str]:
+    return {"Authorization": f"Bearer fb_{number:012x}_{'a' * 43}"}
+
+
+def made_up_cookie(number: int) -> dict[str, str]:
+    return {"Cookie": f"{COOKIE}={number:043}"}
+
+
+MADE_UP_BY: dict[str, Callable[[Client, int], int]] = {
+    "key": lambda client, number: status(client, made_up_key(number)),
+    "cookie": lambda client, number: status(client, made_up_cookie(number)),
+    "refresh token": lambda client, number: client.post("/v1/auth/refresh", json={"refresh_token": f"{number:043}"}).status_code,
+    "link": lambda client, number: client.get(f"{ONCE}?code={number:043}").status_code,
+    "signing out": lambda client, number: (
         client.post(
-            "/logout", headers={"Cookie": f"{COOKIE}={'a' * 43}", "Sec-Fetch-Site": "same-origin"}, follow_redirects=False
+            "/logout", headers=made_up_cookie(1_000 + number) | {"Sec-Fetch-Site": "same-origin"}, follow_redirects=False
         ).status_code
     ),
 }
 
 
-def test_made_up_credentials_of_an_address_reach_the_database_a_bounded_number_of_times(world: World) -> None:
+def test_made_up_credentials_of_an_address_reach_the_database_a_bounded_number_of_times(
+    world: World, settings_for: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.app.MADE_UP", Rate(per_second=1e-6, burst=3))
+    monkeypatch.setattr("serving.identity.lookups.PATIENCE_SECONDS", 0.01)
     token = world.bearer()
-    for way, refused in zip(MADE_UP_BY.values(), (401, 401, 401, 403, 303), strict=True):
-        assert way(world.first) == refused
-    for way in MADE_UP_BY.values():
-        assert any(way(world.first) == 429 for _ in range(2 * MADE_UP.burst))
-    assert status(world.first, token) == 200, "an access token is not looked for"
+    with TestClient(create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))) as worker:
+        answers = {kind: [way(worker, number) for number in range(5)] for kind, way in MADE_UP_BY.items()}
+        assert status(worker, token) == 200, "an access token is not looked for"
+    assert answers == {
+        "key": [401] * 3 + [429] * 2,
+        "cookie": [401] * 3 + [429] * 2,
+        "refresh token": [401] * 3 + [429] * 2,
+        "link": [403] * 3 + [429] * 2,
+        "signing out": [429] * 5,  # cookies, too
+    }
 
 
-def test_only_what_is_nobodys_is_counted_and_only_against_its_own_address() -> None:
+def test_whoever_goes_on_with_a_credential_that_is_dead_takes_nothing_from_others_at_the_same_address(world: World) -> None:
+    """A machine whose key has expired; a browser whose session is over."""
+    owner, other = world.bearer(), world.login("analyst")
+    dead, good = make_key(world, owner, "read").json(), make_key(world, world.bearer("operator"), "read").json()
+    world.sql("update app.api_key set expires_at = now() where key_id = %s", dead["info"]["key_id"])
+    shown = {"Authorization": f"Bearer {dead['key']}"}
+    assert {status(world.first, shown) for _ in range(2 * MADE_UP.burst)} == {401}
+    assert {status(world.first, made_up_cookie(1)) for _ in range(2 * MADE_UP.burst)} == {401}
+    assert status(world.first, {"Authorization": f"Bearer {good['key']}"}) == 200
+    assert world.refresh(other["refresh_token"]).status_code == 200
+    form = {"username": "viewer", "password": PASSWORD, "next": "/"}
+    signed_in = world.first.post("/login", data=form, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
+    assert signed_in.status_code == 303
+    assert status(world.first, {"Cookie": f"{COOKIE}={signed_in.cookies[COOKIE]}"}) == 200
+
+
+async def something() -> int | None:
+    return 1
+
+
+async def nothing() -> int | None:
+    return None
+
+
+def test_only_what_is_nobodys_is_counted_and_only_against_its_own_address_and_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.identity.lookups.PATIENCE_SECONDS", 0.01)
+
     async def scenario() -> None:
         found = still_lookups()
-
-        async def something() -> int | None:
-            return 1
-
-        async def nothing() -> int | None:
-            return None
 
         async def away() -> int | None:
             raise StoreUnavailable
 
         for _ in range(2 * MADE_UP.burst):
-            assert await found.find("2001:db8::1", something) == 1
+            assert await found.find("2001:db8::1", "key", b"good", something) == 1
             with pytest.raises(StoreUnavailable):
-                await found.find("2001:db8::1", away)
-        assert {await found.find(f"2001:db8::{n}", nothing) for n in range(MADE_UP.burst)} == {None}
-        with pytest.raises(TooManyRequestsException):
-            await found.find("2001:db8::ffff", something)  # of the same subscriber
-        assert await found.find("2001:db8:0:1::1", something) == 1
+                await found.find("2001:db8::1", "key", b"good", away)
+        assert {await found.find(f"2001:db8::{n}", "key", b"%d" % n, nothing) for n in range(MADE_UP.burst)} == {None}
+        with pytest.raises(TooManyRequestsException) as refused:
+            await found.find("2001:db8::ffff", "key", b"another", nothing)  # of the same subscriber
+        assert refused.value.headers == {"Retry-After": "1"}
+        assert await found.find("2001:db8::1", "cookie", b"good", something) == 1
+        assert await found.find("2001:db8:0:1::1", "key", b"good", something) == 1
+
+    asyncio.run(scenario())
+
+
+def test_what_was_nobodys_is_looked_for_once_in_a_while_and_is_no_more_than_a_digest() -> None:
+    async def scenario() -> None:
+        now, looks = 0.0, 0
+        found = Lookups(Buckets(None, "lookups", MADE_UP, clock=lambda: 0.0), clock=lambda: now)
+
+        async def look() -> int | None:
+            nonlocal looks
+            looks += 1
+            return None
+
+        for now, expected in ((0.0, 1), (29.9, 1), (30.1, 2), (31.0, 2)):
+            assert await found.find("an address", "key", b"dead", look) is None
+            assert (now, looks) == (now, expected)
+        assert await found.find("an address", "cookie", b"dead", look) is None
+        found.forget()
+        assert await found.find("an address", "key", b"dead", something) == 1
+        assert looks == 3
+
+    asyncio.run(scenario())
+
+
+def test_no_more_is_remembered_of_what_is_nobodys_than_the_memory_that_is_meant_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.identity.lookups.MAXIMUM_REFUSED", 2)
+
+    async def scenario() -> None:
+        found = still_lookups()
+        for each in (b"1", b"2", b"3"):
+            await found.find("an address", "key", each, nothing)
+        assert [*found._refused] == [("key", b"2"), ("key", b"3")]
+
+    asyncio.run(scenario())
+
+
+def test_where_too_much_was_nobodys_one_waits_for_ones_turn_and_only_so_many_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.identity.lookups.MAXIMUM_WAITING", 2)
+
+    async def scenario() -> None:
+        found = Lookups(Buckets(None, "lookups", Rate(per_second=20, burst=1)))
+        assert await found.find("an address", "key", b"made up", nothing) is None
+        looked = [found.find("an address", "key", b"good %d" % n, something) for n in range(3)]
+        answers = await asyncio.gather(*looked, return_exceptions=True)
+        assert answers[:2] == [1, 1]
+        assert isinstance(answers[2], TooManyRequestsException)
+        assert found._waiting == {}
 
     asyncio.run(scenario())
 
@@ -486,12 +577,12 @@ def test_a_look_up_whose_turn_does_not_come_is_given_up(monkeypatch: pytest.Monk
 
     async def scenario() -> None:
         found, answers = still_lookups(), asyncio.Event()
-        looking = [asyncio.create_task(found.find("", answers.wait)) for _ in range(lookups.AT_ONCE)]
+        looking = [asyncio.create_task(found.find("", "key", b"%d" % n, answers.wait)) for n in range(lookups.AT_ONCE)]
         await asyncio.sleep(0)  # each has its turn
         with pytest.raises(StoreUnavailable):
-            await found.find("", answers.wait)
+            await found.find("", "key", b"one more", answers.wait)
         answers.set()
-        assert await asyncio.gather(*looking, found.find("", answers.wait)) == [True] * (lookups.AT_ONCE + 1)
+        assert await asyncio.gather(*looking, found.find("", "key", b"one more", answers.wait)) == [True] * (lookups.AT_ONCE + 1)
 
     asyncio.run(scenario())
 
@@ -611,7 +702,8 @@ def test_an_administrator_lists_makes_and_changes_accounts(world: World) -> None
     assert refused_soon(world.second, key)
     assert world.first.post("/v1/auth/token", json={"username": "ann", "password": PASSWORD}).status_code == 401
     assert world.first.patch(f"/v1/users/{number}", headers=admin, json={"is_disabled": False}).json()["disabled_at"] is None
-    assert status(world.second, key) == 200
+    assert status(world.first, key) == 200
+    assert taken_soon(world.second, key)
     assert world.first.patch("/v1/users/999", headers=admin, json={}).status_code == 404
     own = next(each["user_id"] for each in listed["users"] if each["username"] == "admin")
     assert world.first.patch(f"/v1/users/{own}", headers=admin, json={"role": "viewer"}).status_code == 409

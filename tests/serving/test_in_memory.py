@@ -35,6 +35,7 @@ from serving.identity.buckets import Rate
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
 from serving.pages.fixtures import _digest as digest_of_filters
+from serving.routes.paging import next_cursor
 from serving.routes.predictions import Cursor, Query
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
@@ -320,7 +321,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         *("/v1/competitions/{}/season", "/v1/competitions/{}/season?season=2020", "/v1/models/{}/evidence"),
         *("/v1/matches?competition={}", "/v1/matches?team={}", "/v1/matches?team=england-a&opponent={}"),
         *("/v1/teams?competition={}", "/v1/teams?search={}", "/v1/record/distance?information_set={}"),
-        *("/v1/record/predictions?competition={}", "/v1/record/predictions?team={}"),
+        *("/v1/record/predictions?competition={}", "/v1/record/predictions?team={}", "/v1/publications?cursor={}"),
     ],
 )
 def test_whatever_there_is_nothing_of_is_looked_for_once_and_by_an_account_not_too_often(
@@ -332,10 +333,12 @@ def test_whatever_there_is_nothing_of_is_looked_for_once_and_by_an_account_not_t
 
         def ask(account: str, *ids: str) -> list[int]:
             headers = {"Authorization": "Bearer " + tokens.issue(account, Role.ANALYST, "a session")}
-            return [client.get(path.format(each), headers=headers).status_code for each in ids]
+            asked = [next_cursor({}, None, each) for each in ids] if is_cursor else ids
+            return [client.get(path.format(each), headers=headers).status_code for each in asked]
 
         client.get("/health/ready")
-        vain = 200 if "?" in path and "season" not in path else 404
+        is_cursor = "cursor" in path
+        vain = 400 if is_cursor else 200 if "?" in path and "season" not in path else 404
         assert ask("1", "71", "71", "72", "71", "73", "74") == [vain] * 5 + [429]
         assert reached == ["71", "72", "73"]
         assert ask("2", "71", "74") == [vain, vain], "another account may"
