@@ -6,26 +6,28 @@ what a publication contains, how one is announced.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
 
 import structlog
 from msgspec.structs import replace
 
 from serving.held import HeldPublication
 from serving.schemas import Publication
-from serving.store.database import StoreUnavailable
+from serving.store.database import StoreUnavailable, in_time
 from serving.store.publications import Publications
 
 MAXIMUM_AGE_SECONDS: Final = 1.0
-ANSWER_SECONDS: Final = 3.0
-"""How long the database may take to say which publication is the newest: a frozen one closes no connection."""
+ANSWER_SECONDS: Final = 4.0
+"""How long the database may take to say which publication is the newest, and each part of what it says: a frozen one closes no
+connection."""
 
 EARLIER_KEPT: Final = 256
 EARLIER_AT_ONCE: Final = 4
 """Readers of earlier publications at a time: the other connections are for those who log in."""
 
 Prepare = Callable[[HeldPublication], None]
+T = TypeVar("T")
 
 _log = structlog.get_logger("serving")
 
@@ -130,21 +132,23 @@ class CurrentPublication:
 
     async def _ask(self) -> None:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                newest = self._label(await self._publications.latest_publication())
+            newest = self._label(await self._in_time(self._publications.latest_publication()))
+            self.database_answers = True
             if newest is None:
                 self.held = None
             elif self.held is not None and self.held.publication.publication_id == newest.publication_id:
                 self.held.publication = newest  # confirmed since, perhaps
             else:
-                held = await HeldPublication.load(self._publications, newest)
+                held = await HeldPublication.load(self._publications, newest, self._in_time)
                 if self._prepare is not None:
                     self._prepare(held)
                 self.held = held
-        except (StoreUnavailable, TimeoutError) as error:
+        except StoreUnavailable:
             self.database_answers = False
-            raise StoreUnavailable("The database cannot be reached.") from error
-        self.database_answers = True
+            raise
+
+    async def _in_time(self, question: Coroutine[Any, Any, T]) -> T:
+        return await in_time(question, ANSWER_SECONDS)
 
     def _label(self, publication: Publication | None) -> Publication | None:
         return replace(publication, is_simulated=True) if publication and self._edition_is_simulated else publication

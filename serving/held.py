@@ -7,9 +7,9 @@ them. Does not belong here: which publication is being served, queries, HTTP.
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict, defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct, json
 
@@ -19,6 +19,16 @@ from serving.store.publications import Filters, Publications
 
 ANSWERS_BYTES: Final = 64 * 1024 * 1024
 """How much the answers kept for one publication may weigh, their compressed forms included."""
+
+T = TypeVar("T")
+
+
+class Asking(Protocol):
+    """Who waits for an answer of the database, and for how long."""
+
+    async def __call__(self, question: Coroutine[Any, Any, T]) -> T:
+        """What the question is answered."""
+        ...
 
 
 class Row(NamedTuple):
@@ -94,19 +104,23 @@ class HeldPublication:
         self._index()
 
     @classmethod
-    async def load(cls, publications: Publications, publication: Publication) -> "HeldPublication":
-        """Read all of a publication, without keeping the event loop from its readers.
+    async def load(cls, publications: Publications, publication: Publication, asking: Asking) -> "HeldPublication":
+        """Read all of a publication, without keeping the event loop from its readers. `asking` waits for each part of it.
 
         Raises:
             StoreUnavailable: the database went away meanwhile.
         """
         number = publication.publication_id
-        held = cls(publication, await publications.competitions(number), await publications.manifest(number), ())
-        await held._fill(publications.details(publication))
+        competitions, manifest = await asking(publications.competitions(number)), await asking(publications.manifest(number))
+        held = cls(publication, competitions, manifest, ())
+        await held._fill(publications.details(publication), asking)
         return held
 
-    async def _fill(self, batches: AsyncIterator[list[PredictionDetail]]) -> None:
-        async for batch in batches:
+    async def _fill(self, batches: AsyncIterator[list[PredictionDetail]], asking: Asking) -> None:
+        async def next_batch() -> list[PredictionDetail] | None:
+            return await anext(batches, None)
+
+        while (batch := await asking(next_batch())) is not None:
             for detail in batch:
                 self._add(detail)
                 await asyncio.sleep(0)  # a prediction with its markets takes as long to encode as several requests

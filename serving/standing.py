@@ -17,11 +17,14 @@ from serving.audit.chain import Head, verify
 from serving.schemas.publications import Pin
 from serving.schemas.record import ScoreboardRow
 from serving.store.audit import Audit
-from serving.store.database import StoreUnavailable
+from serving.store.database import StoreUnavailable, in_time
 from serving.store.pins import Pins
 from serving.store.record import Record
 
 ASK_SECONDS: Final = 5.0
+PIN_SECONDS: Final = 1.0
+"""How long a reader waits for word of the pin as it is now."""
+
 VERIFY_SECONDS: Final = 3600.0
 """How often the audit is verified: what is cut off its end within that time of being written leaves no trace."""
 
@@ -67,6 +70,13 @@ class Standing:
             except Exception as error:  # what cannot be read must not end the watch
                 _log.error("standing_not_read", exc_info=error)
             await asyncio.sleep(ASK_SECONDS)
+
+    async def pinned(self) -> Pin | None:
+        """The pin that stands now; where the database does not say so at once, the one that was last heard of."""
+        try:
+            return await in_time(self._pins.pinned(), PIN_SECONDS)
+        except StoreUnavailable:
+            return self.pin
 
     async def refresh(self) -> None:
         """Ask now, and verify the audit if it is time.

@@ -16,7 +16,6 @@ from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, pag
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
 from serving.standing import Standing
-from serving.store.database import StoreUnavailable
 from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.unknown import Unknown
@@ -36,7 +35,6 @@ from serving.unknown import Unknown
 async def list_publications(
     *,
     request: Request[Any, Any, Any],
-    pins: NamedDependency[Pins],
     standing: NamedDependency[Standing],
     publications: NamedDependency[Publications],
     current: NamedDependency[CurrentPublication],
@@ -50,14 +48,10 @@ async def list_publications(
     found = await publications.listed(before, limit + 1)
     shown = found[:limit]
     served = await current.get()
-    try:
-        pin = await pins.pinned()
-    except StoreUnavailable:  # the rest may be known without the database, too
-        pin = standing.pin
     answer = PublicationPage(
         is_simulated=current.is_simulated,
         served_publication_id=served.publication_id if served else None,
-        pin=pin,
+        pin=await standing.pinned(),
         publications=shown,
         next_cursor=next_cursor({}, None, str(shown[-1].publication_id)) if len(found) > limit else None,
     )

@@ -16,9 +16,7 @@ from serving.schemas.record import LedgerState
 from serving.schemas.status import BackupState, ChecksSummary, StatusAnswer
 from serving.settings import Settings
 from serving.standing import Standing
-from serving.store.database import StoreUnavailable
 from serving.store.lineage import Lineages
-from serving.store.pins import Pins
 from serving.store.record import Record
 
 
@@ -39,16 +37,11 @@ async def get_status(
     current: NamedDependency[CurrentPublication],
     record: NamedDependency[Record],
     lineages: NamedDependency[Lineages],
-    pins: NamedDependency[Pins],
     standing: NamedDependency[Standing],
     logins: NamedDependency[LoginLimit],
 ) -> Response[StatusAnswer]:
     """Answer with the state."""
     held = await current.hold()
-    try:
-        pin = await pins.pinned()
-    except StoreUnavailable:  # the rest is known without the database, too
-        pin = standing.pin
     ledger, backup = await record.verification(), await record.last_backup()
     answer = StatusAnswer(
         is_simulated=current.is_simulated,
@@ -56,7 +49,7 @@ async def get_status(
         rehearsed_at=settings.data_cutoff,
         publication=held.publication if held else None,
         n_files=len(held.manifest) if held else None,
-        pin=pin,
+        pin=await standing.pinned(),
         checks=summed_up(await lineages.checks(held.publication.publication_id)) if held else None,
         ledger=convert(ledger, LedgerState) if ledger else None,
         backup=convert(backup, BackupState) if backup else None,

@@ -3,18 +3,82 @@
 Belongs here: the pool, its bounds, and what becomes of a database that does not answer. Does not belong here: a query.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
-from typing import Any, Protocol
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from typing import Any, Final, Protocol, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+CONNECT_SECONDS: Final = 2
+STATEMENT_SECONDS: Final = 5
+"""What the server itself allows a statement."""
+
+SILENCE_SECONDS: Final = 6.0
+"""How long it may say nothing while it is asked something: longer than it allows itself. It has fallen silent then (its machine
+or the way there is gone, and no connection was closed), and the connection is given up."""
+
+NOTICED_WITHIN: Final = {
+    "tcp_user_timeout": int(SILENCE_SECONDS * 1000),
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""That the kernel gives up as soon, where nobody waits for an answer: libpq's names."""
+
+T = TypeVar("T")
+
 
 class StoreUnavailable(Exception):
     """The database cannot be reached, or not in time."""
+
+
+_behind: set[asyncio.Task[Any]] = set()
+
+
+async def in_time(question: Coroutine[Any, Any, T], seconds: float) -> T:
+    """What the question is answered within so many seconds.
+
+    What comes too late ends behind the back of who asked: to end a statement takes a server that answers.
+
+    Raises:
+        StoreUnavailable: the database does not answer in time.
+    """
+    asked = asyncio.create_task(question)
+    try:
+        await asyncio.wait([asked], timeout=seconds)
+    finally:
+        if not asked.done():
+            asked.cancel()
+            _behind.add(asked)
+            asked.add_done_callback(_behind.discard)
+            asked.add_done_callback(lambda each: each.cancelled() or each.exception())
+    if not asked.done():
+        raise StoreUnavailable("The database cannot be reached.")
+    return asked.result()
+
+
+class Bounded(psycopg.AsyncConnection[Any]):
+    """A connection that is closed when the server says nothing for too long, whatever it is asked and whoever waits."""
+
+    async def wait(self, *arguments: Any, **named: Any) -> Any:
+        """Ask, and wait for the answer: all that psycopg does with a server goes through here."""
+        hanging_up = asyncio.get_running_loop().call_later(SILENCE_SECONDS, self._hang_up)
+        try:
+            return await super().wait(*arguments, **named)
+        finally:
+            hanging_up.cancel()
+
+    def _hang_up(self) -> None:
+        # Not closed, which would leave the loop with a number that is another file's next: what waits reads the end, and fails.
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.pgconn.socket)) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
 
 class Reads(Protocol):
@@ -41,7 +105,12 @@ class Database:
             pool_timeout=2,
             pool_pre_ping=True,
             hide_parameters=True,  # user names do not belong in logged errors
-            connect_args={"connect_timeout": 2, "options": "-c timezone=UTC -c statement_timeout=5000"},
+            connect_args={
+                "async_creator_fn": Bounded.connect,
+                "connect_timeout": CONNECT_SECONDS,
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS * 1000}",
+                **NOTICED_WITHIN,
+            },
         )
 
         self.tell: Callable[[str, int], None] = lambda state, change: None

@@ -16,6 +16,7 @@ import brotli
 import psycopg
 import pytest
 import redis
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -28,6 +29,7 @@ from pipelines.store.ledger import _digest
 from serving.announcements import channel
 from serving.answers import SMALLEST_COMPRESSED, Answer, best_encoding
 from serving.app import create_app
+from serving.current import ANSWER_SECONDS, MAXIMUM_AGE_SECONDS
 from serving.earlier import ID
 from serving.ending import close, end
 from serving.held import Answers, HeldPublication, Key
@@ -39,12 +41,12 @@ from serving.routes.paging import next_cursor
 from serving.routes.predictions import Cursor, Query
 from serving.schemas import Prediction, PredictionDetail, Publication
 from serving.settings import Settings
-from serving.store.database import Database, StoreUnavailable
+from serving.store.database import CONNECT_SECONDS, SILENCE_SECONDS, Database, StoreUnavailable
 from serving.store.matches import Matches
 from serving.store.publications import Filters, Publications
 from serving.unknown import TooManyUnknown, Unknown
 from tests.serving.conftest import NOW, PREDICTIONS, Client, prediction, publish
-from tests.serving.process import frozen
+from tests.serving.process import Way, frozen, way_to
 from tests.serving.test_service import samples, wait_for
 
 Ask = Callable[..., Any]
@@ -252,6 +254,86 @@ def test_without_the_database_reads_go_on_and_readiness_says_degraded(
         assert samples(client)["serving_database_up", ()] == 0
         admin.execute(f'alter database "{name}" allow_connections true')
         wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+
+
+def test_a_database_that_falls_silent_holds_nobody_up_and_is_told_by_readiness_in_five_seconds(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer
+) -> None:
+    """Its machine is gone, perhaps: no connection is closed, and nothing comes any more."""
+    publish(database.model, [prediction(1)])
+    with way_to(database.api) as way, TestClient(create_app(settings_for(way.url))) as client:
+
+        def asked(path: str, role: str = "viewer") -> tuple[int, float]:
+            begun = time.monotonic()
+            return client.get(path, headers=bearer(role)).status_code, time.monotonic() - begun
+
+        wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+        assert asked("/v1/audit", "admin")[0] == 200
+        way.cut()
+        begun = time.monotonic()
+        wait_for(lambda: client.get("/health/ready").json()["database"] == "down")
+        assert time.monotonic() - begun < MAXIMUM_AGE_SECONDS + ANSWER_SECONDS + 1.0
+        assert asked("/v1/predictions")[1] < 1.0
+        status, seconds = asked("/v1/audit", "admin")  # of the database alone
+        assert status == 503
+        assert seconds < SILENCE_SECONDS + CONNECT_SECONDS + 1.0
+        status, seconds = asked("/v1/publications")
+        assert status == 503
+        assert seconds < 5.0
+        way.mend()
+        wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+        assert asked("/v1/audit", "admin")[0] == 200
+
+
+def test_a_database_that_falls_silent_while_a_publication_is_loaded_is_told_and_the_next_is_looked_for(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(database.model, [prediction(1)])
+    details = Publications.details
+    with way_to(database.api) as way, TestClient(create_app(settings_for(way.url))) as client:
+        wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+
+        def cut_off(publications: Publications, *more: Any) -> Any:
+            way.cut()
+            return details(publications, *more)
+
+        monkeypatch.setattr(Publications, "details", cut_off)
+        publish(database.model, [prediction(1, p_home=0.4, p_draw=0.4)])
+        wait_for(lambda: not way.is_open)
+        begun = time.monotonic()
+        wait_for(lambda: client.get("/health/ready").json()["database"] == "down")
+        assert time.monotonic() - begun < ANSWER_SECONDS + 1.0
+        assert client.get("/v1/predictions", headers=bearer()).json()["publication_id"] == 1
+        monkeypatch.undo()
+        number = publish(database.model, [prediction(2)])
+        way.mend()
+        wait_for(lambda: client.get("/v1/predictions", headers=bearer()).json()["publication_id"] == number)
+
+
+def test_a_transaction_in_a_database_that_falls_silent_ends_and_leaves_its_connection_to_others(
+    database: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.store.database.SILENCE_SECONDS", 0.5)
+
+    async def test(way: Way) -> None:
+        store = Database(way.url, pool_size=1)
+
+        async def write() -> None:
+            async with store.transaction() as connection:
+                await connection.execute(sa.text("select 1"))
+                way.cut()
+                await connection.execute(sa.text("select 2"))
+
+        with pytest.raises(StoreUnavailable):
+            await write()
+        way.mend()
+        assert await store.rows(sa.text("select 3 as n")) == [{"n": 3}]
+        await store.close()
+
+    with way_to(database.api) as way:
+        begun = time.monotonic()
+        asyncio.run(test(way))
+    assert time.monotonic() - begun < 3.0
 
 
 def test_ids_that_nobody_published_reach_the_database_a_bounded_number_of_times(
