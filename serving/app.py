@@ -124,6 +124,7 @@ def create_app(settings: Settings) -> Litestar:
     reads, lists = (SharedReads(database, cache, settings.edition, current, looked_up, kind) for kind in ("common", "lists"))
     current.earlier = Publications(lists)
     record, seasons, models = Record(reads, lists, reads.asked_first), Seasons(reads), Models(reads)
+    lineages = Lineages(lists, common=reads)
     logins = limits.LoginLimit(guard, settings.edition)
     refreshes = Buckets(guard, f"{settings.edition}:refresh", limits.OF_REFRESHES)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
@@ -147,7 +148,7 @@ def create_app(settings: Settings) -> Litestar:
         for_ever = (announcements.listen(), current.follow(announcements.wait), credentials.follow(), standing.follow())
         following = [asyncio.create_task(each) for each in (*for_ever, metrics.follow())]
         if cache is not None:
-            following.append(asyncio.create_task(CommonReads(current, seasons, record, models).follow()))
+            following.append(asyncio.create_task(CommonReads(current, seasons, record, models, lineages).follow()))
         yield
         await end(following)
         metrics.hand_over()
@@ -165,7 +166,7 @@ def create_app(settings: Settings) -> Litestar:
         "seasons": seasons,
         "record": record,
         "models": models,
-        "lineages": Lineages(lists),
+        "lineages": lineages,
         "pins": pins,
         "audit": audit,
         "current": current,

@@ -11,6 +11,7 @@ import structlog
 from serving.current import CurrentPublication
 from serving.schemas import Publication
 from serving.store.database import StoreUnavailable
+from serving.store.lineage import Lineages
 from serving.store.models import Models
 from serving.store.record import Record
 from serving.store.seasons import Seasons
@@ -21,13 +22,15 @@ _log = structlog.get_logger("serving")
 
 
 class CommonReads:
-    """Reads what the pages of leagues, of the record and of models show: one after the other, so that readers come first."""
+    """Reads what the pages of leagues, of the record, of models and of the service's state show: one after the other, so that
+    readers come first."""
 
-    def __init__(self, current: CurrentPublication, seasons: Seasons, record: Record, models: Models) -> None:
+    def __init__(self, current: CurrentPublication, seasons: Seasons, record: Record, models: Models, lineages: Lineages) -> None:
         self._current = current
         self._seasons = seasons
         self._record = record
         self._models = models
+        self._lineages = lineages
 
     async def follow(self) -> None:
         """Do so for ever, once whenever one is published or confirmed."""
@@ -36,7 +39,7 @@ class CommonReads:
             held = self._current.held
             if held is not None and (served := held.publication) != done:
                 try:
-                    await self.read([each.competition_id for each in held.competitions])
+                    await self.read(served.publication_id, [each.competition_id for each in held.competitions])
                     done = served
                 except StoreUnavailable:
                     pass  # told by readiness
@@ -45,7 +48,7 @@ class CommonReads:
                     _log.error("common_reads_failed", exc_info=error)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def read(self, competitions: list[str]) -> None:
+    async def read(self, publication_id: int, competitions: list[str]) -> None:
         """Read all of it.
 
         Raises:
@@ -57,6 +60,7 @@ class CommonReads:
         await self._record.calibration(None)
         await self._record.verification()
         await self._record.last_backup()
+        await self._lineages.checks(publication_id)
         await self._models.served()
         for competition_id in competitions:
             season = await self._seasons.latest_season(competition_id)

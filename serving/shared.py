@@ -211,6 +211,11 @@ class SharedReads:
         counted = None if is_asked else self._hit if (served, field) in self._being_made else self._miss
         return await self._wait(self._begin(served, field, statement), last, counted)
 
+    @property
+    def _is_away(self) -> bool:
+        """Whether the database is known not to answer: at the beginning nothing is known of it."""
+        return self._current.last_known is not None and not self._current.database_answers
+
     def _change_over(self) -> Served | None:
         """What is being served, and since when it is known to be right; None: nothing yet."""
         if (known := self._current.last_known) is None:
@@ -276,7 +281,7 @@ class SharedReads:
         """What is being made; the last answer instead where there is one and the database takes too long."""
         try:
             # Bounded here too: to end a statement takes a server that answers.
-            async with asyncio.timeout(REBUILD_SECONDS if last is None else PATIENCE_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS if last is not None or self._is_away else REBUILD_SECONDS):
                 rows = await asyncio.shield(made)  # a client that goes away must not take the others' answer with it
         except (StoreUnavailable, TimeoutError) as error:
             if last is None:

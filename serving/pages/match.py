@@ -16,6 +16,7 @@ from serving.current import CurrentPublication
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
 from serving.pages.wording import MARKETS
+from serving.parts import known
 from serving.problems import NoPublication
 from serving.routes.documented import BEHIND
 from serving.routes.paging import TEXT
@@ -57,14 +58,22 @@ async def match_page(
     match_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
     information_set: Annotated[str | None, QueryParameter(max_length=100, pattern=TEXT)] = None,
 ) -> Response[Any]:
-    """Show what the present publication says of a match."""
+    """Show what the present publication says of a match, and around it what is known besides."""
     if (held := await current.hold()) is None:
         raise NoPublication
     forecasts = held.of_match(match_id)
     match = next((each for each in forecasts if information_set in (None, each.information_set)), None)
     if match is None:
         raise NotFoundException("The current publication says nothing of this match.")
-    history = [each for each in await matches.history(match_id) if each.information_set == match.information_set]
+    before = FORM, match.kickoff_at
+    parts, unknown = await known(
+        history=matches.history(match_id),
+        outline=lineages.outline(match.prediction_id),
+        home_form=matches.form(match.home_team_id, *before),
+        away_form=matches.form(match.away_team_id, *before),
+        meetings=matches.form(match.home_team_id, *before, match.away_team_id),
+    )
+    history = [each for each in parts.pop("history") or [] if each.information_set == match.information_set]
     now = min(settings.now(), match.kickoff_at)
     return page(
         request,
@@ -77,15 +86,13 @@ async def match_page(
         change=match.explanation.change if match.explanation else None,
         shifts=shifts(match.explanation.change if match.explanation else None),
         most_likely=max(max(row) for row in match.scorelines) if match.scorelines else 0.0,
-        outline=await lineages.outline(match.prediction_id),
         may_see_behind=BEHIND in request.user.permissions,
         history=history,
         curves=curves(history, match.home_team, match.away_team),
         # To the day, not the second: a browser that has the page need not be sent it again.
         shown_until=max([each.issued_at for each in history] + [now.replace(hour=0, minute=0, second=0, microsecond=0)]),
-        home_form=await matches.form(match.home_team_id, FORM, match.kickoff_at),
-        away_form=await matches.form(match.away_team_id, FORM, match.kickoff_at),
-        meetings=await matches.form(match.home_team_id, FORM, match.kickoff_at, match.away_team_id),
+        unknown=unknown,
+        **parts,
     )
 
 

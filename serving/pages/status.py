@@ -4,6 +4,7 @@ Belongs here: which facts are shown, and what to do about those that are not as 
 them out (`routes.status` answers the same to machines).
 """
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from serving.current import CurrentPublication
 from serving.identity.limits import LoginLimit
 from serving.identity.roles import Permission, allow
 from serving.pages.site import page
+from serving.parts import known
 from serving.settings import Settings
 from serving.store.lineage import Lineages
 from serving.store.record import Record
@@ -31,18 +33,22 @@ async def status_page(
 ) -> Response[Any]:
     """Show how old everything is."""
     held = await current.hold()
-    publication = held and held.publication
+    questions: dict[str, Awaitable[Any]] = {"backup": record.last_backup()}
+    if held is not None:
+        questions["checks"] = lineages.checks(held.publication.publication_id)
+    parts, unknown = await known(**questions)
     return page(
         request,
         "status.html",
         twin="/v1/status",
         settings=settings,
         now=datetime.now(UTC),
-        served=publication,
+        served=held and held.publication,
         n_files=len(held.manifest) if held else 0,
-        checks=await lineages.checks(publication.publication_id) if publication else [],
+        checks=parts.get("checks") or [],
         competitions=held.competitions if held else [],
-        backup=await record.last_backup(),
+        backup=parts["backup"],
+        unknown=unknown,
         database_answers=current.database_answers,
         redis=await logins.redis_state(),
     )

@@ -1,5 +1,6 @@
 """How old everything is, and whether it is as it should be."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from litestar import Request, Response, get
@@ -10,6 +11,7 @@ from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
 from serving.identity.limits import LoginLimit
 from serving.identity.roles import Permission, allow
+from serving.parts import known
 from serving.routes.documented import BEARER, NOT_MODIFIED, problems
 from serving.schemas.lineage import CheckResult
 from serving.schemas.record import LedgerState
@@ -42,7 +44,10 @@ async def get_status(
 ) -> Response[StatusAnswer]:
     """Answer with the state."""
     held = await current.hold()
-    ledger, backup = await record.verification(), await record.last_backup()
+    questions: dict[str, Awaitable[Any]] = {"ledger": record.verification(), "backup": record.last_backup()}
+    if held is not None:
+        questions["checks"] = lineages.checks(held.publication.publication_id)
+    parts, unknown = await known(**questions)
     answer = StatusAnswer(
         is_simulated=current.is_simulated,
         edition=settings.edition,
@@ -50,9 +55,10 @@ async def get_status(
         publication=held.publication if held else None,
         n_files=len(held.manifest) if held else None,
         pin=await standing.pinned(),
-        checks=summed_up(await lineages.checks(held.publication.publication_id)) if held else None,
-        ledger=convert(ledger, LedgerState) if ledger else None,
-        backup=convert(backup, BackupState) if backup else None,
+        checks=summed_up(parts.get("checks") or []),
+        ledger=convert(parts["ledger"], LedgerState) if parts["ledger"] else None,
+        backup=convert(parts["backup"], BackupState) if parts["backup"] else None,
+        unknown=unknown,
         database="up" if current.database_answers else "down",
         redis=await logins.redis_state(),
     )

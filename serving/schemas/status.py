@@ -39,5 +39,8 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
     checks: Annotated[ChecksSummary | None, Meta(description="null where the run kept none.")]
     ledger: Annotated[LedgerState | None, Meta(description="null before it was verified first.")]
     backup: Annotated[BackupState | None, Meta(description="null: there is no verified one.")]
+    unknown: Annotated[
+        list[str], Meta(description="Of `backup`, `checks`, `ledger` what nobody can tell now: its null says nothing.")
+    ]
     database: Annotated[str, Meta(description="`up`, or `down`: what is known goes on being told, nobody can log in.")]
     redis: Annotated[str, Meta(description="`up`, `down` (reads go on, logins are limited per process) or `off`.")]

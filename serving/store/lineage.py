@@ -17,8 +17,10 @@ from serving.store.database import Reads
 class Lineages:
     """The queries."""
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: Reads, common: Reads | None = None) -> None:
+        """`common` answers what the checks said of the publication being served (default: `reads`)."""
         self._reads = reads
+        self._common = reads if common is None else common
 
     async def entry(self, prediction_id: str) -> tuple[LedgerEntry, str, int] | None:
         """Where a prediction stands in the ledger, with the name and version of its model; None if it does not."""
@@ -47,7 +49,7 @@ class Lineages:
         if not rows:
             return None
         publication_id = rows[0]["publication_id"]
-        transformation, checks = await self._transformation(publication_id), await self.checks(publication_id)
+        transformation, checks = await self._transformation(publication_id), await self._checks(self._reads, publication_id)
         return FirstPublished(**rows[0], transformation=transformation, checks=checks)
 
     async def outline(self, prediction_id: str) -> Outline | None:
@@ -81,12 +83,16 @@ class Lineages:
         return convert(rows[0], Transformation) if rows else None
 
     async def checks(self, publication_id: int) -> list[CheckResult]:
-        """What the checks of a publication's run said: those that found something first."""
+        """What the checks of the run said that made the publication being served: those that found something first."""
+        return await self._checks(self._common, publication_id)
+
+    async def _checks(self, reads: Reads, publication_id: int) -> list[CheckResult]:
         query = """
             select asset, name, passed, is_blocking, description, checked_at
             from published.check_result where publication_id = :publication_id order by passed, asset, name
         """
-        return [CheckResult(**row) for row in await self._rows(query, publication_id=publication_id)]
+        statement = sa.text(query).bindparams(publication_id=publication_id)
+        return [CheckResult(**row) for row in await reads.rows(statement)]
 
     async def features(self, prediction_id: str) -> dict[str, float | None] | None:
         """What the model saw, None for what was not known; None where the row was not kept."""

@@ -281,7 +281,7 @@ def test_the_state_of_everything_is_told_with_when_it_was_found(ask: Ask) -> Non
         },
         "n_files": 2, "pin": None, "checks": {"n_checks": 2, "n_passed": 1, "checked_at": "2026-03-01T12:00:00Z"},
         "ledger": {"verified_at": "2026-03-01T12:00:00Z", "n_predictions": 4, "is_intact": True}, "backup": None,
-        "database": "up", "redis": "off",
+        "unknown": [], "database": "up", "redis": "off",
     }  # fmt: skip
 
 

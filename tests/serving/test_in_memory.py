@@ -245,6 +245,16 @@ def test_without_the_database_reads_go_on_and_readiness_says_degraded(
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         for path in (*paths, "/v1/publication", "/v1/competitions/E0", "/", "/leagues"):
             assert client.get(path, headers=bearer()).status_code == 200, path
+        status = client.get("/v1/status", headers=bearer()).json()
+        assert (status["database"], status["unknown"]) == ("down", ["backup", "checks", "ledger"])
+        assert (status["backup"], status["checks"], status["ledger"]) == (None, None, None)
+        page = client.get("/status", headers=bearer()).text
+        assert page.count("ot known while the database does not answer.") == 2
+        assert "kept no checks" not in page
+        page = client.get(f"/matches/{prediction(1)['match_id']}", headers=bearer()).text
+        assert page.count("Not known at the moment: the database does not answer.") == 5
+        assert "No earlier match is known." not in page
+        assert client.get("/v1/publication/checks", headers=bearer()).status_code == 503, "nothing of it is known"
         assert client.get("/v1/predictions/unknown", headers=bearer()).status_code == 404  # no id looks like this
         # It could be of an earlier publication: who asks is told to ask again.
         assert client.get(f"/v1/predictions/{1:032x}", headers=bearer()).status_code == 503

@@ -28,7 +28,7 @@ from serving.schemas import Publication
 from serving.settings import Settings
 from serving.shared import SharedReads
 from serving.store.database import Database, StoreUnavailable
-from tests.serving.conftest import NOW, TOLD, match, prediction, publish, tell
+from tests.serving.conftest import CHECKS, NOW, TOLD, match, prediction, publish, tell
 from tests.serving.process import frozen
 from tests.serving.test_auth import IDS
 from tests.serving.test_service import samples, wait_for
@@ -43,25 +43,26 @@ PUBLICATION = Publication(
 KEY = f"football:live:shared:common:{PUBLICATION.publication_id}"
 
 PAGES = ("/matches/{match}", "/record", "/leagues/E0", "/leagues", "/status")
+LISTED = (
+    *("/v1/matches/m1", "/v1/matches/m1/predictions", "/v1/teams/england-a", "/v1/matches?team=england-a", "/v1/teams"),
+    *("/v1/record/predictions", "/v1/models/results/evidence", f"/v1/predictions/{1:064x}/lineage"),
+)
+"""What is read when somebody asks for it."""
+
 TWINS = (
     *(
         "/v1/record",
         "/v1/record/calibration",
-        "/v1/record/distance",
+        "/v1/record/distance?information_set=results",
         "/v1/record/verification",
         "/v1/competitions/E0/season",
-        "/v1/status",
-        "/v1/models",
     ),
-    *(
-        "/v1/matches/m1",
-        "/v1/matches/m1/predictions",
-        "/v1/teams/england-a",
-        "/v1/publication/checks",
-        "/v1/matches?team=england-a",
-    ),
-    *("/v1/teams", "/v1/record/predictions", "/v1/models/results/evidence", f"/v1/predictions/{1:064x}/lineage"),
+    *("/v1/status", "/v1/models", "/v1/publication/checks"),
+    *LISTED,
 )
+
+IN_COMMON = 10
+"""The table, its outlook and season, two summaries and the distance of a set, verification, backup, checks and models."""
 
 
 class Counted(Database):
@@ -213,6 +214,9 @@ def test_the_last_answer_is_given_while_the_database_is_away_or_too_slow_and_no_
             begun = time.perf_counter()
             assert await worker.reads.rows(number(1)) == first
             assert time.perf_counter() - begun < 1.0, "it is known to be away: nobody waits for it"
+            with pytest.raises(StoreUnavailable):
+                await worker.reads.rows(number(3))
+            assert time.perf_counter() - begun < shared.REBUILD_SECONDS, "who has no other answer waits a little"
             worker.database.delay = 0.0
             with pytest.raises(StoreUnavailable):
                 await worker.reads.rows(number(2))  # never asked for before
@@ -534,30 +538,39 @@ def test_a_frozen_redis_is_no_error_and_costs_its_time_out_once(
 def test_without_the_database_pages_and_their_twins_go_on_from_the_last_answer(
     database: Urls, postgres: Any, settings_for: SettingsFor, bearer: Bearer, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a worker, too, that was never asked before; what nobody has asked for yet is not known."""
+    """On a worker, too, that was never asked before. Of lists, and of what stands around a match's forecasts, what nobody has asked
+    for yet is not known; all other pages are known before anybody asks."""
     monkeypatch.setattr(shared, "FRESH_SECONDS", 0.1)
-    publish(database.model, [prediction(1)])
+    key = f"football:live:shared:common:{publish(database.model, [prediction(1)])}"
     tell(database.model)
-    paths = [*(page.format(match=prediction(1)["match_id"]) for page in PAGES), *TWINS]
+    checks = [{**each, "publication_id": 1} for each in CHECKS]
+    tell(database.model, {"check_result": checks})
+    pages = [page.format(match=prediction(1)["match_id"]) for page in PAGES]
     settings = settings_for(database.api, redis_url=redis_url)
-    with TestClient(create_app(settings)) as one, TestClient(create_app(settings)) as other:
+    with (
+        TestClient(create_app(settings)) as one,
+        TestClient(create_app(settings)) as other,
+        redis.Redis.from_url(redis_url) as admin,
+    ):
         wait_for(lambda: all(each.get("/health/ready").json()["status"] == "ready" for each in (one, other)))
-        before = {path: one.get(path, headers=bearer("analyst")) for path in paths}
-        assert {answer.status_code for answer in before.values()} == {200}
+        wait_for(lambda: admin.hlen(key) == 1 + IN_COMMON)
+        before = {path: one.get(path, headers=bearer("analyst")).json() for path in LISTED}
         with killed(database, postgres.url()):
             wait_for(lambda: all(each.get("/health/ready").json()["status"] == "degraded" for each in (one, other)))
-            for client in (one, other):
-                for path, answer in before.items():
-                    now = client.get(path, headers=bearer("analyst"))
-                    assert now.status_code == 200, path
-                    if path == "/v1/status":
-                        assert now.json() == answer.json() | {"database": "down"}
-                        assert answer.json()["database"] == "up"
-                    elif path.startswith("/v1/"):
-                        assert now.json() == answer.json(), path
-                    elif path == "/status":
-                        assert ["does not answer" in each.text for each in (answer, now)] == [False, True]
-                assert client.get("/v1/matches/m2", headers=bearer()).status_code == 503
+            found = [{path: each.get(path, headers=bearer("analyst")) for path in (*pages, *TWINS)} for each in (one, other)]
+            for answers in found:
+                assert {path for path, answer in answers.items() if answer.status_code != 200} == set()
+                assert {path: answers[path].json() for path in LISTED} == before
+                assert "does not answer: what is known goes on being shown" in answers["/status"].text
+                assert "2 checks of the data in the last run" in answers["/status"].text
+                assert answers[pages[0]].text.count("Not known at the moment: the database does not answer.") == 5
+            for path in ("/v1/matches/m2", "/v1/matches/m5/predictions"):
+                assert one.get(path, headers=bearer()).status_code == 503
+        wait_for(lambda: one.get("/health/ready").json()["status"] == "ready")
+        for path in set(TWINS) - set(LISTED):
+            now = one.get(path, headers=bearer("analyst")).json()
+            assert found[0][path].json() == (now | {"database": "down"} if path == "/v1/status" else now), path
+        assert "Not known" not in one.get(pages[0], headers=bearer()).text
         wait_for(lambda: one.get("/v1/matches/m2", headers=bearer()).status_code == 200)
 
 
@@ -600,10 +613,16 @@ def test_what_most_ask_for_is_read_before_anybody_does(
         TestClient(create_app(settings_for(database.api, redis_url=redis_url))) as client,
         redis.Redis.from_url(redis_url) as admin,
     ):
-        # The table, its outlook and season, two summaries and the distance of a set, verification, backup and models.
-        wait_for(lambda: admin.hlen(key) == 1 + 9)
+        wait_for(lambda: admin.hlen(key) == 1 + IN_COMMON)
         before = samples(client)
-        for path in ("/record", "/leagues/E0", "/v1/competitions/E0/season", "/v1/record", "/v1/models"):
+        for path in (
+            "/record",
+            "/leagues/E0",
+            "/v1/competitions/E0/season",
+            "/v1/record",
+            "/v1/models",
+            "/v1/publication/checks",
+        ):
             assert client.get(path, headers=bearer()).status_code == 200
         after = samples(client)
     layer = ("layer", "shared")
