@@ -48,6 +48,7 @@ from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
 from serving.rate_limits import AccountLimit, AddressLimit, TrustedProxies, account_rate, address_rate
 from serving.ready import ReadyAnswers
+from serving.resting import clients
 from serving.routes.audit import list_audit
 from serving.routes.auth import change_password, create_token, log_out, refresh_token
 from serving.routes.competitions import get_competition, list_competitions
@@ -117,7 +118,7 @@ def create_app(settings: Settings) -> Litestar:
     metrics = Metrics(current, standing)
     database.tell = watch.tell = metrics.connections
     access_log = AccessLog()
-    guard, counter, listener, cache = (limits.connect(settings.redis_url) for _ in range(4))
+    guard, counter, listener, cache = clients(settings.redis_url, 4)
     # Whatever everybody may read and the publication in memory does not tell; nothing of accounts, and no pin. What is asked for
     # one by one, or with free filters, has a weight of its own.
     looked_up = metrics.looked_up("shared")

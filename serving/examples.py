@@ -86,7 +86,8 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "file": "dbt_project/models/gold/features/feat_match.sql", "sha256": _DIGEST, "made_of": ["silver/int_match"],
     # The service itself.
     "Liveness.status": "alive", "Readiness.status": "ready", "database": "up", "redis": "up", "is_simulated": False,
-    "unknown": [], "type": "about:blank", "title": "Not Found", "Problem.status": 404, "detail": "There is no such prediction.", "errors": [],
+    "unknown": [],
+    "type": "about:blank", "title": "Not Found", "Problem.status": 404, "detail": "There is no such prediction.", "errors": [],
 }  # fmt: skip
 """By the field's name, or the structure's and the field's."""
 

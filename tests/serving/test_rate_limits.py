@@ -11,6 +11,7 @@ import pytest
 import redis
 from litestar import Litestar
 from litestar.testing import TestClient
+from redis.exceptions import ResponseError
 
 from deploy.database import Urls
 from serving.app import create_app
@@ -19,12 +20,13 @@ from serving.identity.buckets import BREAK_SECONDS, Buckets, Lease, Rate
 from serving.identity.limits import connect, subscriber
 from serving.identity.roles import Role
 from serving.rate_limits import TrustedProxies
+from serving.resting import clients
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
 from tests.serving.conftest import prediction, publish
 from tests.serving.process import frozen
-from tests.serving.test_service import samples
+from tests.serving.test_service import samples, wait_for
 
 SettingsFor = Callable[..., Settings]
 Bearer = Callable[..., dict[str, str]]
@@ -495,6 +497,36 @@ def test_a_frozen_redis_costs_no_error_and_little_time_whoever_asks(
     assert {status for status, _ in answers} == {200}
     # A tenth of a second to find out, for all together; to ask again and again would take seconds, for each.
     assert sorted(seconds for _, seconds in answers)[189] < 1.0
+
+
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/record", "/v1/status", f"/matches/{prediction(1)['match_id']}"])
+def test_a_frozen_redis_is_waited_for_once_by_a_request_however_seldom_one_comes(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, redis_url: str, path: str
+) -> None:
+    """Its address, its account and what it reads all ask Redis: each rest is over when the next request comes."""
+    with TestClient(create_app(settings_for(urls.api, redis_url=redis_url))) as client:
+        assert client.get(path, headers=bearer()).status_code == 200
+        with frozen(redis_url):
+            seconds = []
+            for _ in range(4):
+                time.sleep(BREAK_SECONDS + 0.3)
+                begun = time.perf_counter()
+                assert client.get(path, headers=bearer()).status_code == 200
+                seconds.append(time.perf_counter() - begun)
+        assert sorted(seconds)[-2] < 0.2, seconds
+        wait_for(lambda: client.get("/health/ready").json()["redis"] == "up")
+
+
+def test_a_redis_that_answers_with_a_refusal_is_not_left_alone(redis_url: str) -> None:
+    async def test() -> None:
+        (client,) = clients(redis_url, 1)
+        assert client is not None
+        with pytest.raises(ResponseError):
+            await client.execute_command("NO SUCH COMMAND")
+        assert client.rest.is_over
+        await client.aclose()
+
+    asyncio.run(test())
 
 
 def test_what_a_lease_of_a_small_rate_holds_is_one_token() -> None:
