@@ -37,6 +37,9 @@ SECURITY_HEADERS: Final = {
 }
 """What every response carries unless its handler says otherwise."""
 
+VARY: Final = "Accept, Accept-Encoding, Authorization, Cookie"
+"""What an answer to somebody depends on beside its address: a browser's cookie lets in as a bearer's token does."""
+
 COMPRESSORS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "br": lambda body: bytes(brotli.compress(body, quality=5)),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
@@ -78,7 +81,7 @@ class Answer:
             **{name.lower(): value for name, value in SECURITY_HEADERS.items()},
             "content-type": content_type,
             "cache-control": "private, no-cache",
-            "vary": "Accept, Accept-Encoding, Authorization",
+            "vary": VARY,
             **{name.lower(): value for name, value in (headers or {}).items()},
         }
         self._sent: dict[str, Sent] = {}

@@ -94,5 +94,4 @@ def render(request: Request[Any, Any, Any], template: str, twin: str | None = No
 
 def page(request: Request[Any, Any, Any], template: str, **content: Any) -> Response[Any]:
     """The rendered page, or 304 where the browser has this very one."""
-    headers = {"Content-Security-Policy": POLICY, "Vary": "Accept, Authorization, Cookie"}
-    return cacheable(request, render(request, template, **content), HTML, headers)
+    return cacheable(request, render(request, template, **content), HTML, {"Content-Security-Policy": POLICY})

@@ -353,7 +353,7 @@ def test_a_client_that_has_the_answer_gets_304_without_it(ask: Ask) -> None:
     for path in ("/v1/predictions?limit=5", f"/v1/predictions/{1:064x}", "/v1/competitions"):
         answer = ask(path)
         assert answer.headers["Cache-Control"] == "private, no-cache"
-        assert answer.headers["Vary"] == "Accept, Accept-Encoding, Authorization"
+        assert answer.headers["Vary"] == "Accept, Accept-Encoding, Authorization, Cookie"
         tag = answer.headers["ETag"]
         for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
             again = ask(path, headers={"If-None-Match": known})
