@@ -29,6 +29,7 @@ from serving.examples import Document
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
+from serving.identity.changes import Changes
 from serving.identity.credentials import Credentials
 from serving.identity.login import PasswordLogin
 from serving.identity.lookups import MADE_UP, Lookups
@@ -128,6 +129,7 @@ def create_app(settings: Settings) -> Litestar:
     lineages = Lineages(lists, common=reads)
     logins = limits.LoginLimit(guard, settings.edition)
     refreshes = Buckets(guard, f"{settings.edition}:refresh", limits.OF_REFRESHES)
+    changes = Buckets(guard, f"{settings.edition}:change", limits.OF_CHANGES)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
@@ -182,6 +184,7 @@ def create_app(settings: Settings) -> Litestar:
         "sessions": sessions,
         "keys": keys,
         "credentials": credentials,
+        "changes": Changes(changes),
         "keeper": SessionKeeper(tokens, sessions, refreshes, lookups),
     }
     app = Litestar(

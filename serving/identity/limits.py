@@ -23,6 +23,8 @@ OF_AN_ACCOUNT: Final = Rate(per_second=10 / 60, burst=10)
 OF_AN_ADDRESS: Final = Rate(per_second=60 / 60, burst=60)
 OF_REFRESHES: Final = Rate(per_second=10, burst=100)
 """How often the sessions of an account may be carried on: each time is a row of the audit, which all who write wait for."""
+OF_CHANGES: Final = Rate(per_second=1, burst=100)
+"""How often an account may make and revoke keys and end sessions, for the same reason: all of its 50 keys replaced at once."""
 
 
 @lru_cache(4096)

@@ -11,6 +11,7 @@ from litestar.routes import BaseRoute
 from msgspec import Struct, structs
 
 from serving.answers import CSV
+from serving.identity.limits import OF_CHANGES
 from serving.identity.roles import Permission, declared
 from serving.schemas import Problem
 
@@ -18,6 +19,11 @@ BEARER: Final[list[SecurityRequirement]] = [{"bearer": []}]
 
 BEHIND: Final = Permission.ANALYSE
 """What is asked of those who look at what stands behind a forecast: evidence, lineage, each settled prediction."""
+
+CHANGES: Final = (
+    f"An account may change keys and sessions {OF_CHANGES.burst} times in a row, then once a second; beyond, "
+    "the answer is 429 with `Retry-After`."
+)
 
 NOT_MODIFIED: Final = {304: ResponseSpec(data_container=None, description="The client has this answer already.")}
 

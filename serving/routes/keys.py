@@ -12,9 +12,10 @@ from litestar.params import JSONBody, PathParameter
 from serving.answers import tabular
 from serving.identity import opaque
 from serving.identity.acting import actor
+from serving.identity.changes import Changes
 from serving.identity.credentials import Credentials
 from serving.identity.roles import SCOPES, Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
+from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.schemas.identity import KeyInfo, KeyList, KeyRequest, NewKey
 from serving.store.keys import MAXIMUM_PER_ACCOUNT, Key, Keys, TooManyKeys
 
@@ -55,13 +56,19 @@ def listed_keys(request: Request[Any, Any, Any], keys: Sequence[Key]) -> Respons
     summary="Make an API key",
     description="For a machine, which sends it as `Authorization: Bearer fb_…`. It is shown in this answer and never again. It "
     "is good for `scopes` as long as its owner's role grants them, and never for making keys or ending sessions. At most "
-    f"{MAXIMUM_PER_ACCOUNT} are good at a time.",
+    f"{MAXIMUM_PER_ACCOUNT} are good at a time. {CHANGES}",
     responses=problems(400, 401, 403, 409, 413, 503),
 )
-async def create_key(request: Request[Any, Any, Any], keys: NamedDependency[Keys], data: JSONBody[KeyRequest]) -> NewKey:
+async def create_key(
+    request: Request[Any, Any, Any],
+    keys: NamedDependency[Keys],
+    changes: NamedDependency[Changes],
+    data: JSONBody[KeyRequest],
+) -> NewKey:
     """Make one."""
     if missing := set(data.scopes) - (request.user.permissions & SCOPES):
         raise PermissionDeniedException(f"A key of yours cannot be good for: {', '.join(sorted(missing))}.")
+    await changes.count(request.user)
     key_id, key = opaque.new_key()
     expires_at = datetime.now(UTC) + timedelta(days=data.expires_in_days)
     scopes = sorted(set(data.scopes))
@@ -83,13 +90,18 @@ async def create_key(request: Request[Any, Any, Any], keys: NamedDependency[Keys
     security=BEARER,
     tags=["keys"],
     summary="Revoke one of one's API keys",
-    description="Within a second no worker takes it.",
+    description=f"Within a second no worker takes it. {CHANGES}",
     responses=problems(400, 401, 403, 404, 503),
 )
 async def revoke_key(
-    request: Request[Any, Any, Any], keys: NamedDependency[Keys], credentials: NamedDependency[Credentials], key_id: KeyId
+    request: Request[Any, Any, Any],
+    keys: NamedDependency[Keys],
+    credentials: NamedDependency[Credentials],
+    changes: NamedDependency[Changes],
+    key_id: KeyId,
 ) -> None:
     """Revoke it."""
+    await changes.count(request.user)
     if not await keys.revoke(request.user.account_id, key_id, actor(request)):
         raise NotFoundException(NO_SUCH_KEY)
     await credentials.catch_up()

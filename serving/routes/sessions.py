@@ -10,9 +10,10 @@ from litestar.params import PathParameter
 
 from serving.answers import tabular
 from serving.identity.acting import actor
+from serving.identity.changes import Changes
 from serving.identity.credentials import Credentials
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
+from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.schemas.identity import SessionInfo, SessionList
 from serving.store.sessions import Session, Sessions
 
@@ -48,16 +49,18 @@ def listed_sessions(request: Request[Any, Any, Any], sessions: Sequence[Session]
     security=BEARER,
     tags=["sessions"],
     summary="End one of one's sessions",
-    description="Within a second no worker takes a token or the cookie of it.",
+    description=f"Within a second no worker takes a token or the cookie of it. {CHANGES}",
     responses=problems(400, 401, 403, 404, 503),
 )
 async def end_session(
     request: Request[Any, Any, Any],
     sessions: NamedDependency[Sessions],
     credentials: NamedDependency[Credentials],
+    changes: NamedDependency[Changes],
     session_id: SessionId,
 ) -> None:
     """End it."""
+    await changes.count(request.user)
     if not await sessions.end(request.user.account_id, session_id, actor(request)):
         raise NotFoundException(NO_SUCH_SESSION)
     await credentials.catch_up()

@@ -10,10 +10,11 @@ from msgspec import UNSET
 
 from serving.answers import cacheable, to_json
 from serving.identity.acting import actor
+from serving.identity.changes import Changes
 from serving.identity.credentials import Credentials
 from serving.identity.passwords import PasswordChecker, WeakPassword
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
+from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.routes.keys import NO_SUCH_KEY, KeyId, listed_keys
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, next_cursor, page
 from serving.routes.sessions import NO_SUCH_SESSION, SessionId, listed_sessions
@@ -153,17 +154,19 @@ async def list_sessions_of_user(
     security=BEARER,
     tags=["users"],
     summary="End a session of an account",
-    description="Within a second no worker takes a token or the cookie of it.",
+    description=f"Within a second no worker takes a token or the cookie of it. {CHANGES}",
     responses=problems(400, 401, 403, 404, 503),
 )
 async def end_session_of_user(
     request: Request[Any, Any, Any],
     sessions: NamedDependency[Sessions],
     credentials: NamedDependency[Credentials],
+    changes: NamedDependency[Changes],
     user_id: UserId,
     session_id: SessionId,
 ) -> None:
     """End it."""
+    await changes.count(request.user)
     if not await sessions.end(user_id, session_id, actor(request)):
         raise NotFoundException(NO_SUCH_SESSION)
     await credentials.catch_up()
@@ -190,17 +193,19 @@ async def list_keys_of_user(request: Request[Any, Any, Any], keys: NamedDependen
     security=BEARER,
     tags=["users"],
     summary="Revoke an API key of an account",
-    description="Within a second no worker takes it.",
+    description=f"Within a second no worker takes it. {CHANGES}",
     responses=problems(400, 401, 403, 404, 503),
 )
 async def revoke_key_of_user(
     request: Request[Any, Any, Any],
     keys: NamedDependency[Keys],
     credentials: NamedDependency[Credentials],
+    changes: NamedDependency[Changes],
     user_id: UserId,
     key_id: KeyId,
 ) -> None:
     """Revoke it."""
+    await changes.count(request.user)
     if not await keys.revoke(user_id, key_id, actor(request)):
         raise NotFoundException(NO_SUCH_KEY)
     await credentials.catch_up()

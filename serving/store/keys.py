@@ -84,6 +84,9 @@ class Keys:
     async def revoke(self, account_id: int, key_id: str, by: Actor) -> bool:
         """Take back a key of an account; False if it has none of that id which is good."""
         this = sa.and_(api_key.c.account_id == account_id, api_key.c.key_id == key_id, _STANDS)
+        # Before the transaction, for all who write wait for each other: not for what there is not.
+        if not await self._database.rows(sa.select(api_key.c.key_id).where(this)):
+            return False
         async with audited(self._database, by) as write:
             before = await write.rows(sa.select(api_key).where(this))
             if before:

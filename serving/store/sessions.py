@@ -167,6 +167,10 @@ class Sessions:
 
     async def end(self, account_id: int, session_id: str, by: Actor) -> bool:
         """End an open session of an account; False if it has none of that id."""
+        this = sa.and_(session.c.session_id == session_id, session.c.account_id == account_id, _OPEN)
+        # Before the transaction, for all who write wait for each other: not for what there is not.
+        if not await self._database.rows(sa.select(session.c.session_id).where(this)):
+            return False
         async with audited(self._database, by) as write:
             return await _end(write, "session.end", account_id, session_id)
 

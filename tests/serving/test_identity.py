@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import bcrypt
@@ -140,6 +141,25 @@ def test_a_refresh_token_used_again_later_ends_the_session_on_every_worker(world
     assert all(refused_soon(worker, access) for worker in (world.first, world.second))
 
 
+@pytest.mark.parametrize(("ago", "expected"), [("9 seconds", 200), ("10.1 seconds", 401)])
+def test_the_way_back_to_a_lost_successor_is_open_for_ten_seconds(world: World, ago: str, expected: int) -> None:
+    token = world.login()["refresh_token"]
+    assert world.refresh(token).status_code == 200
+    world.sql("update app.refresh_token set used_at = clock_timestamp() - cast(%s as interval) where used_at is not null", ago)
+    assert world.refresh(token).status_code == expected
+
+
+def test_a_session_ends_after_thirty_days_and_a_browsers_after_eight_hours_as_its_cookie_does(world: World) -> None:
+    world.login()
+    form = {"username": "viewer", "password": PASSWORD, "next": "/"}
+    answer = world.first.post("/login", data=form, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
+    lifetimes = dict(world.sql("select kind, expires_at - created_at from app.session"))
+    expected = {"api": timedelta(days=30), "web": timedelta(hours=8)}
+    assert lifetimes.keys() == expected.keys()
+    assert all(abs(lifetimes[kind] - expected[kind]) < timedelta(minutes=1) for kind in expected), lifetimes
+    assert "max-age=28800;" in answer.headers["Set-Cookie"].lower()
+
+
 def test_a_hundred_uses_at_once_give_one_successor(world: World) -> None:
     token = world.login()["refresh_token"]
     with ThreadPoolExecutor(16) as pool:
@@ -173,6 +193,38 @@ def test_a_refresh_token_of_a_session_that_is_over_is_refused_without_a_turn_to_
     with psycopg.connect(world.urls.owner) as other:
         other.execute(LOCK)
         assert [world.refresh(token).status_code for token in (ended, expired, disabled)] == [401] * 3
+
+
+def test_what_there_is_not_is_taken_back_without_a_turn_to_write(world: World) -> None:
+    """Whoever makes ids up would keep all who write waiting."""
+    mine, admin = world.bearer(), world.bearer("admin")
+    paths = [f"{start}/{rest}" for start in ("/v1", "/v1/users/1") for rest in (f"keys/{'0' * 12}", "sessions/none")]
+    with psycopg.connect(world.urls.owner) as other:
+        other.execute(LOCK)
+        answers = [world.first.delete(path, headers=admin if "users" in path else mine).status_code for path in paths]
+    assert answers == [404] * 4
+
+
+def test_an_account_changes_keys_and_sessions_no_more_often_than_it_may_and_no_other_waits_for_it(
+    world: World, settings_for: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is a row of the audit, which nobody may ever delete; so they count together, also those of nothing."""
+    monkeypatch.setattr("serving.identity.limits.OF_CHANGES", Rate(per_second=1e-6, burst=4))
+    mine, admin = world.bearer(), world.bearer("admin")
+    with TestClient(create_app(settings_for(world.urls.api, jwt_secret_file=world.secret_file))) as worker:
+
+        def make(owner: dict[str, str]) -> Any:
+            return worker.post("/v1/keys", headers=owner, json={"name": "import", "scopes": ["read"]})
+
+        made = make(mine).json()["info"]["key_id"]
+        assert worker.delete(f"/v1/keys/{made}", headers=mine).status_code == 204
+        assert worker.delete(f"/v1/keys/{made}", headers=mine).status_code == 404
+        assert worker.delete("/v1/sessions/none", headers=mine).status_code == 404
+        refused = [make(mine), worker.delete(f"/v1/keys/{made}", headers=mine), worker.delete("/v1/sessions/none", headers=mine)]
+        assert [(each.status_code, each.headers["Retry-After"]) for each in refused] == [(429, "1")] * 3
+        paths = [f"/v1/users/1/{each}" for each in (f"keys/{'0' * 12}", "sessions/none")]
+        assert [worker.delete(path, headers=admin).status_code for path in (*paths, *paths, *paths)] == [404] * 4 + [429] * 2
+    assert world.sql("select count(*) from app.audit where action like 'key.%%'") == [(2,)]
 
 
 def test_a_session_that_ends_after_its_owner_was_found_is_not_carried_on(world: World) -> None:
@@ -645,6 +697,36 @@ def test_what_was_taken_back_is_looked_for_twice_a_second(tmp_path: Path, monkey
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(credentials(tmp_path / "jwt", endings=Endings()).follow())
     assert (looks, rests) == (3, [0.5, 0.5, 0.5])
+
+
+def test_when_keys_were_used_is_written_twice_a_minute_while_the_service_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that runs for weeks would else leave every key looking unused."""
+    used_at = datetime(2026, 3, 1, tzinfo=UTC)
+    now, written = 0.0, []
+
+    class Endings:
+        async def since(self, asked_at: datetime | None) -> Ended:
+            return Ended(used_at, [], [], [])
+
+    class Keys:
+        async def used(self, uses: dict[str, datetime]) -> None:
+            written.append((now, uses))
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        following._uses = {"a": used_at}
+        if now > 61:
+            raise asyncio.CancelledError
+
+    following = credentials(tmp_path / "jwt", keys=Keys(), endings=Endings())
+    monkeypatch.setattr("serving.identity.credentials.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("serving.identity.credentials.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(following.follow())
+    assert written == [(30.0, {"a": used_at}), (60.0, {"a": used_at})]
 
 
 def test_when_keys_were_used_is_written_later_if_it_could_not_be_written_now(tmp_path: Path) -> None:

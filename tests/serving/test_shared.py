@@ -251,6 +251,25 @@ def test_whatever_is_asked_for_no_more_is_kept_than_it_may_weigh(
     run(test())
 
 
+def test_what_was_made_at_once_is_not_due_at_once(urls: Urls, redis_url: str) -> None:
+    """Or all that was read at a publication would be made anew in the same moment, every half minute."""
+
+    async def test() -> None:
+        with redis.Redis.from_url(redis_url) as admin:
+            begun = float(admin.time()[0])
+            async with Worker(urls.api, redis_url) as worker:
+                for n in range(100):
+                    await worker.reads.rows(number(n))
+            ended = float(admin.time()[0] + 1)
+            kept: dict[bytes, bytes] = admin.hgetall(KEY)
+            due = [int(value[:13]) / 1000 for name, value in kept.items() if name != b"bytes"]
+        assert len(due) == 100
+        assert (min(due) >= begun + 24, max(due) <= ended + 36) == (True, True), "half a minute, and a fifth more or less"
+        assert max(due) - min(due) > 6
+
+    run(test())
+
+
 def test_what_is_too_large_is_not_kept(urls: Urls, redis_url: str) -> None:
     async def test() -> None:
         async with Worker(urls.api, redis_url) as worker:

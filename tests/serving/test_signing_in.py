@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, LiteralString
 
 import psycopg
@@ -88,6 +89,15 @@ def test_a_link_signs_a_browser_in_once_and_is_kept_by_its_digest_alone(
     assert (again.status_code, COOKIE in again.cookies) == (403, False)
     assert "This link was used, or is too old" in again.text
     assert 'action="/login"' in again.text
+
+
+def test_a_link_is_good_for_a_quarter_of_an_hour(browser: Client, link: Callable[..., str], browser_urls: Urls) -> None:
+    paths = [link(), link()]
+    with psycopg.connect(browser_urls.owner) as connection:
+        found = connection.execute("select expires_at - created_at from app.sign_in_link order by created_at desc limit 2")
+        assert all(abs(lifetime - timedelta(minutes=15)) < timedelta(minutes=1) for (lifetime,) in found)
+        connection.execute("update app.sign_in_link set expires_at = now()")
+    assert [follow(browser, path).status_code for path in paths] == [403, 403]
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "//"])
