@@ -129,7 +129,6 @@ def create_app(settings: Settings) -> Litestar:
     lineages = Lineages(lists, common=reads)
     logins = limits.LoginLimit(guard, settings.edition)
     refreshes = Buckets(guard, f"{settings.edition}:refresh", limits.OF_REFRESHES)
-    changes = Buckets(guard, f"{settings.edition}:change", limits.OF_CHANGES)
     of_addresses = Buckets(counter, f"{settings.edition}:address", address_rate(settings.rate_per_second))
     of_accounts = Buckets(counter, f"{settings.edition}:account", account_rate(settings.rate_per_second))
     announcements = Announcements(listener, settings.edition)
@@ -184,7 +183,7 @@ def create_app(settings: Settings) -> Litestar:
         "sessions": sessions,
         "keys": keys,
         "credentials": credentials,
-        "changes": Changes(changes),
+        "changes": Changes(Buckets(guard, f"{settings.edition}:change", limits.OF_CHANGES)),
         "keeper": SessionKeeper(tokens, sessions, refreshes, lookups),
     }
     app = Litestar(
