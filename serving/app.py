@@ -49,7 +49,7 @@ from serving.pages.status import status_page
 from serving.problems import EXCEPTION_HANDLERS
 from serving.rate_limits import AccountLimit, AddressLimit, TrustedProxies, account_rate, address_rate
 from serving.ready import ReadyAnswers
-from serving.resting import clients
+from serving.redis_clients import clients
 from serving.routes.audit import list_audit
 from serving.routes.auth import change_password, create_token, log_out, refresh_token
 from serving.routes.competitions import get_competition, list_competitions

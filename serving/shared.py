@@ -27,7 +27,6 @@ from sqlalchemy.dialects import postgresql
 
 from serving.current import CurrentPublication
 from serving.ending import end
-from serving.identity.buckets import BREAK_SECONDS
 from serving.store.database import Database, StoreUnavailable
 from serving.tally import Tally
 
@@ -163,7 +162,6 @@ class SharedReads:
         self._keep = redis.register_script(_KEEP) if redis is not None else None
         self._let_go = redis.register_script(_LET_GO) if redis is not None else None
         self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._rests_until = -math.inf
         self._served: Served | None = None
         self._being_made: dict[tuple[Served | None, str], asyncio.Task[Rows]] = {}
         self._behind: set[asyncio.Task[Any]] = set()
@@ -298,8 +296,8 @@ class SharedReads:
             counter.inc()
 
     async def _call(self, script: "AsyncScript | None", keys: list[str], *arguments: Any) -> Any:
-        """What a script answers; None where Redis does not, which is then left alone for a while."""
-        if script is None or time.monotonic() < self._rests_until:
+        """What a script answers; None where Redis does not."""
+        if script is None:
             return None
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
@@ -307,11 +305,8 @@ class SharedReads:
         except TimeoutError:
             return None
         try:
-            if time.monotonic() < self._rests_until:
-                return None
             return await script(keys=keys, args=arguments)
         except (RedisError, OSError):
-            self._rests_until = time.monotonic() + BREAK_SECONDS
             return None
         finally:
             self._calls.release()

@@ -14,15 +14,13 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
-
-BREAK_SECONDS: Final = 2.0
-"""For how long a Redis that did not answer is left alone."""
 
 LEASES_PER_SECOND: Final = 20
 LEASE_SECONDS: Final = 1.0
@@ -98,7 +96,6 @@ class Buckets:
         self._leases: OrderedDict[str, Lease] = OrderedDict()
         self._wanted: dict[str, tuple[Lease, asyncio.Future[None]]] = {}
         self._asking: asyncio.Task[None] | None = None
-        self._redis_rests_until = -math.inf
 
     async def take(self, subject: str) -> tuple[bool, Lease]:
         """Take a token of somebody's: whether there was one, and what is known of the bucket."""
@@ -127,15 +124,13 @@ class Buckets:
             return
         lease.refused_until = 0.0
         lease.full_at -= 1 / self.rate.per_second
-        if self._lease_many is not None and self.clock() >= self._redis_rests_until:
-            try:
+        if self._lease_many is not None:
+            with suppress(RedisError, OSError):
                 await self._lease_many(keys=[lease.key], args=(1e6 / self.rate.per_second, self.rate.burst, -1))
-            except (RedisError, OSError):
-                self._redis_rests_until = self.clock() + BREAK_SECONDS
 
     async def _renew(self, lease: Lease) -> None:
         """Have tokens leased, or learn that there are none. All who wait for the same bucket wait for one answer."""
-        if self._lease_many is None or self.clock() < self._redis_rests_until:
+        if self._lease_many is None:
             self._lease_here(lease)
             return
         if lease.key not in self._wanted:
@@ -155,9 +150,7 @@ class Buckets:
                 for lease, granted, microseconds in zip(leases, found[::2], found[1::2], strict=True):
                     self._note(lease, granted, microseconds / 1e6)
             except (RedisError, OSError):
-                # A frozen Redis costs its time-out once, not every request; here they go on from what was last heard of it.
-                self._redis_rests_until = self.clock() + BREAK_SECONDS
-                for lease in leases:
+                for lease in leases:  # they go on from what was last heard of it
                     self._lease_here(lease)
             except Exception as error:  # a fault of ours: those who wait must not wait for ever
                 failure = error

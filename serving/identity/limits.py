@@ -12,8 +12,6 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from serving.addresses import parsed
@@ -34,13 +32,6 @@ def subscriber(host: str) -> str:
     if isinstance(address, IPv6Address):
         return str(IPv6Address(address.packed[:8] + bytes(8)))
     return host if address is None else str(address)
-
-
-def connect(url: str) -> "Redis | None":
-    """A client that gives up quickly: with redis-py's default of ten retries, a dead Redis costs each caller seconds."""
-    if not url:
-        return None
-    return Redis.from_url(url, socket_timeout=0.1, socket_connect_timeout=0.1, retry=Retry(NoBackoff(), 0))
 
 
 class LoginLimit:

@@ -57,7 +57,7 @@ def listed_keys(request: Request[Any, Any, Any], keys: Sequence[Key]) -> Respons
     description="For a machine, which sends it as `Authorization: Bearer fb_…`. It is shown in this answer and never again. It "
     "is good for `scopes` as long as its owner's role grants them, and never for making keys or ending sessions. At most "
     f"{MAXIMUM_PER_ACCOUNT} are good at a time. {CHANGES}",
-    responses=problems(400, 401, 403, 409, 413, 503),
+    responses=problems(400, 401, 403, 404, 409, 413, 503),
 )
 async def create_key(
     request: Request[Any, Any, Any],

@@ -57,9 +57,12 @@ def round_selections(selections: Selected, outcomes: Mapping[str, float]) -> lis
         elif market == "clean_sheet":  # both clubs' can come true, or none
             rounded[i] = round(p, 6)
         else:
-            if market == "asian_handicap" and name == "away" and line is not None:
-                line = 0.0 - line  # noqa: PLW2901 - a handicap is that of the selection's own side
-            together[market, line].append(i)
+            together[market, _line_of_both(market, line, name)].append(i)
     for places in together.values():
         rounded |= zip(places, round_together([selections[i][3] for i in places]), strict=True)
     return [rounded[i] for i in range(len(selections))]
+
+
+def _line_of_both(market: str, line: float | None, name: str) -> float | None:
+    """The line under which both sides of a market stand: a handicap is that of the selection's own side."""
+    return -line if market == "asian_handicap" and name == "away" and line is not None else line

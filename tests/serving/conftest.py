@@ -21,6 +21,8 @@ from deploy import database as deploy_database
 from deploy.database import Urls
 from pipelines.store import published_tables, tables
 from serving.app import create_app
+from serving.identity.buckets import Buckets
+from serving.identity.lookups import MADE_UP, Lookups
 from serving.identity.passwords import hash_password
 from serving.identity.roles import Role
 from serving.identity.tokens import Tokens
@@ -408,3 +410,8 @@ def ask(client: Client, bearer: Callable[..., dict[str, str]]) -> Callable[..., 
         return client.get(path, params=parameters or None, headers=bearer("analyst") | (headers or {}))
 
     return get
+
+
+def still_lookups() -> Lookups:
+    """For whom no time passes: what was used up does not come back."""
+    return Lookups(Buckets(None, "lookups", MADE_UP, clock=lambda: 0.0))

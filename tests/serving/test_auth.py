@@ -29,13 +29,14 @@ from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import passwords
 from serving.identity.credentials import Remembered
-from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, LoginLimit, connect
+from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, LoginLimit
 from serving.identity.passwords import PasswordChecker, WeakPassword, hash_password, matches
 from serving.identity.roles import Permission, Principal, Role, allow, declared, require_declarations
 from serving.identity.signing_keys import SigningKey
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.identity.turns import Busy, Turns
 from serving.pages.login import ONCE
+from serving.redis_clients import clients
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -404,7 +405,7 @@ def test_right_passwords_are_not_counted(service: Any) -> None:
 
 def test_two_processes_share_the_limit_through_redis_and_what_was_right_is_given_back_to_both(redis_url: str) -> None:
     async def scenario() -> None:
-        limits = [LoginLimit(connect(redis_url), "live") for _ in range(2)]
+        limits = [LoginLimit(clients(redis_url, 1)[0], "live") for _ in range(2)]
         answers = [await limits[n % 2].take("someone", f"address {n}") for n in range(OF_AN_ACCOUNT.burst + 1)]
         assert answers[:-1] == [0] * OF_AN_ACCOUNT.burst
         assert 1 <= answers[-1] <= 6
@@ -462,7 +463,7 @@ def test_without_redis_attempts_are_still_counted_and_a_frozen_one_is_waited_for
 
         server = await asyncio.start_server(silence, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        limit = LoginLimit(connect(f"redis://127.0.0.1:{port}/0"), "live")
+        limit = LoginLimit(clients(f"redis://127.0.0.1:{port}/0", 1)[0], "live")
         started = time.monotonic()
         answers = [await limit.take("someone", "address") for _ in range(OF_AN_ACCOUNT.burst + 1)]
         seconds = time.monotonic() - started

@@ -16,11 +16,11 @@ from redis.exceptions import ResponseError
 from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
-from serving.identity.buckets import BREAK_SECONDS, Buckets, Lease, Rate
-from serving.identity.limits import connect, subscriber
+from serving.identity.buckets import Buckets, Lease, Rate
+from serving.identity.limits import subscriber
 from serving.identity.roles import Role
 from serving.rate_limits import TrustedProxies
-from serving.resting import clients
+from serving.redis_clients import BREAK_SECONDS, clients
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
@@ -39,11 +39,11 @@ def with_buckets(url: str, work: Callable[..., Awaitable[T]], rate: Rate = HUNDR
     """Do something with the buckets of so many workers."""
 
     async def run() -> T:
-        clients = [connect(url) for _ in range(workers)]
+        redis = [clients(url, 1)[0] for _ in range(workers)]
         try:
-            return await work(*(Buckets(client, "test", rate, **more) for client in clients))
+            return await work(*(Buckets(client, "test", rate, **more) for client in redis))
         finally:
-            for client in clients:
+            for client in redis:
                 if client is not None:
                     await client.aclose()
 

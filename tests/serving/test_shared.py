@@ -23,7 +23,7 @@ from pipelines.store import published_tables
 from serving import shared, unknown
 from serving.app import create_app
 from serving.identity.buckets import Rate
-from serving.identity.limits import connect
+from serving.redis_clients import clients
 from serving.schemas import Publication
 from serving.settings import Settings
 from serving.shared import SharedReads
@@ -89,7 +89,7 @@ def patient(url: str) -> AsyncRedis:
 
 @pytest.fixture
 def patient_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.identity.limits.connect", lambda url: patient(url) if url else None)
+    monkeypatch.setattr("serving.redis_clients.ANSWER_SECONDS", 10.0)
 
 
 class Worker:
@@ -528,7 +528,7 @@ def test_without_redis_everybody_asks_the_database(urls: Urls, url: str) -> None
         database = Counted(urls.api)
         current: Any = SimpleNamespace(last_known=PUBLICATION, database_answers=True)
         counters = (Counter("hits", "", registry=CollectorRegistry()), Counter("misses", "", registry=CollectorRegistry()))
-        reads = SharedReads(database, connect(url), "live", current, counters)
+        reads = SharedReads(database, clients(url, 1)[0], "live", current, counters)
         for n in (1, 1):
             assert (await reads.rows(number(n)))[0]["n"] == 1
         assert len(database.reached) == 2

@@ -1,20 +1,23 @@
-"""Leaving a Redis alone that does not answer.
+"""Clients of Redis that give up quickly, and leave one alone that does not answer.
 
-Belongs here: that all clients of a process know of it when one of them has waited in vain. Does not belong here: how long each
-waits (`identity.limits.connect`), what is done without Redis (whoever asks).
+Belongs here: how long each waits, and that all clients of a process know of it when one of them has waited in vain. Does not
+belong here: what is done without Redis (whoever asks).
 """
 
 import math
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as NotInTime
 
-from serving.identity import limits
-from serving.identity.buckets import BREAK_SECONDS
+ANSWER_SECONDS: Final = 0.1
+BREAK_SECONDS: Final = 2.0
+"""For how long a Redis that did not answer is left alone."""
 
 
 class Rest:
@@ -57,12 +60,16 @@ class RestingRedis(Redis):
 def clients(url: str, n: int) -> list[RestingRedis | None]:
     """Clients with a pool of connections each that share their rests; None where no Redis is configured."""
     rest = Rest()
-    return [_client(url, rest) for _ in range(n)]
+    return [_client(url, rest) if url else None for _ in range(n)]
 
 
-def _client(url: str, rest: Rest) -> RestingRedis | None:
-    if (plain := limits.connect(url)) is None:
-        return None
-    client = cast(RestingRedis, RestingRedis.from_pool(plain.connection_pool))
+def _client(url: str, rest: Rest) -> RestingRedis:
+    client = RestingRedis.from_url(
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),  # with redis-py's default of ten, a dead Redis costs each caller seconds
+    )
+    assert isinstance(client, RestingRedis)  # noqa: S101 - the library's own type says less
     client.rest = rest
     return client
