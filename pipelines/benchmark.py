@@ -106,7 +106,7 @@ def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.splits import is_played
     from pipelines.store.floor import copy_as_text
-    from pipelines.store.gold import newest_season
+    from pipelines.store.gold import n_played
 
     root = Path(settings.football_data_url.removeprefix("file://"))
     paths = sorted([*root.glob("mmz4281/*/*.csv"), *root.glob("new/*.csv")])
@@ -118,7 +118,7 @@ def measure_floor(settings: Settings, warehouse: Warehouse, echo: Echo) -> dict[
     with _timed(floor, "COPY of the rows as text", echo):
         copy_as_text(warehouse, lines)
     del lines
-    matches, features, _ = matrix(warehouse, [next(iter(MODELS.values()))], newest_season(warehouse))
+    matches, features, _ = matrix(warehouse, [next(iter(MODELS.values()))], max(n_played(warehouse)))
     played = is_played(matches)
     outcomes = outcome_of(matches.loc[played, "home_goals"], matches.loc[played, "away_goals"])
     with _timed(floor, "one LightGBM fit", echo):

@@ -75,7 +75,7 @@ def measure_learning(warehouse: Warehouse, echo: Echo) -> dict[str, float]:
     at = matches["known_at"].max() - BEFORE_THE_END
     note("outlooks", seconds_of(lambda: outlooks(matches, at)))
     recipes = [MODELS[name] for name in FEATURES]
-    known = matrix(warehouse, recipes, gold.newest_season(warehouse))
+    known = matrix(warehouse, recipes, max(gold.n_played(warehouse)))
     for recipe in recipes:
         fit = _fitter(known, recipe.name)
         note(f"training_{recipe.name}", seconds_of(lambda fit=fit: fit({}, None)))  # type: ignore[misc]

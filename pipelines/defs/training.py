@@ -22,6 +22,7 @@ from pipelines.defs.champions import RECIPE_DIGEST, legible, read
 from pipelines.defs.failures import under_policy
 from pipelines.defs.rivals import Champion, Known, keep, rival, unopposed
 from pipelines.forecast import contract
+from pipelines.forecast.splits import is_played, judged_seasons
 from pipelines.settings import Settings
 from pipelines.store import gold
 from pipelines.store.registry import ModelVersion, Registry
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pipelines.forecast.promotion import Decision, Rival
 
 N_EVIDENCE_SEASONS = 2
-"""Seasons on which recipes are compared, each forecast by models that have seen only earlier ones."""
+"""Seasons on which recipes are compared, each forecast by models that have seen only earlier ones; see `judged_seasons`."""
 
 MODELS_OF = {
     "results": dg.AssetKey(["forecast", "results_model"]),
@@ -96,17 +97,18 @@ def training(
         if key in context.selected_asset_keys
     }
     recipes = {name: _recipes(name, champion, config.recipe) for name, champion in champions.items()}
-    newest = gold.newest_season(warehouse)
-    first = newest - max(_n_evidence(champion) for champion in champions.values()) + 1
+    n_played = gold.n_played(warehouse)
+    seasons = {name: judged_seasons(n_played, _n_evidence(champion)) for name, champion in champions.items()}
+    first = min((judged[0] for judged in seasons.values() if judged), default=0)
     compared = [champion.recipe for champion in champions.values() if champion and champion.recipe]
     data = Data(*matrix(warehouse, [*(recipe for each in recipes.values() for recipe in each), *compared], first))
     trees = TreesOnDisk(settings.trees_dir)
     for name, champion in champions.items():
         attempts: list[Attempt] = []
         for recipe in recipes[name]:
-            context.log.info(f"{name}: {recipe.name}, compared walk-forward over {_n_evidence(champion)} seasons")
+            context.log.info(f"{name}: {recipe.name}, compared walk-forward over {', '.join(map(str, seasons[name]))}")
             met = rival if name not in config.unopposed else unopposed
-            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, data, trees, met))
+            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, seasons[name], data, trees, met))
             context.log.info(f"{name}: {recipe.name} {'promoted' if attempts[-1].decision.promote else 'not promoted'}")
             if attempts[-1].decision.promote:
                 break
@@ -165,6 +167,7 @@ def _attempt(
     registry: Registry,
     recipe: "Recipe",
     champion: Champion | None,
+    seasons: list[int],
     data: Data,
     grown: "Grown",
     met: "Callable[[Champion | None, Recipe, Known], Rival]",
@@ -174,11 +177,9 @@ def _attempt(
     from pipelines.forecast.features import label
     from pipelines.forecast.plots import distance_by_league, distance_to_market, reliability_diagram
     from pipelines.forecast.promotion import decide
-    from pipelines.forecast.splits import is_played
 
     matches, quotes, columns = data.matches, data.quotes, list(contract.FEATURES[recipe.information_set])
     played = is_played(matches)
-    seasons = sorted(matches.loc[played, "season"].unique())[-_n_evidence(champion) :]
 
     def walk_forward(recipe: "Recipe") -> pd.DataFrame:
         return backtest(matches, data.features, quotes, recipe, seasons, grown)
@@ -214,7 +215,7 @@ def _attempt(
             params={
                 "recipe": recipe.name,
                 "n_matches": int(played.sum()),
-                "evidence_seasons": str([int(s) for s in seasons]),
+                "evidence_seasons": str(seasons),
                 **_said(decision),
             },
             metrics={str(name): value for name, value in scores.iloc[0].dropna().items()},  # the first row is over all matches

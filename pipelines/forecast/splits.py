@@ -4,7 +4,7 @@ Belongs here: the one way in which data is divided, by time. Does not belong her
 there is none in this project.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,27 @@ def begins_late(matches: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """
     begins = matches.groupby(["competition_id", "season"], sort=False)["as_of"].transform("min")
     return np.asarray(begins.dt.month >= 7, dtype=bool)
+
+
+def judged_seasons(n_played: Mapping[int, int], n: int) -> list[int]:
+    """The last `n` seasons that are half played, and what has begun since, the earliest first.
+
+    In August a season is a few matches, and in spring it is those of the leagues that follow the calendar year: such a one is
+    judged besides, and counts for none. Half played is one with half the matches of the season before.
+
+    Parameters
+    ----------
+    n_played
+        Matches played by season.
+    """
+    judged: list[int] = []
+    n_half_played = 0
+    for season in sorted(n_played, reverse=True):
+        if n_half_played == n:
+            break
+        judged.append(season)
+        n_half_played += 2 * n_played[season] >= n_played.get(season - 1, 0)
+    return judged[::-1]
 
 
 def walk_forward(

@@ -107,11 +107,13 @@ def closing_odds(warehouse: Warehouse) -> "pd.DataFrame":
     )
 
 
-def newest_season(warehouse: Warehouse) -> int:
-    """The last season in which a match was played, 0 without any."""
+def n_played(warehouse: Warehouse) -> dict[int, int]:
+    """How many matches of each season were played; seasons without any are left out."""
     with warehouse.connect() as connection:
-        row = connection.execute("select max(season) from gold.fct_match where status = 'played'").fetchone()
-    return int(row[0] or 0) if row else 0
+        rows = connection.execute(
+            "select season, count(*) from gold.fct_match where status = 'played' group by season order by season"
+        )
+        return {int(season): int(n) for season, n in rows}
 
 
 def training_rows(warehouse: Warehouse, since: int) -> "pd.DataFrame":

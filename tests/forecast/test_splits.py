@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from pipelines.forecast.splits import begins_late, is_played, walk_forward
+from pipelines.forecast.splits import begins_late, is_played, judged_seasons, walk_forward
 
 
 def test_everything_learnt_was_known_before_the_first_question_of_the_season(world):
@@ -103,3 +103,20 @@ def test_the_window_limits_how_many_seasons_are_learnt_from(world):
     matches = world[0]
     (split,) = walk_forward(matches, [2018], n_seasons=2)
     assert sorted(matches["season"][split.train].unique()) == [2016, 2017]
+
+
+@pytest.mark.parametrize(
+    ("moment", "n_played", "judged"),
+    [
+        ("a season has ended", {2021: 900, 2022: 1000, 2023: 1000}, [2022, 2023]),
+        ("August: what has begun is judged besides", {2021: 900, 2022: 1000, 2023: 1000, 2024: 120}, [2022, 2023, 2024]),
+        ("spring: leagues of the calendar year alone", {2021: 900, 2022: 1000, 2023: 700, 2024: 9}, [2022, 2023, 2024]),
+        ("just less than half", {2021: 900, 2022: 1000, 2023: 499}, [2021, 2022, 2023]),
+        ("half is enough", {2021: 900, 2022: 1000, 2023: 500}, [2022, 2023]),
+        ("fewer than are wanted", {2023: 1000, 2024: 1}, [2023, 2024]),
+        ("nothing was played", {}, []),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_two_seasons_that_are_half_played_are_judged_and_what_has_begun_since(moment, n_played, judged):
+    assert judged_seasons(n_played, 2) == judged
