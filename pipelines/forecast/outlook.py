@@ -93,7 +93,7 @@ def n_relegated(matches: pd.DataFrame, competition_id: str, season: int) -> int:
 def _under_way(country: pd.DataFrame, at: pd.Timestamp) -> dict[str, int]:
     """Competition to the season that is being played there."""
     is_known = is_played(country) & (country["known_at"] < at).to_numpy(dtype=bool)
-    is_announced = (country["status"] == "scheduled").to_numpy() & (country["as_of"] >= at).to_numpy(dtype=bool)
+    is_announced = (country["status"] == "scheduled").to_numpy() & (country["kickoff_at"] >= at).to_numpy(dtype=bool)
     alive = country[(is_known | is_announced) & (country["kickoff_at"] > at - UNDER_WAY).to_numpy(dtype=bool)]
     return {str(name): int(season) for name, season in alive.groupby("competition_id", sort=True)["season"].max().items()}
 

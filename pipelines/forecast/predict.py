@@ -12,7 +12,7 @@ import pandas as pd
 from pipelines.forecast import contract
 from pipelines.forecast.explain import explain
 from pipelines.forecast.features import assemble
-from pipelines.forecast.firmness import firmness, strength_deviation
+from pipelines.forecast.firmness import firmness, longest_rest, strength_deviation
 from pipelines.forecast.models import Model
 
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
@@ -71,6 +71,6 @@ def forecast(
             "feature_names": [names] * len(values),
             "contributions": explain(model.terms(features), information_set),
             "strength_deviation": deviation,
-            "firmness": firmness(deviation, model.disagreement(features)),
+            "firmness": firmness(deviation, model.disagreement(features), longest_rest(features)),
         }
     )

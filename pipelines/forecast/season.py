@@ -97,9 +97,10 @@ def schedule(matches: pd.DataFrame, competition_id: str, season: int, at: pd.Tim
     n_clubs_before, meetings = form
     current = league[league["season"] == season]
     known = current[is_played(current) & (current["known_at"] < at).to_numpy(dtype=bool)]
-    fixtures = current[(current["as_of"] >= at).to_numpy() & (current["as_of"] < at + ANNOUNCED).to_numpy(dtype=bool)]
+    # By kick-off: a coming match may be forecast from what is known now, so that its `as_of` has passed.
+    fixtures = current[((current["kickoff_at"] >= at) & (current["kickoff_at"] < at + ANNOUNCED)).to_numpy(dtype=bool)]
     # An abandoned match is not played later under its own name: if it is repeated, that is another match.
-    void = current[(current["status"] == "void").to_numpy(dtype=bool) & (current["as_of"] < at).to_numpy(dtype=bool)]
+    void = current[(current["status"] == "void").to_numpy(dtype=bool) & (current["kickoff_at"] < at).to_numpy(dtype=bool)]
     seen = pd.concat([known, fixtures])
     if seen.empty:
         return NotSimulated("no match of the season is known")

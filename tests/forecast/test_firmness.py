@@ -4,18 +4,26 @@ import numpy as np
 import pandas as pd
 
 from pipelines.forecast.features import rate
-from pipelines.forecast.firmness import DISAGREED, FIRM, LEVELS, LOOSE, firmness, strength_deviation
+from pipelines.forecast.firmness import DISAGREED, FIRM, LEVELS, LONG_BREAK, LOOSE, firmness, longest_rest, strength_deviation
 
 
 def test_levels_are_cut_at_the_stated_values_and_what_is_unknown_is_loose() -> None:
     cut = np.array([FIRM, np.nextafter(FIRM, 1), LOOSE, np.nextafter(LOOSE, 1), np.nan])
     for disagreement in (0.0, DISAGREED, np.nan):
-        assert firmness(cut, np.full(5, disagreement)) == ["firm", "usual", "usual", "loose", "loose"]
-    assert set(firmness(cut, np.zeros(5))) == set(LEVELS)
+        assert firmness(cut, np.full(5, disagreement), np.full(5, 7.0)) == ["firm", "usual", "usual", "loose", "loose"]
+    assert set(firmness(cut, np.zeros(5), np.full(5, np.nan))) == set(LEVELS)
 
 
 def test_a_model_of_two_minds_is_loose_however_well_the_clubs_are_known() -> None:
-    assert firmness(np.array([FIRM, LOOSE, np.nan]), np.full(3, np.nextafter(DISAGREED, 1))) == ["loose"] * 3
+    assert firmness(np.array([FIRM, LOOSE, np.nan]), np.full(3, np.nextafter(DISAGREED, 1)), np.zeros(3)) == ["loose"] * 3
+
+
+def test_after_a_long_break_of_either_club_a_forecast_is_a_level_looser() -> None:
+    levels = np.array([FIRM, LOOSE, np.nan])
+    before = pd.DataFrame({"home_rest_days": [7.0, LONG_BREAK, np.nan], "away_rest_days": [LONG_BREAK, 7.0, LONG_BREAK]})
+    assert firmness(levels, np.zeros(3), longest_rest(before)) == ["usual", "loose", "loose"]
+    just = pd.DataFrame({"home_rest_days": [7.0, 29.0, np.nan], "away_rest_days": [29.0, np.nan, np.nan]})
+    assert firmness(levels, np.zeros(3), longest_rest(just)) == ["firm", "usual", "loose"]
 
 
 def deviation_of(rows: list[dict[str, object]]) -> "pd.Series[float]":

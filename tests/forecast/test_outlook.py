@@ -100,6 +100,19 @@ def test_what_is_known_later_changes_nothing(matches: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(outlooks(nonsense, at, 500)[0], outlooks(matches, at, 500)[0], check_exact=True)
 
 
+def test_a_season_of_which_nothing_but_fixtures_is_known_is_played_from_its_first_match(matches: pd.DataFrame) -> None:
+    at = pd.Timestamp(START[2023])
+    # As between two seasons: of the new one nothing is played, and what is coming is forecast from what was known minutes ago.
+    coming = (matches["season"] == 2023).to_numpy() & (matches["kickoff_at"] >= at).to_numpy()
+    live = matches.copy()
+    live.loc[coming, "status"] = "scheduled"
+    live.loc[coming, ["home_goals", "away_goals", "known_at"]] = [float("nan"), float("nan"), pd.NaT]
+    live.loc[coming, "as_of"] = at - timedelta(minutes=3)
+    table, reasons = outlooks(live, at, n_seasons=200)
+    assert reasons == {}
+    assert table.groupby("competition_id")["n_left"].sum().to_dict() == {"X1": 60, "X2": 60}
+
+
 def test_a_season_that_ended_long_ago_is_not_under_way(matches: pd.DataFrame) -> None:
     table, reasons = outlooks(matches, pd.Timestamp(START[2023] + timedelta(days=200)), n_seasons=10)
     assert table.empty
