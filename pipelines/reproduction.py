@@ -13,7 +13,7 @@ from itertools import groupby
 import pandas as pd
 
 from pipelines.defs.champions import is_readable, made_by, read
-from pipelines.defs.predictions import HORIZON, memories_and_quotes
+from pipelines.defs.predictions import HORIZON, memories_and_quotes, past_and_coming
 from pipelines.forecast.contract import FEATURES
 from pipelines.settings import Settings
 from pipelines.sources.protocol import Delivery, ParsedFile
@@ -155,6 +155,7 @@ def _has_its_features(version: ModelVersion, issued: Issued) -> bool:
 
 def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.DataFrame:
     """The prediction's row of the ledger made anew, among all of its issue: sums of a matrix depend on its other rows."""
+    from pipelines.forecast.dixon_coles import rate
     from pipelines.forecast.models import MODELS
     from pipelines.forecast.predict import forecast
 
@@ -163,10 +164,12 @@ def _forecast(settings: Settings, version: ModelVersion, issued: Issued) -> pd.D
     coming = gold.coming_rows(warehouse, after=was["issued_at"], before=was["issued_at"] + HORIZON)
     if was["match_id"] not in set(coming["match_id"]):
         raise NotReproducible(f"Match {was['match_id']} is not among the coming matches that these files tell of.")
+    timeline = past_and_coming(warehouse, coming)
+    goals = rate(timeline, since=coming["as_of"].min())
     memories = quotes = None
     if recipe.information_set != "results":
-        memories, quotes = memories_and_quotes(warehouse, coming, was["issued_at"])
-    every = forecast(model, recipe.information_set, coming, memories, quotes, issued.feature_names)
+        memories, quotes = memories_and_quotes(warehouse, timeline, coming, was["issued_at"])
+    every = forecast(model, recipe.information_set, coming, goals, memories, quotes, issued.feature_names)
     rebuilt: pd.DataFrame = every[every["match_id"] == was["match_id"]].assign(
         information_set=recipe.information_set,
         model_name=version.name,

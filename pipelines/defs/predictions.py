@@ -4,6 +4,7 @@ Belongs here: the asset of the ledger and the checks that stand between it and t
 """
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -19,6 +20,9 @@ from pipelines.store import basis, gold, ledger
 from pipelines.store.registry import Registry
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.forecast.replay import Timeline
 
 HORIZON = timedelta(days=10)
 """How far ahead matches are forecast: fixtures beyond it still move too often."""
@@ -43,6 +47,7 @@ def prediction(
     turn: dg.ResourceParam[None],
 ) -> dg.MaterializeResult[None]:
     """Forecast the coming matches with each set's champion; append what differs from what was said before."""
+    from pipelines.forecast.dixon_coles import rate
     from pipelines.forecast.predict import forecast
 
     Silver(warehouse.url).require_whole()
@@ -52,9 +57,12 @@ def prediction(
         context.log.warning("no coming match is known; the publication will be empty and say so")
         return dg.MaterializeResult(metadata={"dagster/row_count": 0, "n_new": 0})
     models = served(settings, warehouse, registry)
-    memories, quotes = memories_and_quotes(warehouse, coming, now) if any(name != "results" for name in models) else (None, None)
+    timeline = past_and_coming(warehouse, coming)
+    goals = rate(timeline, since=coming["as_of"].min())
+    knows_prices = any(name != "results" for name in models)
+    memories, quotes = memories_and_quotes(warehouse, timeline, coming, now) if knows_prices else (None, None)
     said = [
-        forecast(model, name, coming, *((None, None) if name == "results" else (memories, quotes))).assign(
+        forecast(model, name, coming, goals, *((None, None) if name == "results" else (memories, quotes))).assign(
             information_set=name, model_name=champion.name, model_version=champion.version, issued_at=now
         )
         for name, (champion, model) in models.items()
@@ -95,15 +103,24 @@ def require_the_ledger_to_go_on(settings: Settings, warehouse: Warehouse) -> Non
         )
 
 
-def memories_and_quotes(warehouse: Warehouse, coming: pd.DataFrame, after: datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What `forecast` asks for beside the coming matches where prices may be known: all kick off later than `after`."""
-    from pipelines.forecast.memory import remember
+def past_and_coming(warehouse: Warehouse, coming: pd.DataFrame) -> "Timeline":
+    """All matches of the countries of the coming ones: a club is remembered, and rated, within its country alone."""
     from pipelines.forecast.replay import Timeline
 
-    # A club is remembered within its country alone.
-    countries = set(coming["country"])
-    timeline = Timeline.of(gold.matches(warehouse, countries))
-    memories = remember(timeline, gold.prices(warehouse, countries)).loc[coming["match_id"]]
+    return Timeline.of(gold.matches(warehouse, set(coming["country"])))
+
+
+def memories_and_quotes(
+    warehouse: Warehouse, timeline: "Timeline", coming: pd.DataFrame, after: datetime
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `forecast` asks for beside the coming matches where prices may be known: all kick off later than `after`.
+
+    Args:
+        timeline: what `past_and_coming` gives.
+    """
+    from pipelines.forecast.memory import remember
+
+    memories = remember(timeline, gold.prices(warehouse, set(coming["country"]))).loc[coming["match_id"]]
     return memories, gold.quotes(warehouse, after=after)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipelines.forecast.contract import FEATURES, LABELS, PROBABILITIES
 from pipelines.forecast.devig import devig
+from pipelines.forecast.dixon_coles import pooled, rate
 from pipelines.forecast.features import label
 from pipelines.forecast.learners import Grown
 from pipelines.forecast.metrics import (
@@ -80,13 +81,16 @@ def backtest(
     goals = rows[["home_goals", "away_goals"]].astype("float64")
     labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
     grown = {} if grown is None else grown
+    seasons = list(seasons)
+    of_goals = rate(matches, since=rows.loc[rows["season"].isin(seasons), "as_of"].min())
     parts = []
     for split in walk_forward(rows, seasons, recipe.n_seasons, apart=begins_late(rows)):
         model = recipe.make().fit(features[split.train], labels[split.train], grown)
         part = rows.loc[split.test, ["season", "competition_id", "kickoff_at", "as_of"]].copy()
         part["outcome"] = outcome_of(goals.loc[split.test, "home_goals"], goals.loc[split.test, "away_goals"])
         part[list(PROBABILITIES)] = model.predict_proba(features[split.test])
-        part[["expected_home_goals", "expected_away_goals"]] = model.predict_goals(features[split.test])
+        expected = pooled(model.predict_goals(features[split.test]), of_goals.loc[part.index])
+        part[["expected_home_goals", "expected_away_goals"]] = expected
         part[list(MARKET_PROBABILITIES)] = devig(closing.loc[split.test, list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
         parts.append(part)
     if not parts:

@@ -1,7 +1,7 @@
 """Dixon and Coles' model of goals, fitted to all divisions of a country at once, week by week.
 
-Belongs here: the fit, and the expected goals that it gives each match from what was known before. Does not belong
-here: what follows from expected goals (`grid`, `markets`).
+Belongs here: the fit, the expected goals that it gives each match from what was known before, and how they are pooled with
+those of a model of outcomes. Does not belong here: what follows from expected goals (`grid`, `markets`).
 
 log λ = level of the division + home advantage + attack of the home side − defence of the away side, log ν = level +
 attack of the away side − defence of the home side, goals weighted by e^(−ξ·age), attack and defence held to the middle of
@@ -119,9 +119,8 @@ def fit(matches: pd.DataFrame, at: pd.Timestamp) -> Strengths:
         np.array(known["away_goals"], dtype=np.float64),
         known["known_at"].to_numpy(dtype="datetime64[us]").astype(np.int64),
     )
-    moment = int(at.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
     model = _Model.unknowing(len(names), len(competition_names))
-    model.refit(results, moment)
+    model.refit(results, _microseconds(at))
     seen = ~np.isnan(model.attack)
     divisions = {"level": model.level, "attack": model.attack_middle, "defence": model.defence_middle}
     return Strengths(
@@ -132,7 +131,7 @@ def fit(matches: pd.DataFrame, at: pd.Timestamp) -> Strengths:
     )
 
 
-def rate(matches: pd.DataFrame | Timeline) -> pd.DataFrame:
+def rate(matches: pd.DataFrame | Timeline, since: pd.Timestamp | None = None) -> pd.DataFrame:
     """Expected goals of every match by the last weekly fit before its `as_of`.
 
     A fit uses the results with `known_at` before its own moment, which is never after the `as_of` of a match that it
@@ -142,28 +141,44 @@ def rate(matches: pd.DataFrame | Timeline) -> pd.DataFrame:
     ----------
     matches
         `contract.MATCH_COLUMNS`, one row per match, played or not, in any order; or their `Timeline`.
+    since
+        The first `as_of` that is asked about, all if None: a week without a question is not fitted.
 
     Returns
     -------
     DataFrame
-        (n matches, `COLUMNS`) of float64, index `match_id`, ordered by `as_of`, then `match_id`.
+        (n matches, `COLUMNS`) of float64, index `match_id`, ordered by `as_of`, then `match_id`; NaN for those of the weeks
+        before that of `since`.
     """
     timeline = matches if isinstance(matches, Timeline) else Timeline.of(matches)
     said = np.empty((len(timeline.matches), len(COLUMNS)))
+    # Positions are in the order of `as_of`.
+    first = 0 if since is None else int(np.searchsorted(timeline.as_of, _microseconds(since)))
     for country in range(timeline.n_countries):
-        asked = np.flatnonzero(timeline.matches["country"] == country)
+        there = np.flatnonzero(timeline.matches["country"] == country)
         learnt = timeline.results[timeline.matches["country"][timeline.results] == country]
-        said[asked] = _rate_country(timeline, asked, learnt)
+        said[there] = _rate_country(timeline, there, learnt, first)
     return pd.DataFrame(said, index=timeline.match_id, columns=list(COLUMNS))
 
 
-def _rate_country(timeline: Timeline, asked: Positions, learnt: Positions) -> Array:
-    """(n asked, 3) what is said of the matches at these positions, having learnt those results."""
+def pooled(goals: Array, ours: pd.DataFrame) -> Array:
+    """(n, 2) geometric mean of a model's expected goals and those that `rate` says of the same matches.
+
+    The one knows of goals from ratings and prices, the other from who met whom. The half of each was not searched for. On
+    78,793 matches of 2012 to 2018 grids of `history` with pooled goals lose .0011 ± .0003 less by the actual scores in the
+    main divisions than with its own, and .0002 ± .0004 more in the new leagues; by more than 2.5 goals .0001 ± .0002 and
+    .0005 ± .0002 less.
+    """
+    return np.asarray(np.sqrt(goals * ours[list(COLUMNS[:2])].to_numpy(dtype=np.float64)))
+
+
+def _rate_country(timeline: Timeline, there: Positions, learnt: Positions, first: int) -> Array:
+    """(n there, 3) what is said of the matches at these positions, from the first one asked on, having learnt those results."""
     match = timeline.matches
-    clubs, club = np.unique(np.concatenate([match["home"][asked], match["away"][asked]]), return_inverse=True)
-    competitions, competition = np.unique(match["competition"][asked], return_inverse=True)
-    home, away = club[: len(asked)], club[len(asked) :]
-    place = np.searchsorted(asked, learnt)
+    clubs, club = np.unique(np.concatenate([match["home"][there], match["away"][there]]), return_inverse=True)
+    competitions, competition = np.unique(match["competition"][there], return_inverse=True)
+    home, away = club[: len(there)], club[len(there) :]
+    place = np.searchsorted(there, learnt)
     results = _Results(
         home[place],
         away[place],
@@ -173,11 +188,13 @@ def _rate_country(timeline: Timeline, asked: Positions, learnt: Positions) -> Ar
         timeline.known_at[learnt],
     )
     model = _Model.unknowing(len(clubs), len(competitions))
-    week = (timeline.as_of[asked] - _FIRST_REFIT) // (REFIT_DAYS * _DAY)
-    said = np.empty((len(asked), len(COLUMNS)))
-    # Positions are in the order of `as_of`, so the matches of a week stand together.
+    week = (timeline.as_of[there] - _FIRST_REFIT) // (REFIT_DAYS * _DAY)
+    said = np.full((len(there), len(COLUMNS)), np.nan)
+    # The matches of a week stand together.
     starts = np.flatnonzero(np.r_[True, week[1:] != week[:-1]])
-    for start, end in zip(starts, np.r_[starts[1:], len(asked)], strict=True):
+    for start, end in zip(starts, np.r_[starts[1:], len(there)], strict=True):
+        if there[end - 1] < first:
+            continue
         model.refit(results, int(week[start]) * REFIT_DAYS * _DAY + _FIRST_REFIT)
         now = slice(start, end)
         said[now, 0], said[now, 1] = model.expected_goals(home[now], away[now], competition[now])
@@ -291,6 +308,10 @@ class _Model:
             state[rows] = values[place]
         self.home_advantage = float(values[-1])
         self.rho = _dependence(*self.expected_goals(used.home, used.away, used.competition), used, weight)
+
+
+def _microseconds(moment: pd.Timestamp) -> int:
+    return int(moment.tz_convert("UTC").tz_localize(None).to_datetime64().astype("datetime64[us]").astype(np.int64))
 
 
 def _renumbered(n: int, *positions: Positions) -> tuple[Positions, list[Positions]]:

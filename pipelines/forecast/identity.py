@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from sklearn.base import BaseEstimator
 
-from pipelines.forecast import contract, devig, features, innovations, learners, memory, standings, statespace
+from pipelines.forecast import contract, devig, dixon_coles, features, innovations, learners, memory, standings, statespace
 from pipelines.forecast.models import Recipe, history, market, members, results
 from pipelines.forecast.ratings import elo, experience, goals, pi, shots
 
 FORMULAS: Final = {"results": 1, "history": 1, "market": 1}
 """Raised by whoever changes a formula, in Python or SQL, that the set's recipes rest on, and none of the settings below."""
 
-_RATED: Final = (elo, experience, goals, pi, shots, standings, statespace, learners)
+_RATED: Final = (elo, experience, goals, pi, shots, dixon_coles, standings, statespace, learners)
 _REMEMBERED: Final = (devig, memory, innovations, members, history)
 DECLARED: Final[dict[str, tuple[ModuleType, ...]]] = {
     "results": (*_RATED, results),

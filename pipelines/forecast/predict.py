@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.forecast import contract
+from pipelines.forecast.dixon_coles import pooled
 from pipelines.forecast.explain import explain
 from pipelines.forecast.features import assemble
 from pipelines.forecast.firmness import firmness, longest_rest, strength_deviation
@@ -22,6 +23,7 @@ def forecast(
     model: Model,
     information_set: str,
     coming: pd.DataFrame,
+    goals: pd.DataFrame,
     memories: pd.DataFrame | None = None,
     quotes: pd.DataFrame | None = None,
     columns: Sequence[str] | None = None,
@@ -37,6 +39,8 @@ def forecast(
     coming
         (n matches) with `match_id`, `kickoff_at`, `as_of`, all columns of `contract.RATINGS` and
         `contract.WAREHOUSE_FEATURES`.
+    goals
+        What `dixon_coles.rate` says of these matches.
     memories, quotes
         What `memory.remember` says of these matches, and quotes as for `features.assemble`; None for the set `results`.
     columns
@@ -55,7 +59,7 @@ def forecast(
     names = tuple(columns or contract.FEATURES[information_set])
     features = assemble(coming, ratings, rows, quotes)[list(names)]
     probabilities = model.predict_proba(features)
-    goals = model.predict_goals(features)
+    expected = pooled(model.predict_goals(features), goals.loc[features.index])
     deviation = strength_deviation(features)
     values = np.ascontiguousarray(features.to_numpy(), dtype="<f8")
     return pd.DataFrame(
@@ -64,8 +68,8 @@ def forecast(
             "kickoff_at": rows["kickoff_at"].to_numpy(),
             "as_of": rows["as_of"].to_numpy(),
             **{name: probabilities[:, k] for k, name in enumerate(contract.PROBABILITIES)},
-            "expected_home_goals": goals[:, 0],
-            "expected_away_goals": goals[:, 1],
+            "expected_home_goals": expected[:, 0],
+            "expected_away_goals": expected[:, 1],
             "features_digest": [hashlib.sha256(row.tobytes()).hexdigest() for row in values],
             "features": [row.tobytes() for row in values],
             "feature_names": [names] * len(values),

@@ -153,6 +153,24 @@ def test_walking_through_time_says_what_a_fit_from_nothing_at_each_thursday_says
         assert said.loc[match_id, "rho"] == pytest.approx(strengths.rho, abs=1e-4)
 
 
+def test_what_is_not_asked_about_is_not_fitted_and_what_is_is_told_the_same(small):
+    everything = dc.rate(small)
+    since = small["as_of"].sort_values().iloc[len(small) // 2]
+    later = dc.rate(small, since)
+    week = (small.set_index("match_id")["as_of"].loc[later.index] - THURSDAY_NOON) // pd.Timedelta(days=7)
+    is_told = (week >= (since - THURSDAY_NOON) // pd.Timedelta(days=7)).to_numpy()
+    assert 0 < is_told.sum() < len(is_told)
+    assert later[~is_told].isna().all(axis=None)
+    # The first fit begins elsewhere: both end where Newton's method stops.
+    np.testing.assert_allclose(later[is_told], everything[is_told], rtol=1e-4, atol=1e-4)
+
+
+def test_pooled_goals_lie_between_both_views_in_their_order(small):
+    ours = dc.rate(small).iloc[:3]
+    theirs = np.array([[1.0, 1.0], [2.5, 0.4], [0.3, 3.0]])
+    np.testing.assert_allclose(np.log(dc.pooled(theirs, ours)), (np.log(theirs) + np.log(ours.iloc[:, :2].to_numpy())) / 2.0)
+
+
 def test_nothing_known_after_a_cut_changes_what_was_said_before_it(small):
     cut = small["as_of"].quantile(0.6)
     nonsense = small.copy()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.forecast import contract, identity, innovations, learners, memory, statespace
+from pipelines.forecast import contract, dixon_coles, identity, innovations, learners, memory, statespace
 from pipelines.forecast.identity import DECLARED, as_json, differing, digest, settings
 from pipelines.forecast.learners import Growth
 from pipelines.forecast.models import MODELS, Market, Results, market, members, results
@@ -25,10 +25,12 @@ SETS = ("results", "history", "market")
 NOTHING_DECIDED = {
     "pipelines.forecast.additive": "takes a finished forecast apart",
     "pipelines.forecast.contract": "its columns are in the digest by the set that they belong to",
+    "pipelines.forecast.grid": "what expected goals mean for scores: no forecast of outcomes or goals takes anything from it",
     "pipelines.forecast.metrics": "judges",
     "pipelines.forecast.models.files": "how a fitted model is kept",
     "pipelines.forecast.places": "the rules of competitions: facts, of which there are more each year",
     "pipelines.forecast.replay": "the order of events in time",
+    "pipelines.forecast.splits": "which matches are learnt from, by time",
 }
 
 
@@ -63,6 +65,7 @@ GROWTH, SEEDS = Growth(401, 0.04, 31, 200, 0.7, 0.25, 20.0), market.OUTCOME_GROW
         (memory, "PLAY", memory.PLAY._replace(noise=2.68), set(MODELS)),
         (innovations, "PAIR", 0.71, {"history", "market"}),
         (elo, "K", 17.0, set(MODELS)),
+        (dixon_coles, "DECAY", 0.0028, set(MODELS)),
         (statespace, "FORGOTTEN", 3, set(MODELS)),
         (learners, "MAX_BIN", 255, set(MODELS)),
     ],
@@ -191,7 +194,7 @@ def test_every_module_that_features_and_models_rest_on_is_in_the_digest_or_said_
         return named
 
     reached: set[str] = set()
-    ahead = {*(f"pipelines.forecast.models.{name}" for name in SETS), "pipelines.forecast.features"}
+    ahead = {f"pipelines.forecast.{name}" for name in (*(f"models.{name}" for name in SETS), "features", "dixon_coles")}
     while ahead:
         name = ahead.pop()
         reached.add(name)

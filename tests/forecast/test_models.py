@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast import contract, learners, metrics
+from pipelines.forecast import contract, dixon_coles, learners, metrics
 from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
-from pipelines.forecast.firmness import firmness
+from pipelines.forecast.firmness import firmness, longest_rest
 from pipelines.forecast.memory import log_odds, probabilities_of
 from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat, market
 from pipelines.forecast.models.members import MEMBERS
@@ -115,7 +115,12 @@ def test_what_is_forecast_is_explained_by_the_same_features(fitted, of_set, worl
     memories = rated[[column for names in contract.MEMORIES.values() for column in names]].loc[coming["match_id"]]
     information_set = MODELS[name].information_set
     seen = (None, None) if information_set == "results" else (memories, warehouse)
-    rows = forecast(fitted[name], information_set, coming, *seen)
+    goals = dixon_coles.rate(matches)
+    rows = forecast(fitted[name], information_set, coming, goals, *seen)
+    features = of_set(name)[2].loc[rows["match_id"]]
+    told_goals = rows[["expected_home_goals", "expected_away_goals"]].to_numpy()
+    ours = goals.loc[rows["match_id"], ["expected_home_goals", "expected_away_goals"]].to_numpy()
+    np.testing.assert_allclose(told_goals**2, fitted[name].predict_goals(features) * ours, rtol=1e-12)
     for row in rows.itertuples():
         assert row.feature_names == contract.FEATURES[information_set]
         assert hashlib.sha256(row.features).hexdigest() == row.features_digest
@@ -126,8 +131,8 @@ def test_what_is_forecast_is_explained_by_the_same_features(fitted, of_set, worl
     np.testing.assert_allclose(told, np.column_stack(log_odds(p)), rtol=0, atol=1e-9)
     variance = rated.loc[rows["match_id"], "play_variance"].to_numpy()
     np.testing.assert_allclose(rows["strength_deviation"] ** 2, variance)
-    disagreement = fitted[name].disagreement(of_set(name)[2].loc[rows["match_id"]])
-    assert list(rows["firmness"]) == firmness(rows["strength_deviation"].to_numpy(), disagreement)
+    disagreement = fitted[name].disagreement(features)
+    assert list(rows["firmness"]) == firmness(rows["strength_deviation"].to_numpy(), disagreement, longest_rest(features))
 
 
 @every_recipe
