@@ -105,6 +105,7 @@ _role = click.option("--role", type=click.Choice(ROLES), default="viewer", show_
 @_password_file
 def create(username: str, role: str, password_file: TextIO | None) -> None:
     """Create an account."""
+    _require_possible(username)
     password_hash = _hash(_password(password_file))
     if not _with_accounts(lambda accounts, by: accounts.create_account(username, password_hash, role, by)):
         raise click.ClickException(f"There is an account {username} already.")
@@ -156,6 +157,7 @@ def demo() -> None:
         _write_login(path, {"username": DEMO_USERNAME, "password": secrets.token_urlsafe(18)})
     login = _read_login(path)
     username, password = login["username"], login["password"]
+    _require_possible(username)
 
     async def ensure(accounts: Accounts, by: Actor) -> None:
         from serving.identity.passwords import matches
@@ -275,6 +277,13 @@ def _with_database(work: Callable[[Database, Actor], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except StoreUnavailable as error:
         raise click.ClickException(f"{error} Is it running?") from None
+
+
+def _require_possible(username: str) -> None:
+    from serving.identity.usernames import RULE, is_possible
+
+    if not is_possible(username):
+        raise click.ClickException(f"{RULE} An account named {username!r} could not log in.")
 
 
 def _hash(password: str) -> str:

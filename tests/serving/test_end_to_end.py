@@ -132,6 +132,16 @@ def test_accounts_are_made_listed_changed_and_disabled(football: Run, tmp_path: 
     assert football("account", "list").startswith("ann\tviewer\tenabled")
 
 
+@pytest.mark.parametrize("name", ["", "a" * 101, "ann\tor bob", "\x1f", "ann\udcff"])
+def test_no_account_is_made_of_a_name_that_could_not_log_in(football: Run, tmp_path: Path, name: str) -> None:
+    message = football("account", "create", name, "--password-file", "-", text=PASSWORD, fails=True)
+    assert "A name has 1 to 100 characters" in message
+    assert football("account", "list") == ""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "login.json").write_text(json.dumps({"username": name, "password": PASSWORD}))
+    assert "could not log in" in football("account", "demo", fails=True)
+
+
 def test_signing_keys_are_rotated_and_retired(football: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "jwt"
     assert "JWT_SECRET_FILE is not set" in football("keys", "rotate", fails=True)
