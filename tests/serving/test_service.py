@@ -105,6 +105,29 @@ def test_the_publication_says_how_old_it_is_and_what_it_rests_on(ask: Callable[.
     }
 
 
+def test_a_client_that_has_the_publication_has_it_until_it_is_confirmed_or_another_is_served(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer
+) -> None:
+    """Its age, which is another in each answer, is nothing that a client lacks: the tag is weak."""
+    publish(database.model, [prediction(1)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+
+        def ask(tag: str = "") -> Any:
+            return client.get("/v1/publication", headers=bearer() | {"If-None-Match": tag})
+
+        tags = [ask().headers["ETag"]]
+        assert (tags[0][:3], ask().headers["ETag"]) == ('W/"', tags[0])
+        known = ask(tags[0])
+        assert (known.status_code, known.content, known.headers["ETag"]) == (304, b"", tags[0])
+        with psycopg.connect(database.model) as connection:
+            connection.execute("update published.publication set confirmed_at = confirmed_at + interval '1 minute'")
+        wait_for(lambda: ask(tags[0]).status_code == 200)
+        tags.append(ask().headers["ETag"])
+        publish(database.model, [prediction(1)], published_at=NOW, confirmed_at=NOW)
+        wait_for(lambda: ask(tags[1]).status_code == 200)
+    assert len({*tags, ask().headers["ETag"]}) == 3
+
+
 def test_operators_see_the_hash_of_every_raw_file(client: Client, bearer: Bearer) -> None:
     answer = client.get("/v1/publication/manifest", headers=bearer("operator"))
     assert answer.json() == {
