@@ -32,8 +32,8 @@ from serving.identity.credentials import Remembered
 from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, LoginLimit
 from serving.identity.passwords import PasswordChecker, WeakPassword, hash_password, matches
 from serving.identity.roles import Permission, Principal, Role, allow, declared, require_declarations
-from serving.identity.signing_keys import SigningKey
-from serving.identity.tokens import InvalidToken, Tokens
+from serving.identity.signing_keys import SigningKey, SigningKeys
+from serving.identity.tokens import CLOCKS_APART, InvalidToken, Tokens
 from serving.identity.turns import Busy, Turns
 from serving.pages.login import ONCE
 from serving.redis_clients import clients
@@ -617,6 +617,8 @@ def forged(secret_file: Path) -> Iterator[tuple[str, str]]:
     yield "expired", sign(exp=now - timedelta(seconds=1))
     yield "not yet valid", sign(nbf=now + timedelta(minutes=1))
     yield "issued in the future", sign(iat=now + timedelta(minutes=1))
+    yield "issued at no time", sign(iat="yesterday")
+    yield "issued at a time that is no number", sign(iat=float("nan"))
     yield "an unknown role", sign(role="owner")
     yield "a role that is no text", sign(role=["operator"])
     yield "a subject that is no text", sign(sub=1)
@@ -639,6 +641,21 @@ def test_no_forged_token_is_accepted(client: Client, secret_file: Path, bearer: 
         assert answer.status_code == 401, name
         assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"', name
         assert token not in answer.text, name
+
+
+def test_a_token_of_a_worker_whose_clock_is_a_little_ahead_is_taken_and_is_good_for_no_longer(secret_file: Path) -> None:
+    now = float(int(time.time()))
+    keys = SigningKeys(secret_file)
+    here = Tokens(keys, "live", clock=lambda: now)
+
+    def issued(ahead: float, lifetime: timedelta = timedelta(minutes=15)) -> str:
+        return Tokens(keys, "live", clock=lambda: now + ahead).issue("1", Role.VIEWER, "a session", lifetime)
+
+    assert here.verify(issued(CLOCKS_APART))[1] == now + CLOCKS_APART + 900
+    with pytest.raises(InvalidToken):
+        here.verify(issued(CLOCKS_APART + 1))
+    with pytest.raises(InvalidToken):
+        here.verify(issued(-60, timedelta(seconds=59)))  # expired for a second
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic cmVhZGVyOng=", "bearer\t"])
