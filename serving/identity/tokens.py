@@ -21,8 +21,8 @@ AUDIENCE: Final = "football-api"
 TYP: Final = "at+jwt"  # RFC 9068: no other kind of JWT passes for an access token
 TOKEN_LIFETIME: Final = timedelta(minutes=15)
 CLOCKS_APART: Final = 5
-"""Seconds by which the clock of a worker that issued a token may be ahead of that of one which verifies it: machines set theirs by
-the network, and who has just logged in must not be refused by the machine beside. No token is good for longer by it."""
+"""Seconds by which the clock of a worker that issued a token may be ahead of that of one which verifies it: machines set theirs
+by the network, and who has just logged in must not be refused by the machine beside. No token is good for longer by it."""
 
 CLAIMS: Final = ("exp", "iat", "iss", "aud", "jti", "sub", "sid", "role")
 

@@ -20,6 +20,7 @@ import click
 import httpx
 import psycopg
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from litestar import Litestar
 from litestar.routes import HTTPRoute
@@ -34,8 +35,8 @@ from serving.cli import commands
 from serving.identity.signing_keys import SigningKey, read
 from serving.settings import Settings
 from serving.store.accounts import Accounts
-from serving.store.audit import Audit
-from serving.store.database import Database
+from serving.store.audit import Audit, audited
+from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
@@ -289,6 +290,39 @@ def test_a_write_that_cannot_be_audited_is_not_made(
         admin.execute("alter table app.audit add constraint none_from_now_on check (sequence < 2)")
     assert service.put("/v1/publications/pin", json=PIN, headers=bearer("admin")).status_code == 500
     assert (rows(database, table="app.pin"), len(rows(database))) == ([], 1)
+
+
+def test_a_writer_that_stands_still_in_its_transaction_is_given_up_by_the_server_and_the_next_writes(
+    database: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who write wait for each other: a stopped worker would keep everybody from logging in."""
+
+    async def still(connections: Database, ended: asyncio.Event) -> None:
+        async with audited(connections, command_line()) as write:
+            await write.tell("publication.pin", "publication/1", None, None)
+            await ended.wait()
+
+    async def scenario() -> None:
+        first, second, ended = Database(database.api), Database(database.api), asyncio.Event()
+        stopped = asyncio.create_task(still(first, ended))
+        await asyncio.sleep(0.1)
+        async with audited(second, command_line()) as write:
+            await write.tell("publication.release", "publication/1", None, None)
+        ended.set()
+        with pytest.raises(StoreUnavailable):
+            await stopped
+        await asyncio.gather(first.close(), second.close())
+
+    async def told() -> Any:
+        connections = Database(database.api)
+        found = await connections.rows(sa.text("show idle_in_transaction_session_timeout"))
+        await connections.close()
+        return found[0]["idle_in_transaction_session_timeout"]
+
+    assert asyncio.run(told()) == "5s"
+    monkeypatch.setattr("serving.store.database.IDLE_SECONDS", 0.4)
+    asyncio.run(asyncio.wait_for(scenario(), 4))
+    assert rows(database, "action") == [("publication.release",)]
 
 
 def test_a_write_that_is_not_made_leaves_no_row(service: Client, database: Urls, bearer: Bearer) -> None:
