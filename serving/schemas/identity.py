@@ -82,9 +82,10 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
 
 
 class SessionList(Struct, frozen=True):
-    """Open sessions, the latest first."""
+    """One page of open sessions, the latest first."""
 
     sessions: list[SessionInfo]
+    next_cursor: Annotated[str | None, Meta(description="Send it for the next page; null at the end.")]
 
 
 class KeyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

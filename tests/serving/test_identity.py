@@ -37,6 +37,7 @@ from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.pages.login import ONCE
+from serving.routes.paging import next_cursor
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database, StoreUnavailable
@@ -355,6 +356,37 @@ def test_one_sees_and_ends_ones_own_sessions_and_nobody_elses(world: World) -> N
     assert world.first.delete(f"/v1/sessions/{foreign['session_id']}", headers=mine).status_code == 404
     assert world.first.delete(f"/v1/sessions/{listed[0]['session_id']}", headers=mine).status_code == 204
     assert (status(world.first, other), status(world.first, mine), status(world.first, theirs)) == (401, 200, 200)
+
+
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/users/{}/sessions"])
+def test_however_many_sessions_one_has_each_can_be_listed_once(world: World, path: str) -> None:
+    """Some of the same moment: the id says which of them comes first."""
+    mine, admin = world.bearer(), world.bearer("admin")
+    ((owner,),) = world.sql("select account_id from app.account where username = 'viewer'")
+    world.sql(
+        """
+        insert into app.session (session_id, account_id, kind, cookie_hash, created_at, expires_at)
+        select 's' || n, %s, 'web', decode(lpad(n::text, 64, '0'), 'hex'), now() - make_interval(mins => n / 3), now() + interval '1 day'
+        from generate_series(1, 450) as n
+        """,
+        owner,
+    )
+    headers = mine if path == "/v1/sessions" else admin
+    pages: list[list[str]] = []
+    address: str | None = path.format(owner)
+    while address is not None:
+        answer = world.first.get(address, headers=headers)
+        pages.append([each["session_id"] for each in answer.json()["sessions"]])
+        address = answer.links["next"]["url"] if "next" in answer.links else None
+        assert (address is None) == (answer.json()["next_cursor"] is None)
+    assert [len(each) for each in pages] == [200, 200, 51]
+    found = [each for shown in pages for each in shown]
+    assert {*found} >= {f"s{n}" for n in range(1, 451)}
+    assert len({*found}) == 451
+    small = world.first.get(path.format(owner), params={"limit": 2}, headers=headers).json()
+    assert [each["session_id"] for each in small["sessions"]] == found[:2]
+    for wrong in ("nonsense", next_cursor({}, None, "1")):
+        assert world.first.get(path.format(owner), params={"cursor": wrong}, headers=headers).status_code == 400
 
 
 def make_key(world: World, owner: dict[str, str], *scopes: str, **more: Any) -> Any:
