@@ -49,8 +49,8 @@ async def listed_sessions(
     """The answer with one page of an account's sessions."""
     found = await sessions.sessions(account_id, moment_after(cursor, {}), limit + 1)
     shown = [SessionInfo.of(each, request.user.session_id) for each in found[:limit]]
-    last = shown[-1] if len(found) > limit else None
-    answer = SessionList(shown, last and next_cursor({}, last.created_at, last.session_id))
+    behind = next_cursor({}, shown[-1].created_at, shown[-1].session_id) if len(found) > limit else None
+    answer = SessionList(shown, behind)
     return page(request, answer, shown, SessionInfo, {}, limit)
 
 
