@@ -42,8 +42,8 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "Where the next page is; not on the last one.", '</v1/matches?limit=50&cursor=eyJ>; rel="next"', is_always_there=False
     ),
     "RateLimit": _header(
-        "By the limit that this request was counted against: how many may follow at once (`r`), and in how many seconds (`t`) there "
-        "are as many as ever.",
+        "By the limit that this request was counted against: how many may follow at once (`r`), and in how many seconds (`t`) "
+        "there are as many as ever.",
         '"account";r=199;t=1',
     ),
     "RateLimit-Policy": _header(
