@@ -311,7 +311,7 @@ def test_what_two_workers_counted_and_what_stands_is_told_exactly(
             ("/v1/competitions", "200", "viewer", by_account.count(200)),
             ("/v1/competitions", "429", "viewer", by_account.count(429)),
             ("/health/ready", "200", "anonymous", by_address.count(200)),
-            ("unmatched", "429", "anonymous", by_address.count(429)),
+            ("limited", "429", "anonymous", by_address.count(429)),
         ):
             labels = (("method", "GET"), ("role", role), ("route", route), ("status", status))
             assert found["serving_requests_total", labels] == n
