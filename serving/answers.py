@@ -67,15 +67,19 @@ class Sent(NamedTuple):
 class Answer:
     """A body with its entity tag and headers, made once for all who ask for it; compressed when first asked for so.
 
-    Only the client may keep it (private), and it must ask again before it uses it (no-cache).
+    Only the client may keep it (private), and it must ask again before it uses it (no-cache). Where no two bodies
+    are alike, for they tell how old something is, `meaning` is what of them a client has or has not, and the tag is a weak one.
     """
 
-    __slots__ = ("_headers", "_media_type", "_sent", "_tag", "body")
+    __slots__ = ("_headers", "_is_weak", "_media_type", "_sent", "_tag", "body")
 
-    def __init__(self, body: bytes, media_type: str = JSON, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, body: bytes, media_type: str = JSON, headers: dict[str, str] | None = None, meaning: bytes | None = None
+    ) -> None:
         self.body = body
         self._media_type = media_type
-        self._tag = hashlib.sha256(media_type.encode() + body).hexdigest()[:32]
+        self._is_weak = meaning is not None
+        self._tag = hashlib.sha256(media_type.encode() + (body if meaning is None else meaning)).hexdigest()[:32]
         content_type = media_type if media_type == JSON else f"{media_type}; charset=utf-8"
         self._headers = {
             **{name.lower(): value for name, value in SECURITY_HEADERS.items()},
@@ -117,7 +121,8 @@ class Answer:
 
     def _encoded(self, encoding: str) -> Sent:
         body = COMPRESSORS[encoding](self.body) if encoding else self.body
-        headers = {**self._headers, "etag": self._tagged(encoding), "content-length": str(len(body))}
+        tag = ("W/" if self._is_weak else "") + self._tagged(encoding)
+        headers = {**self._headers, "etag": tag, "content-length": str(len(body))}
         if encoding:
             headers["content-encoding"] = encoding
         return Sent(200, Complete((name.encode(), value.encode()) for name, value in headers.items()), body)
@@ -184,10 +189,14 @@ def _without_body(send: Send) -> Send:
 
 
 def cacheable(
-    request: Request[Any, Any, Any], body: bytes, media_type: str = JSON, headers: dict[str, str] | None = None
+    request: Request[Any, Any, Any],
+    body: bytes,
+    media_type: str = JSON,
+    headers: dict[str, str] | None = None,
+    meaning: bytes | None = None,
 ) -> Response[Any]:
     """The body with its entity tag, compressed if the client likes, or 304 where `If-None-Match` shows that the client has it."""
-    return Answer(body, media_type, headers).response(request)
+    return Answer(body, media_type, headers, meaning).response(request)
 
 
 def tabular(

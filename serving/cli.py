@@ -105,6 +105,7 @@ _role = click.option("--role", type=click.Choice(ROLES), default="viewer", show_
 @_password_file
 def create(username: str, role: str, password_file: TextIO | None) -> None:
     """Create an account."""
+    _require_possible(username)
     password_hash = _hash(_password(password_file))
     if not _with_accounts(lambda accounts, by: accounts.create_account(username, password_hash, role, by)):
         raise click.ClickException(f"There is an account {username} already.")
@@ -156,6 +157,7 @@ def demo() -> None:
         _write_login(path, {"username": DEMO_USERNAME, "password": secrets.token_urlsafe(18)})
     login = _read_login(path)
     username, password = login["username"], login["password"]
+    _require_possible(username)
 
     async def ensure(accounts: Accounts, by: Actor) -> None:
         from serving.identity.passwords import matches
@@ -203,9 +205,10 @@ def keys() -> None:
 @keys.command()
 def rotate() -> None:
     """Sign with a new secret; those before it verify on until all they signed has expired."""
-    from serving.identity.signing_keys import OVERLAP, rotate
+    from serving.identity.key_changes import rotate
+    from serving.identity.signing_keys import OVERLAP
 
-    new = _with_signing_keys(lambda path: rotate(path, datetime.now(UTC)))
+    new = _with_signing_keys(lambda path, database, by: rotate(path, datetime.now(UTC), database, by))
     minutes = int(OVERLAP.total_seconds() / 60)
     click.echo(
         f"The key {new.key_id} signs from now on. Those before it may be retired in {minutes} minutes: football keys retire"
@@ -215,7 +218,7 @@ def rotate() -> None:
 @keys.command()
 def retire() -> None:
     """Take no token signed by any secret but the newest, for instance because one got known."""
-    from serving.identity.signing_keys import retire
+    from serving.identity.key_changes import retire
 
     click.echo(f"Retired {_with_signing_keys(retire)} key(s).")
 
@@ -234,14 +237,14 @@ def _change(username: str, **changes: Any) -> None:
         raise click.ClickException(f"There is no account {username}.")
 
 
-def _with_signing_keys(work: Callable[[Path], T]) -> T:
+def _with_signing_keys(work: Callable[[Path, Database, Actor], Awaitable[T]]) -> T:
     from litestar.exceptions import ImproperlyConfiguredException
 
     path = ClientSettings.read().jwt_secret_file
     if path is None:
         raise click.ClickException("JWT_SECRET_FILE is not set: it names the file with the secrets that sign tokens.")
     try:
-        return work(path)
+        return _with_database(lambda database, by: work(path, database, by))
     except FileNotFoundError:
         raise click.ClickException(f"There is no {path}.") from None
     except ImproperlyConfiguredException as error:
@@ -262,7 +265,7 @@ def _with_database(work: Callable[[Database, Actor], Awaitable[T]]) -> T:
 
     url = ClientSettings.read().database_url
     if not url:
-        raise click.ClickException("API_DATABASE_URL is not set: it names the database in which the accounts are.")
+        raise click.ClickException("API_DATABASE_URL is not set: it names the database in which accounts and audit are.")
 
     async def run() -> T:
         database = Database(url, pool_size=1)
@@ -275,6 +278,13 @@ def _with_database(work: Callable[[Database, Actor], Awaitable[T]]) -> T:
         return asyncio.run(run())
     except StoreUnavailable as error:
         raise click.ClickException(f"{error} Is it running?") from None
+
+
+def _require_possible(username: str) -> None:
+    from serving.identity.usernames import RULE, is_possible
+
+    if not is_possible(username):
+        raise click.ClickException(f"{RULE} An account named {username!r} could not log in.")
 
 
 def _hash(password: str) -> str:

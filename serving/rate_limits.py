@@ -18,7 +18,7 @@ from serving.addresses import parsed
 from serving.identity.buckets import Buckets, Lease, Rate
 from serving.identity.limits import subscriber
 from serving.problems import http_error
-from serving.telemetry import LIMIT_STATE, Metrics
+from serving.telemetry import LIMIT_STATE, LIMITED, Metrics
 
 BURST_SECONDS: Final = 2
 """What may come at once, in seconds of the rate."""
@@ -79,6 +79,7 @@ class AddressLimit:
             try:
                 await self._limit.take(scope, subscriber(client[0]))
             except TooManyRequestsException as refusal:
+                scope["path_template"] = LIMITED  # where metrics, log and traces look for the route
                 request: Request[Any, Any, Any] = Request(scope, receive, send)
                 await http_error(request, refusal).to_asgi_response(None, request)(scope, receive, send)
                 return

@@ -6,16 +6,19 @@ ask (the layers before and the handler's own guards), making any other answer (t
 
 import time
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
+from litestar.handlers import BaseRouteHandler
+from litestar.params import QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from serving.answers import prefers_csv
+from serving.answers import Answer, prefers_csv
 from serving.current import CurrentPublication
 from serving.headers import header
-from serving.held import Key
+from serving.held import HeldPublication, Key
 from serving.settings import Settings
 from serving.telemetry import Metrics
 
@@ -26,6 +29,25 @@ FROM_MEMORY: Final = {"is_ready_perhaps": True}
 def key_of(scope: Scope) -> Key:
     """What the answer to this request depends on."""
     return Key(scope["path"], scope["query_string"], prefers_csv(header(scope, b"accept")))
+
+
+def keep(scope: Scope, held: HeldPublication, answer: Answer, until: float = float("inf")) -> None:
+    """Have the answer to this request ready for the next who asks the same.
+
+    Not where the query names what the handler has not, or a name twice: the answer would lie there under as many addresses as
+    somebody can make up, and drive out those that others ask for.
+    """
+    names = [part.partition(b"=")[0] for part in scope["query_string"].split(b"&")] if scope["query_string"] else []
+    if _declared(scope["route_handler"]).issuperset(names) and len(set(names)) == len(names):
+        held.answers.keep(key_of(scope), answer, until)
+
+
+@cache
+def _declared(handler: BaseRouteHandler) -> frozenset[bytes]:
+    """The names of a handler's parameters in the query, as they are written there."""
+    parameters = handler.parsed_fn_signature.parameters.items()
+    asked = ((name, field.kwarg_definition) for name, field in parameters)
+    return frozenset((kind.name or name).encode() for name, kind in asked if isinstance(kind, QueryParameter))
 
 
 class ReadyAnswers:

@@ -39,6 +39,9 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 UNMATCHED: Final = "unmatched"
 """Route and method labels for what is not ours, so that a scan of made-up addresses cannot fill the memory."""
 
+LIMITED: Final = "limited"
+"""Route label of what was refused for its address: nobody looked which route it was for: in a flood, each time."""
+
 ABANDONED: Final = 499
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0)
 ANONYMOUS: Final = "anonymous"
@@ -78,7 +81,13 @@ class Metrics:
         self.registry = CollectorRegistry()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each, which nothing reads
         labels = ["method", "route", "status", "role"]
-        self._requests = Counter("serving_requests", "Requests answered.", labels, registry=self.registry)
+        self._requests = Counter(
+            "serving_requests",
+            f"Requests answered. The route is a template, `{UNMATCHED}` where there is none, `{LIMITED}` where the address had "
+            "sent too many for anybody to look.",
+            labels,
+            registry=self.registry,
+        )
         self._seconds = Histogram(
             "serving_request_seconds",
             "Time to answer, by the status' first digit (2xx …).",

@@ -1,6 +1,7 @@
 """The secrets that sign tokens: several at a time, so that one can be replaced while the service runs.
 
-Belongs here: the file they are in, which of them signs, replacing and retiring them. Does not belong here: what is signed.
+Belongs here: the file they are in, which of them signs, for how long the others verify. Does not belong here: what is signed,
+what the audit says of a change (`key_changes`).
 
 The file has one secret a line, the newest last, each with the moment it was made (none: made with the installation). A
 secret's id is derived from it, so that the two cannot come apart. A text of 32 characters or more is a file with one secret.
@@ -105,24 +106,14 @@ def read(path: Path) -> list[SigningKey]:
     return keys
 
 
-def rotate(path: Path, now: datetime) -> SigningKey:
-    """Have a new secret sign. Those that it or an earlier one replaced verify on for `OVERLAP`, and are then dropped."""
-    keys = read(path)
+def rotated(keys: Sequence[SigningKey], now: datetime) -> list[SigningKey]:
+    """These and a new one, which signs. Those that it or an earlier one replaced verify on for `OVERLAP`; then they go."""
     replaced_at = [later.made_at for later in keys[1:]] + [now]
     kept = [key for key, at in zip(keys, replaced_at, strict=True) if at is not None and at > now - OVERLAP]
-    new = SigningKey(token_urlsafe(32).encode(), now)
-    _write(path, [*kept, new])
-    return new
+    return [*kept, SigningKey(token_urlsafe(32).encode(), now)]
 
 
-def retire(path: Path) -> int:
-    """Drop all secrets but the newest, and whatever they signed with them; how many those were."""
-    keys = read(path)
-    _write(path, keys[-1:])
-    return len(keys) - 1
-
-
-def _write(path: Path, keys: Sequence[SigningKey]) -> None:
+def write(path: Path, keys: Sequence[SigningKey]) -> None:
     """Replace the file whole: no worker ever reads half of it, and nobody but its owner reads it at all."""
     lines = [key.secret.decode() + (f" {key.made_at.astimezone(UTC).isoformat()}" if key.made_at else "") for key in keys]
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -4,7 +4,9 @@ Belongs here: issuing and verifying. Does not belong here: which of them were ta
 themselves (`signing_keys`), what a role may do.
 """
 
+import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,10 @@ ALGORITHM: Final = "HS256"
 AUDIENCE: Final = "football-api"
 TYP: Final = "at+jwt"  # RFC 9068: no other kind of JWT passes for an access token
 TOKEN_LIFETIME: Final = timedelta(minutes=15)
+CLOCKS_APART: Final = 5
+"""Seconds by which the clock of a worker that issued a token may be ahead of that of one which verifies it: machines set theirs
+by the network, and who has just logged in must not be refused by the machine beside. No token is good for longer by it."""
+
 CLAIMS: Final = ("exp", "iat", "iss", "aud", "jti", "sub", "sid", "role")
 
 
@@ -28,8 +34,9 @@ class InvalidToken(Exception):
 class Tokens:
     """Issues and verifies access tokens of one edition."""
 
-    def __init__(self, keys: SigningKeys, edition: str) -> None:
+    def __init__(self, keys: SigningKeys, edition: str, clock: Callable[[], float] = time.time) -> None:
         self.keys = keys
+        self._clock = clock
         self._issuer = f"football-{edition}"
 
     @classmethod
@@ -39,7 +46,7 @@ class Tokens:
 
     def issue(self, subject: str, role: Role, session_id: str, lifetime: timedelta = TOKEN_LIFETIME) -> str:
         """A token of a session, good for so long from now."""
-        now = datetime.now(UTC)
+        now = datetime.fromtimestamp(self._clock(), UTC)
         claims = {
             "iss": self._issuer,
             "aud": AUDIENCE,
@@ -71,10 +78,13 @@ class Tokens:
                 algorithms=[ALGORITHM],
                 audience=AUDIENCE,
                 issuer=self._issuer,
-                options={"require": list(CLAIMS), "strict_aud": True},
+                # The library's leeway would make each token good for longer, too.
+                options={"require": list(CLAIMS), "strict_aud": True, "verify_iat": False},
             )
+            if not claims["iat"] <= self._clock() + CLOCKS_APART:
+                raise jwt.ImmatureSignatureError("issued in the future")
             if not isinstance(claims["sid"], str):
                 raise jwt.InvalidTokenError("a session that is no text")
             return Principal.of_session(claims["sub"], Role(claims["role"]), claims["sid"]), float(claims["exp"])
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.InvalidTokenError, ValueError, TypeError) as error:
             raise InvalidToken from error

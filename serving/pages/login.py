@@ -27,6 +27,7 @@ from serving.identity.login import PasswordLogin
 from serving.identity.roles import Permission, allow
 from serving.identity.sessions import COOKIE_LIFETIME, SessionKeeper
 from serving.identity.turns import Busy
+from serving.identity.usernames import UsernameOrNone
 from serving.pages.site import HTML, POLICY, render
 from serving.store.sessions import Sessions
 
@@ -39,7 +40,7 @@ TOO_LATE: Final = "This link was used, or is too old: each is good once, for 15 
 class Form(Struct, frozen=True):
     """What the form sends."""
 
-    username: Annotated[str, Meta(max_length=100, pattern=r"^[^\x00-\x1f]*$")] = ""
+    username: UsernameOrNone = ""
     password: Annotated[str, Meta(max_length=1024)] = ""
     wanted: str = field(name="next", default="/")
 

@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 from serving.identity.acting import actor, as_account
 from serving.identity.bearers import whence
 from serving.identity.credentials import Credentials
+from serving.identity.limits import OF_AN_ACCOUNT, OF_LOGINS
 from serving.identity.login import PasswordLogin, wrong_password
 from serving.identity.passwords import PasswordChecker, WeakPassword
 from serving.identity.roles import Permission, allow
@@ -27,7 +28,9 @@ from serving.store.accounts import Accounts
     tags=["auth"],
     summary="Log in",
     description="Exchanges a user name and password for an access token that is good for 15 minutes, and a refresh token: "
-    "a session, which ends after 30 days at the latest.",
+    f"a session, which ends after 30 days at the latest. An account may log in {OF_LOGINS.burst} times in a row, then once in "
+    f"{1 / OF_LOGINS.per_second:.0f} seconds, and mistake its password {OF_AN_ACCOUNT.burst} times in a row; beyond, the answer "
+    "is 429 with `Retry-After`.",
     responses=problems(400, 401, 413, 429, 503),
 )
 async def create_token(

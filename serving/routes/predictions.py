@@ -24,7 +24,7 @@ from serving.earlier import Earlier
 from serving.held import HeldPublication, Key, Row
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
-from serving.ready import FROM_MEMORY, key_of, seconds
+from serving.ready import FROM_MEMORY, keep, seconds
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT
 from serving.schemas import PageOfParts, PartOfPredictionDetail, Prediction, PredictionDetail, PredictionPage, Publication
@@ -176,7 +176,7 @@ async def list_predictions(
         answer = page(held.publication, query, held.rows(filters, None, limit + 1), path, is_csv)
         # By default the list begins now: it stays what it is until the next match kicks off.
         until_when = seconds(held.next_kickoff(now) if since is None else None)
-        held.answers.keep(key_of(request.scope), answer, until_when)
+        keep(request.scope, held, answer, until_when)
         return answer.response(request)
 
     position = Cursor.decode(cursor)
@@ -185,7 +185,7 @@ async def list_predictions(
     filters, after = _filters(query, position.kickoff_at), (position.kickoff_at, position.prediction_id)
     if held is not None and held.publication.publication_id == position.publication_id:
         answer = page(held.publication, query, held.rows(filters, after, limit + 1), path, is_csv)
-        held.answers.keep(key_of(request.scope), answer)
+        keep(request.scope, held, answer)
         return answer.response(request)
     if (publication := await unknown.publication(request.user.subject, position.publication_id)) is None:
         raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
@@ -224,7 +224,7 @@ async def get_prediction(
             raise NotFoundException("No prediction of this id was published.")
         return _detailed(to_json(found), fields).response(request)
     answer = _detailed(encoded, fields)
-    held.answers.keep(key_of(request.scope), answer)
+    keep(request.scope, held, answer)
     return answer.response(request)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from serving.answers import cacheable, tabular, to_json
 from serving.current import CurrentPublication
@@ -25,21 +25,25 @@ from serving.store.lineage import Lineages
     security=BEARER,
     tags=["publication"],
     summary="Get the current publication",
-    description="Which publication is being served, how old it is, and what it rests on.",
-    responses=problems(401, 403, 404, 503),
+    description="Which publication is being served, how old it is, and what it rests on. Its `ETag` is a weak one: it stands for "
+    "the publication and its confirmation, so after 304 the ages are to be reckoned from `published_at` and `confirmed_at`.",
+    responses=NOT_MODIFIED | problems(401, 403, 404, 503),
 )
-async def get_publication(settings: NamedDependency[Settings], current: NamedDependency[CurrentPublication]) -> PublicationAnswer:
+async def get_publication(
+    request: Request[Any, Any, Any], settings: NamedDependency[Settings], current: NamedDependency[CurrentPublication]
+) -> Response[PublicationAnswer]:
     """Answer with the publication being served."""
     held = await _served(current)
     publication = held.publication
     now = datetime.now(UTC)
-    return PublicationAnswer(
+    answer = PublicationAnswer(
         **asdict(publication),
         edition=settings.edition,
         age_seconds=round((now - publication.published_at).total_seconds(), 3),
         confirmed_age_seconds=round((now - publication.confirmed_at).total_seconds(), 3),
         manifest=ManifestSummary(n_files=len(held.manifest)),
     )
+    return cacheable(request, to_json(answer), meaning=to_json(replace(answer, age_seconds=0.0, confirmed_age_seconds=0.0)))
 
 
 @get(

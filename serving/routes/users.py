@@ -17,7 +17,7 @@ from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.routes.keys import NO_SUCH_KEY, KeyId, listed_keys
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT, after, next_cursor, page
-from serving.routes.sessions import NO_SUCH_SESSION, SessionId, listed_sessions
+from serving.routes.sessions import NO_SUCH_SESSION, Cursor, Limit, SessionId, listed_sessions
 from serving.schemas.identity import KeyInfo, KeyList, NewUser, SessionInfo, SessionList, User, UserChange, UserPage
 from serving.store.accounts import Accounts
 from serving.store.keys import Keys
@@ -138,14 +138,20 @@ async def change_user(
     operation_class=also_csv(SessionInfo),
     tags=["users"],
     summary="List the sessions of an account",
-    description="The open ones, the latest first; none of an account that does not exist. `Accept: text/csv` gives CSV.",
+    description="The open ones, the latest first; none of an account that does not exist. `Accept: text/csv` gives CSV; the "
+    "header `Link` then leads to the next page.",
     responses=NOT_MODIFIED | problems(400, 401, 403, 404, 503),
 )
 async def list_sessions_of_user(
-    request: Request[Any, Any, Any], sessions: NamedDependency[Sessions], user_id: UserId
+    *,
+    request: Request[Any, Any, Any],
+    sessions: NamedDependency[Sessions],
+    user_id: UserId,
+    limit: Limit = MAXIMUM_LIMIT,
+    cursor: Cursor = None,
 ) -> Response[SessionList]:
     """List them."""
-    return listed_sessions(request, await sessions.sessions(user_id))
+    return await listed_sessions(request, sessions, user_id, limit, cursor)
 
 
 @delete(

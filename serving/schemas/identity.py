@@ -7,11 +7,11 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from serving.identity.roles import Permission, Role
+from serving.identity.usernames import Username
 from serving.store.accounts import Account
 from serving.store.keys import Key
 from serving.store.sessions import Session
 
-Username = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["ann"])]
 Password = Annotated[str, Meta(min_length=1, max_length=1024)]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$", examples=["nightly import"])]
 
@@ -82,9 +82,10 @@ class SessionInfo(Struct, frozen=True, kw_only=True):
 
 
 class SessionList(Struct, frozen=True):
-    """Open sessions, the latest first."""
+    """One page of open sessions, the latest first."""
 
     sessions: list[SessionInfo]
+    next_cursor: Annotated[str | None, Meta(description="Send it for the next page; null at the end.")]
 
 
 class KeyRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,13 +12,18 @@ from typing import Any, Final, Protocol, TypeVar
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg.errors import IdleInTransactionSessionTimeout
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 CONNECT_SECONDS: Final = 2
 STATEMENT_SECONDS: Final = 5
 """What the server itself allows a statement."""
+
+IDLE_SECONDS: Final = 5
+"""How long a transaction may be left lying between two statements: all who write wait for each other, so for a worker that stands
+still in the middle (stopped, or out of memory) nobody could log in. The server ends its connection then, and undoes it."""
 
 SILENCE_SECONDS: Final = 6.0
 """How long it may say nothing while it is asked something: longer than it allows itself. It has fallen silent then (its machine
@@ -108,7 +113,8 @@ class Database:
             connect_args={
                 "async_creator_fn": Bounded.connect,
                 "connect_timeout": CONNECT_SECONDS,
-                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS * 1000}",
+                "options": f"-c timezone=UTC -c statement_timeout={STATEMENT_SECONDS * 1000}"
+                f" -c idle_in_transaction_session_timeout={int(IDLE_SECONDS * 1000)}",
                 **NOTICED_WITHIN,
             },
         )
@@ -162,6 +168,10 @@ class Database:
                         yield connection
             except (OperationalError, InterfaceError, PoolTimeout) as error:
                 raise StoreUnavailable("The database cannot be reached.") from error
+            except InternalError as error:
+                if isinstance(error.orig, IdleInTransactionSessionTimeout):
+                    raise StoreUnavailable("The database did not wait for this write.") from error
+                raise
 
     @contextmanager
     def _told(self, state: str) -> Iterator[None]:

@@ -23,8 +23,6 @@ GRACE: Final = timedelta(seconds=10)
 KEPT: Final = timedelta(days=1)
 """How long a session is kept once it is over."""
 
-MAXIMUM_LISTED: Final = 200
-
 _OPEN: Final = sa.and_(session.c.ended_at.is_(None), session.c.expires_at > sa.func.now())
 
 
@@ -114,11 +112,14 @@ class Sessions:
         rows = await self._database.rows(query)
         return Session(**rows[0]) if rows else None
 
-    async def sessions(self, account_id: int) -> list[Session]:
-        """The open sessions of an account, the latest first."""
+    async def sessions(self, account_id: int, after: tuple[datetime, str] | None, limit: int) -> list[Session]:
+        """At most `limit` open sessions of an account, the latest first, those behind (begun at, id) if given."""
+        begun = sa.tuple_(session.c.created_at, session.c.session_id)
         query = _selected().where(session.c.account_id == account_id, _OPEN)
-        rows = await self._database.rows(query.order_by(session.c.created_at.desc()).limit(MAXIMUM_LISTED))
-        return [Session(**row) for row in rows]
+        if after is not None:
+            query = query.where(begun < sa.tuple_(*map(sa.literal, after)))
+        query = query.order_by(session.c.created_at.desc(), session.c.session_id.desc()).limit(limit)
+        return [Session(**row) for row in await self._database.rows(query)]
 
     async def owner(self, token_hash: bytes) -> int | None:
         """Whose open session that refresh token is of, used or not; None: nobody's, or nobody's any more."""

@@ -20,7 +20,14 @@ ANSWERS = (
     *LISTS,
     *("/v1/teams/england-a", "/v1/matches/m1", "/v1/matches/m1/predictions", "/v1/competitions/E0/season"),
     *("/v1/competitions/E0", "/v1/record/calibration", "/v1/record/distance", "/v1/status"),
-    *("/v1/publication/checks", "/v1/record", "/v1/record/verification", "/v1/models", "/v1/models/results/evidence"),
+    *(
+        "/v1/publication",
+        "/v1/publication/checks",
+        "/v1/record",
+        "/v1/record/verification",
+        "/v1/models",
+        "/v1/models/results/evidence",
+    ),
     *(f"/v1/predictions/{1:064x}/lineage", "/v1/publications", "/v1/publications/1"),
 )
 

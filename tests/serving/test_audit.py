@@ -20,6 +20,7 @@ import click
 import httpx
 import psycopg
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from litestar import Litestar
 from litestar.routes import HTTPRoute
@@ -31,10 +32,11 @@ from serving.app import create_app
 from serving.audit.chain import Head, Verification, verify
 from serving.audit.entries import HIDDEN, command_line, shown
 from serving.cli import commands
+from serving.identity.signing_keys import SigningKey, read
 from serving.settings import Settings
 from serving.store.accounts import Accounts
-from serving.store.audit import Audit
-from serving.store.database import Database
+from serving.store.audit import Audit, audited
+from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
@@ -290,6 +292,39 @@ def test_a_write_that_cannot_be_audited_is_not_made(
     assert (rows(database, table="app.pin"), len(rows(database))) == ([], 1)
 
 
+def test_a_writer_that_stands_still_in_its_transaction_is_given_up_by_the_server_and_the_next_writes(
+    database: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who write wait for each other: a stopped worker would keep everybody from logging in."""
+
+    async def still(connections: Database, ended: asyncio.Event) -> None:
+        async with audited(connections, command_line()) as write:
+            await write.tell("publication.pin", "publication/1", None, None)
+            await ended.wait()
+
+    async def scenario() -> None:
+        first, second, ended = Database(database.api), Database(database.api), asyncio.Event()
+        stopped = asyncio.create_task(still(first, ended))
+        await asyncio.sleep(0.1)
+        async with audited(second, command_line()) as write:
+            await write.tell("publication.release", "publication/1", None, None)
+        ended.set()
+        with pytest.raises(StoreUnavailable):
+            await stopped
+        await asyncio.gather(first.close(), second.close())
+
+    async def told() -> Any:
+        connections = Database(database.api)
+        found = await connections.rows(sa.text("show idle_in_transaction_session_timeout"))
+        await connections.close()
+        return found[0]["idle_in_transaction_session_timeout"]
+
+    assert asyncio.run(told()) == "5s"
+    monkeypatch.setattr("serving.store.database.IDLE_SECONDS", 0.4)
+    asyncio.run(asyncio.wait_for(scenario(), 4))
+    assert rows(database, "action") == [("publication.release",)]
+
+
 def test_a_write_that_is_not_made_leaves_no_row(service: Client, database: Urls, bearer: Bearer) -> None:
     assert service.put("/v1/publications/pin", json=PIN | {"publication_id": 9}, headers=bearer("admin")).status_code == 404
     assert service.delete("/v1/publications/pin", headers=bearer("admin")).status_code == 404
@@ -364,6 +399,43 @@ def test_what_is_done_at_the_command_line_is_audited_too(database: Urls, footbal
     ((_, before, after),) = rows(database, "sequence, before, after")[2:]
     assert before["disabled_at"] is None
     assert after["disabled_at"].startswith("20")
+
+
+@pytest.fixture
+def signing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "jwt"
+    path.write_text("s" * 43)
+    monkeypatch.setenv("JWT_SECRET_FILE", str(path))
+    return path
+
+
+def test_a_replaced_and_a_retired_signing_key_leave_a_row_each_that_tells_no_secret(
+    database: Urls, football: Callable[..., Any], signing_file: Path
+) -> None:
+    for command in ("rotate", "retire", "retire"):  # the second time nothing is left to retire
+        assert football("keys", command).exit_code == 0
+    old, new = SigningKey(b"s" * 43).key_id, read(signing_file)[0].key_id
+    what = f"signing_key/{new}"
+    assert rows(database, "sequence, actor, action, object, before, after") == [
+        (1, ME, "signing_key.rotate", what, {"key_ids": [old]}, {"key_ids": [old, new]}),
+        (2, ME, "signing_key.retire", what, {"key_ids": [old, new]}, {"key_ids": [new]}),
+    ]
+
+
+@pytest.mark.parametrize("when", ["the row is written", "all is kept"])
+def test_a_signing_key_that_cannot_be_audited_is_not_replaced(
+    database: Urls, football: Callable[..., Any], signing_file: Path, postgres: PostgresServer, when: str
+) -> None:
+    """Neither where the row is refused at once, nor where the transaction fails at its very end."""
+    deferred = " deferrable initially deferred" if when == "all is kept" else ""
+    with psycopg.connect(postgres.url(database.api.rpartition("/")[2])) as admin:
+        admin.execute("create function app.refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$")
+        admin.execute(
+            f"create constraint trigger refuse after insert on app.audit{deferred} for each row execute function app.refuse()"
+        )
+    assert football("keys", "rotate").exit_code == 1
+    assert [key.key_id for key in read(signing_file)] == [SigningKey(b"s" * 43).key_id]
+    assert rows(database) == []
 
 
 def test_making_sure_of_the_demo_account_writes_only_what_is_not_so(database: Urls, football: Callable[..., Any]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import psycopg
 import pytest
 import structlog
 from argon2 import Parameters, extract_parameters
@@ -28,12 +29,13 @@ from serving.access_log import Line
 from serving.app import create_app
 from serving.audit.entries import command_line
 from serving.identity import passwords
+from serving.identity.buckets import Buckets, Rate
 from serving.identity.credentials import Remembered
-from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, LoginLimit
+from serving.identity.limits import OF_AN_ACCOUNT, OF_AN_ADDRESS, OF_LOGINS, LoginLimit
 from serving.identity.passwords import PasswordChecker, WeakPassword, hash_password, matches
 from serving.identity.roles import Permission, Principal, Role, allow, declared, require_declarations
-from serving.identity.signing_keys import SigningKey
-from serving.identity.tokens import InvalidToken, Tokens
+from serving.identity.signing_keys import SigningKey, SigningKeys
+from serving.identity.tokens import CLOCKS_APART, InvalidToken, Tokens
 from serving.identity.turns import Busy, Turns
 from serving.pages.login import ONCE
 from serving.redis_clients import clients
@@ -398,9 +400,59 @@ def _guess(login: Callable[[str, str], Any]) -> None:
     assert login("operator", PASSWORD).status_code == 200  # another account is not locked with it
 
 
-def test_right_passwords_are_not_counted(service: Any) -> None:
+def test_right_passwords_are_not_counted_as_guesses(service: Any) -> None:
     _, login = service
     assert {login("viewer", PASSWORD).status_code for _ in range(OF_AN_ACCOUNT.burst + 3)} == {200}
+
+
+def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_audit() -> None:
+    now = 0.0
+
+    async def scenario() -> tuple[list[int], list[int], int]:
+        nonlocal now
+        limit = LoginLimit(None, "live", clock=lambda: now)
+
+        async def log_in(name: str) -> int:
+            if seconds := await limit.take(name, "address"):
+                return seconds
+            await limit.give_back(name, "address")
+            return 0
+
+        in_a_row = [await log_in("someone") for _ in range(OF_LOGINS.burst + OF_AN_ADDRESS.burst)]
+        another = await log_in("someone else at the same address")
+        later = []
+        for moment in (2.9, 3.0, 3.1, 93.0):
+            now = moment
+            later.append(await log_in("someone"))
+        return in_a_row, later, another
+
+    refused = [3] * OF_AN_ADDRESS.burst
+    assert asyncio.run(scenario()) == ([0] * OF_LOGINS.burst + refused, [1, 0, 3, 0], 0)
+
+
+def test_wrong_passwords_do_not_use_up_the_logins_of_an_account() -> None:
+    """Who guesses is refused as a guesser, long before the owner has no login left."""
+
+    async def scenario() -> list[int]:
+        limit = LoginLimit(None, "live", clock=lambda: 0.0)
+        for n in range(100):
+            await limit.take("someone", f"address {n}")
+        for _ in range(OF_AN_ACCOUNT.burst):
+            await limit.give_back("someone", "address 0")
+        return [await limit.take("someone", "the owner's address") for _ in range(OF_AN_ACCOUNT.burst)]
+
+    assert asyncio.run(scenario()) == [0] * OF_AN_ACCOUNT.burst
+
+
+def test_too_many_right_logins_are_answered_by_429_and_write_nothing(service: Any, database: Urls, monkeypatch: Any) -> None:
+    client, login = service
+    limit = client.app.dependencies["logins"].dependency()
+    monkeypatch.setattr(limit, "_of_logins", Buckets(None, "login", Rate(0.01, 2)))
+    answers = [login("viewer", PASSWORD) for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert int(answers[2].headers["Retry-After"]) > 1
+    with psycopg.connect(database.owner) as connection:
+        assert connection.execute("select count(*) from app.audit where action = 'session.begin'").fetchone() == (2,)
 
 
 def test_two_processes_share_the_limit_through_redis_and_what_was_right_is_given_back_to_both(redis_url: str) -> None:
@@ -617,6 +669,8 @@ def forged(secret_file: Path) -> Iterator[tuple[str, str]]:
     yield "expired", sign(exp=now - timedelta(seconds=1))
     yield "not yet valid", sign(nbf=now + timedelta(minutes=1))
     yield "issued in the future", sign(iat=now + timedelta(minutes=1))
+    yield "issued at no time", sign(iat="yesterday")
+    yield "issued at a time that is no number", sign(iat=float("nan"))
     yield "an unknown role", sign(role="owner")
     yield "a role that is no text", sign(role=["operator"])
     yield "a subject that is no text", sign(sub=1)
@@ -639,6 +693,21 @@ def test_no_forged_token_is_accepted(client: Client, secret_file: Path, bearer: 
         assert answer.status_code == 401, name
         assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"', name
         assert token not in answer.text, name
+
+
+def test_a_token_of_a_worker_whose_clock_is_a_little_ahead_is_taken_and_is_good_for_no_longer(secret_file: Path) -> None:
+    now = float(int(time.time()))
+    keys = SigningKeys(secret_file)
+    here = Tokens(keys, "live", clock=lambda: now)
+
+    def issued(ahead: float, lifetime: timedelta = timedelta(minutes=15)) -> str:
+        return Tokens(keys, "live", clock=lambda: now + ahead).issue("1", Role.VIEWER, "a session", lifetime)
+
+    assert here.verify(issued(CLOCKS_APART))[1] == now + CLOCKS_APART + 900
+    with pytest.raises(InvalidToken):
+        here.verify(issued(CLOCKS_APART + 1))
+    with pytest.raises(InvalidToken):
+        here.verify(issued(-60, timedelta(seconds=59)))  # expired for a second
 
 
 @pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Basic cmVhZGVyOng=", "bearer\t"])

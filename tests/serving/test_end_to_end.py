@@ -132,6 +132,16 @@ def test_accounts_are_made_listed_changed_and_disabled(football: Run, tmp_path: 
     assert football("account", "list").startswith("ann\tviewer\tenabled")
 
 
+@pytest.mark.parametrize("name", ["", "a" * 101, "ann\tor bob", "\x1f", "ann\udcff"])
+def test_no_account_is_made_of_a_name_that_could_not_log_in(football: Run, tmp_path: Path, name: str) -> None:
+    message = football("account", "create", name, "--password-file", "-", text=PASSWORD, fails=True)
+    assert "A name has 1 to 100 characters" in message
+    assert football("account", "list") == ""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "login.json").write_text(json.dumps({"username": name, "password": PASSWORD}))
+    assert "could not log in" in football("account", "demo", fails=True)
+
+
 def test_signing_keys_are_rotated_and_retired(football: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "jwt"
     assert "JWT_SECRET_FILE is not set" in football("keys", "rotate", fails=True)
@@ -301,7 +311,7 @@ def test_what_two_workers_counted_and_what_stands_is_told_exactly(
             ("/v1/competitions", "200", "viewer", by_account.count(200)),
             ("/v1/competitions", "429", "viewer", by_account.count(429)),
             ("/health/ready", "200", "anonymous", by_address.count(200)),
-            ("unmatched", "429", "anonymous", by_address.count(429)),
+            ("limited", "429", "anonymous", by_address.count(429)),
         ):
             labels = (("method", "GET"), ("role", role), ("route", route), ("status", status))
             assert found["serving_requests_total", labels] == n

@@ -25,7 +25,7 @@ from deploy.database import Urls
 from serving.access_log import Line
 from serving.app import create_app
 from serving.audit.entries import command_line
-from serving.identity import signing_keys
+from serving.identity import key_changes, signing_keys
 from serving.identity.bearers import COOKIE
 from serving.identity.buckets import Buckets, Rate
 from serving.identity.clients import family
@@ -37,6 +37,7 @@ from serving.identity.roles import Role
 from serving.identity.sessions import SessionKeeper
 from serving.identity.tokens import InvalidToken, Tokens
 from serving.pages.login import ONCE
+from serving.routes.paging import next_cursor
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database, StoreUnavailable
@@ -355,6 +356,37 @@ def test_one_sees_and_ends_ones_own_sessions_and_nobody_elses(world: World) -> N
     assert world.first.delete(f"/v1/sessions/{foreign['session_id']}", headers=mine).status_code == 404
     assert world.first.delete(f"/v1/sessions/{listed[0]['session_id']}", headers=mine).status_code == 204
     assert (status(world.first, other), status(world.first, mine), status(world.first, theirs)) == (401, 200, 200)
+
+
+@pytest.mark.parametrize("path", ["/v1/sessions", "/v1/users/{}/sessions"])
+def test_however_many_sessions_one_has_each_can_be_listed_once(world: World, path: str) -> None:
+    """Some of the same moment: the id says which of them comes first."""
+    mine, admin = world.bearer(), world.bearer("admin")
+    ((owner,),) = world.sql("select account_id from app.account where username = 'viewer'")
+    world.sql(
+        """
+        insert into app.session (session_id, account_id, kind, cookie_hash, created_at, expires_at)
+        select 's' || n, %s, 'web', decode(lpad(n::text, 64, '0'), 'hex'), now() - make_interval(mins => n / 3), now() + interval '1 day'
+        from generate_series(1, 450) as n
+        """,
+        owner,
+    )
+    headers = mine if path == "/v1/sessions" else admin
+    pages: list[list[str]] = []
+    address: str | None = path.format(owner)
+    while address is not None:
+        answer = world.first.get(address, headers=headers)
+        pages.append([each["session_id"] for each in answer.json()["sessions"]])
+        address = answer.links["next"]["url"] if "next" in answer.links else None
+        assert (address is None) == (answer.json()["next_cursor"] is None)
+    assert [len(each) for each in pages] == [200, 200, 51]
+    found = [each for shown in pages for each in shown]
+    assert {*found} >= {f"s{n}" for n in range(1, 451)}
+    assert len({*found}) == 451
+    small = world.first.get(path.format(owner), params={"limit": 2}, headers=headers).json()
+    assert [each["session_id"] for each in small["sessions"]] == found[:2]
+    for wrong in ("nonsense", next_cursor({}, None, "1")):
+        assert world.first.get(path.format(owner), params={"cursor": wrong}, headers=headers).status_code == 400
 
 
 def make_key(world: World, owner: dict[str, str], *scopes: str, **more: Any) -> Any:
@@ -798,11 +830,22 @@ def test_a_hash_from_elsewhere_lets_in_once_and_is_then_replaced(world: World) -
     assert status(world.first, {"Authorization": f"Bearer {session['access_token']}"}) == 200
 
 
+def changed(world: World, change: Callable[..., Any]) -> Any:
+    async def change_and_close() -> Any:
+        database = Database(world.urls.api)
+        try:
+            return await change(database, command_line())
+        finally:
+            await database.close()
+
+    return asyncio.run(change_and_close())
+
+
 def test_a_new_signing_key_takes_over_while_the_service_runs_and_a_retired_one_ends(world: World) -> None:
     before = world.login()
     old = {"Authorization": f"Bearer {before['access_token']}"}
     assert status(world.second, old) == 200
-    made = signing_keys.rotate(world.secret_file, datetime.now(UTC))
+    made = changed(world, lambda *given: key_changes.rotate(world.secret_file, datetime.now(UTC), *given))
     assert world.secret_file.stat().st_mode & 0o777 == 0o600
     deadline = time.monotonic() + 3
     while (new := world.refresh(before["refresh_token"]).json())["access_token"].split(".")[0] == before["access_token"].split(
@@ -812,22 +855,20 @@ def test_a_new_signing_key_takes_over_while_the_service_runs_and_a_retired_one_e
     assert (status(world.first, old), status(world.second, old)) == (200, 200)
     bearer = {"Authorization": f"Bearer {new['access_token']}"}
     assert (status(world.first, bearer), status(world.second, bearer)) == (200, 200)
-    assert signing_keys.retire(world.secret_file) == 1
+    assert changed(world, lambda *given: key_changes.retire(world.secret_file, *given)) == 1
     assert [key.key_id for key in signing_keys.read(world.secret_file)] == [made.key_id]
     assert all(refused_soon(worker, old) for worker in (world.first, world.second))
     assert status(world.first, bearer) == 200
 
 
-def test_a_replaced_secret_is_dropped_once_all_it_signed_has_expired(tmp_path: Path) -> None:
-    path = tmp_path / "jwt"
-    path.write_text("s" * 43)
+def test_a_replaced_secret_is_dropped_once_all_it_signed_has_expired() -> None:
     now = datetime.now(UTC)
-    first = signing_keys.read(path)[0]
-    second = signing_keys.rotate(path, now)
-    third = signing_keys.rotate(path, now + timedelta(minutes=10))
-    assert [key.key_id for key in signing_keys.read(path)] == [each.key_id for each in (first, second, third)]
-    fourth = signing_keys.rotate(path, now + timedelta(minutes=25))
-    assert [key.key_id for key in signing_keys.read(path)] == [each.key_id for each in (second, third, fourth)]
+    first = signing_keys.SigningKey(b"s" * 43)
+    (*_, second) = two = signing_keys.rotated([first], now)
+    (*_, third) = three = signing_keys.rotated(two, now + timedelta(minutes=10))
+    assert three == [first, second, third]
+    (*_, fourth) = last = signing_keys.rotated(three, now + timedelta(minutes=25))
+    assert last == [second, third, fourth]
 
 
 def test_of_five_thousand_changed_tokens_none_is_accepted_and_none_is_an_error_of_ours(secret_file: Path) -> None:

@@ -198,6 +198,27 @@ def test_a_list_that_begins_now_changes_when_its_first_match_kicks_off(
         assert kept.get(key, (NOW + timedelta(hours=1, seconds=1)).timestamp()) is None
 
 
+def test_made_up_parameters_take_no_place_among_ready_answers(urls: Urls, settings_for: SettingsFor, bearer: Bearer) -> None:
+    """Whoever appends what no handler reads gets the answer, and drives out nobody else's."""
+    app = create_app(settings_for(urls.api))
+    one = f"/v1/predictions/{1:064x}"
+    with TestClient(app) as client:
+        plain = client.get("/v1/predictions?limit=2", headers=bearer()).content
+        client.get(f"{one}?fields=p_home", headers=bearer())
+        kept = app.state.current.held.answers
+        n_before = len(kept)
+        for n in range(5):
+            for query in (f"limit=2&_={n}", f"{'&' * (n + 1)}limit=2", f"limit=2{'&limit=2' * (n + 1)}", f"x{n}&limit=2"):
+                answer = client.get(f"/v1/predictions?{query}", headers=bearer())
+                assert (answer.status_code, answer.content) == (200, plain), query
+            client.get(f"{one}?limit={n + 1}", headers=bearer())
+        assert len(kept) == n_before
+        for query in (b"limit=3", b"from=2026-03-01&limit=3"):
+            client.get(f"/v1/predictions?{query.decode()}", headers=bearer())
+            assert kept.get(Key("/v1/predictions", query, is_csv=False), 0.0) is not None, query
+        assert kept.get(Key(one, b"fields=p_home", is_csv=False), 0.0) is not None
+
+
 def test_a_ready_answer_asks_the_same_rights_as_any_other(urls: Urls, settings_for: SettingsFor, bearer: Bearer) -> None:
     """It passes authentication and guards, and is counted and labelled like the first."""
     with TestClient(create_app(settings_for(urls.api))) as client:

@@ -373,13 +373,18 @@ def test_an_address_is_limited_whatever_it_asks_for_and_whoever_it_says_it_is(
         ("/v1/competitions", {}),
     ]
     answers = ask_from(
-        app, [("203.0.113.7", path, headers) for path, headers in asked * 3] + [("203.0.113.8", "/health/live", {})]
+        app,
+        [("203.0.113.7", path, headers) for path, headers in asked * 3]
+        + [("203.0.113.8", path, {}) for path in ("/health/live", "/metrics")],
     )
     assert [answer.status_code for answer in answers[:10]] == [404, 401, 200, 401, 404, 401, 200, 401, 404, 401]
-    assert [answer.status_code for answer in answers[10:]] == [429, 429, 200]
+    assert [answer.status_code for answer in answers[10:]] == [429, 429, 200, 200]
     assert answers[10].headers["content-type"] == "application/problem+json"
     assert (answers[10].headers["RateLimit"][:13], answers[10].headers["Retry-After"]) == ('"address";r=0', "100")
     assert {"content-security-policy", "x-request-id"} <= set(answers[10].headers), "as any other answer"
+    counted = answers[-1].text
+    labels = 'method="GET",role="anonymous",route="limited",status="429"'
+    assert f"serving_requests_total{{{labels}}} 2.0" in counted, "apart from what no route matched"
 
 
 @pytest.mark.usefixtures("slow")

@@ -22,6 +22,7 @@ from deploy.database import Urls
 from serving.app import create_app
 from serving.cli import reference
 from serving.current import CurrentPublication
+from serving.identity.buckets import Rate
 from serving.identity.roles import Permission, allow
 from serving.routes.documented import completed
 from serving.settings import Settings
@@ -103,6 +104,29 @@ def test_the_publication_says_how_old_it_is_and_what_it_rests_on(ask: Callable[.
         "edition": "live",
         "manifest": {"n_files": 2},
     }
+
+
+def test_a_client_that_has_the_publication_has_it_until_it_is_confirmed_or_another_is_served(
+    database: Urls, settings_for: SettingsFor, bearer: Bearer
+) -> None:
+    """Its age, which is another in each answer, is nothing that a client lacks: the tag is weak."""
+    publish(database.model, [prediction(1)])
+    with TestClient(create_app(settings_for(database.api))) as client:
+
+        def ask(tag: str = "") -> Any:
+            return client.get("/v1/publication", headers=bearer() | {"If-None-Match": tag})
+
+        tags = [ask().headers["ETag"]]
+        assert (tags[0][:3], ask().headers["ETag"]) == ('W/"', tags[0])
+        known = ask(tags[0])
+        assert (known.status_code, known.content, known.headers["ETag"]) == (304, b"", tags[0])
+        with psycopg.connect(database.model) as connection:
+            connection.execute("update published.publication set confirmed_at = confirmed_at + interval '1 minute'")
+        wait_for(lambda: ask(tags[0]).status_code == 200)
+        tags.append(ask().headers["ETag"])
+        publish(database.model, [prediction(1)], published_at=NOW, confirmed_at=NOW)
+        wait_for(lambda: ask(tags[1]).status_code == 200)
+    assert len({*tags, ask().headers["ETag"]}) == 3
 
 
 def test_operators_see_the_hash_of_every_raw_file(client: Client, bearer: Bearer) -> None:
@@ -393,6 +417,44 @@ def test_the_document_is_valid_openapi_3_1_and_every_operation_says_what_it_answ
                     assert list(answer["content"]) == ["application/problem+json"], (path, status)
             protected = operation["security"] == [{"bearer": []}]
             assert protected == ("401" in operation["responses"] and path not in ("/v1/auth/token", "/v1/auth/refresh")), path
+
+
+def test_every_answer_has_the_headers_that_the_document_says_it_has(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.app.account_rate", lambda _: Rate(0.01, 100))
+    with TestClient(create_app(settings_for(urls.api))) as client:
+        document = client.get("/schema/openapi.json").json()
+        headers = document["components"]["headers"]
+
+        def documented(path: str, status: int) -> set[str]:
+            answer = document["paths"][path]["get"]["responses"][str(status)]
+            assert all(each == {"$ref": f"#/components/headers/{name}"} for name, each in answer["headers"].items())
+            return set(answer["headers"])
+
+        asked = []
+        for path, item in document["paths"].items():
+            if "get" in item and "{" not in path:
+                asked += [(path, client.get(path, headers=each)) for each in ({}, bearer("admin"))]
+        asked += [(path, client.get(path, headers=bearer("admin") | {"If-None-Match": answer.headers["ETag"]}))
+                  for path, answer in asked if "ETag" in answer.headers]  # fmt: skip
+        asked.append(("/v1/teams", client.get("/v1/teams?limit=0", headers=bearer())))
+        for _ in range(100):
+            asked.append(("/v1/teams", client.get("/v1/teams?limit=1", headers=bearer())))
+    with TestClient(create_app(settings_for(NOWHERE))) as client:
+        asked.append(("/v1/publication", client.get("/v1/publication", headers=bearer())))
+    assert {answer.status_code for _, answer in asked} == {200, 304, 400, 401, 429, 503}
+    for path, answer in asked:
+        given = {name for name in headers if name in answer.headers}
+        told = documented(path, answer.status_code)
+        assert given | {"Link"} == told | {"Link"}, (path, answer.status_code)
+        assert given <= told, (path, answer.status_code)
+    (paged,) = {frozenset(documented("/v1/teams", status)) for status in (200, 304)}
+    assert {"ETag", "Link", "Cache-Control", "RateLimit"} <= paged
+    assert documented("/v1/teams", 429) == {"Cache-Control", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"}
+    assert "ETag" not in documented("/health/live", 200)
+    assert headers["Retry-After"]["required"]
+    assert not headers["Link"]["required"]
 
 
 def test_the_reference_page_needs_nothing_from_elsewhere(client: Client) -> None:
