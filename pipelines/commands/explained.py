@@ -15,7 +15,8 @@ from pipelines.forecast.explain import BASE, GROUPS
 
 LEGEND = (
     "side: ln(p_home/p_away), above 0 for the home side · draw: ln(p_draw/√(p_home·p_away)), above 0 for a draw · "
-    "the parts add up to the forecast"
+    "the parts add up to the forecast · home advantage as it is on average is in the base, what a country or a club has more or "
+    "less of it in strength, play and memory"
 )
 
 

@@ -57,21 +57,40 @@ def _figures(found: list[Drift]) -> pd.DataFrame:
 def drift_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Ask for the week's training where forecasts have drifted, and tell people.
 
-    Once for each alarm: it ends with the promotion of a model, and is asked about again only after `PAUSE`. Told first: a message
-    that nobody took makes the tick fail, and the next one tells and asks again.
+    Once for each alarm: it ends with the promotion of a model, and is asked about again only after `PAUSE`. A message that nobody
+    took delays no training: the tick says so, and the next one tells again.
     """
     from pipelines.defs.alerts import announce_drift
 
     settings = Settings.read()
     warehouse = Warehouse(settings.model_url)
     found = detect(gold.record(warehouse), gold.promotions(warehouse))
-    asked: list[str] = json.loads(context.cursor or "[]")
+    asked, told = _done(context.cursor)
     standing = {alarm_key(drift, settings.now()): drift for drift in found if drift.alarmed_at is not None}
-    new = [key for key in standing if key not in asked]
-    if not new:
+    new, untold = ([key for key in standing if key not in known] for known in (asked, told))
+    if not new and not untold:
         return dg.SkipReason("a training was asked for already" if standing else "no issued forecasts have drifted")
-    announce_drift(settings, [str(standing[key]) for key in new])
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key="; ".join(new))], cursor=json.dumps(sorted(standing)))
+    outcome = "people were told"
+    if untold:
+        try:
+            announce_drift(settings, [str(standing[key]) for key in untold])
+        except Exception:  # whatever it was: the training must not wait for it
+            outcome = "nobody took the message that forecasts have drifted: told again at the next tick"
+            context.log.exception(outcome)
+            told = [key for key in standing if key in told]
+        else:
+            told = sorted(standing)
+    cursor = json.dumps({"asked": sorted(standing), "told": told})
+    if new:
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key="; ".join(new))], cursor=cursor)
+    return dg.SensorResult(skip_reason=f"a training was asked for already, {outcome}", cursor=cursor)
+
+
+def _done(cursor: str | None) -> tuple[list[str], list[str]]:
+    """The alarms for which a training was asked for, and those of which people were told."""
+    done = json.loads(cursor or "[]")
+    # A list, as earlier releases kept it, is of alarms that both was done for.
+    return (done, done) if isinstance(done, list) else (done["asked"], done["told"])
 
 
 def alarm_key(drift: Drift, now: datetime) -> str:

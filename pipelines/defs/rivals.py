@@ -74,9 +74,11 @@ def rival(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
     """What a recipe's challenger is compared with.
 
     A refit meets what the champion says of all that it may be asked about: of matches that it has not learnt from by the served
-    model, of the others by the walk-forward forecasts that were kept with it. A changed recipe meets the champion's by the
-    present code if that is still the champion's own, else the same, where that is of most matches. Whose forecasts are those that
-    were kept, to the last bit, is no changed recipe, whatever its settings are called now.
+    model, of the others by the walk-forward forecasts that were kept with it. A changed recipe meets walk-forward forecasts
+    alone: those of the champion's recipe by the present code if that is still the champion's own, else those that were kept with
+    it, where they are of most matches. The served model knows the first part of the season that it is asked about, before which
+    what speaks for the challenger stopped learning: a better recipe would seem the worse one. Whose forecasts are those that were
+    kept, to the last bit, is no changed recipe, whatever its settings are called now.
     """
     from pipelines.forecast.identity import digest
     from pipelines.forecast.promotion import Kind, Rival
@@ -92,7 +94,7 @@ def rival(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
     differs = _differs(recipe, champion.version, known)
     if own is not None and own is not recipe and made_of in (None, digest(own)):
         return Rival(Kind.CHANGED, known.walk_forward(own), f"the recipe {own.name}, walk-forward", differs)
-    return Rival(Kind.CHANGED, *_told_of(champion.version, known, round(LEAST_SHARE * len(known.challenger))), differs)
+    return Rival(Kind.CHANGED, *_kept_of_most(champion.version, known), differs)
 
 
 def unopposed(champion: Champion | None, recipe: "Recipe", known: Known) -> "Rival":
@@ -116,20 +118,32 @@ def keep(folder: Path, forecasts: pd.DataFrame, recipe: "Recipe") -> None:
     (folder / SETTINGS).write_text(as_json(settings(recipe)), encoding="utf-8")
 
 
-def _told_of(version: ModelVersion, known: Known, n_least: int = 1) -> tuple[pd.DataFrame | None, str]:
-    """The challenger's matches with what a version says of them, None if they are fewer than `n_least`, and whose words it is."""
+def _told_of(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
+    """The challenger's matches with what a version says of them, None if it says nothing of any, and whose words it is."""
     unseen, kept = _unseen(version, known), _kept(version, known)
     met = pd.concat([kept[~kept.index.isin(unseen.index)], unseen])
     met = met.loc[known.challenger.index.intersection(met.index, sort=False)]
     n_unseen, n_kept = len(unseen), len(met) - len(unseen)
-    if len(met) < n_least:
-        few = f"of version {version.version} there are forecasts of {len(met)} of these {len(known.challenger)} matches"
-        return None, f"{few}, of {n_least} that it takes" if met.size else few
+    if met.empty:
+        return None, f"of version {version.version} there are forecasts of 0 of these {len(known.challenger)} matches"
     told_by = {
-        f"the walk-forward forecasts that were kept with version {version.version}": n_kept,
+        _was_kept_with(version): n_kept,
         f"what it says of {n_unseen} matches that it has not learnt from": n_unseen,
     }
     return met, ", and ".join(words for words, n in told_by.items() if n)
+
+
+def _kept_of_most(version: ModelVersion, known: Known) -> tuple[pd.DataFrame | None, str]:
+    """The challenger's matches that forecasts were kept of with a version, None if those are not most, and whose words it is."""
+    kept, n_least = _kept(version, known), round(LEAST_SHARE * len(known.challenger))
+    if len(kept) < n_least:
+        few = f"with version {version.version} forecasts were kept of {len(kept)} of these {len(known.challenger)} matches"
+        return None, f"{few}, of {n_least} that it takes"
+    return kept, _was_kept_with(version)
+
+
+def _was_kept_with(version: ModelVersion) -> str:
+    return f"the walk-forward forecasts that were kept with version {version.version}"
 
 
 def _is_what_was_kept(version: ModelVersion, known: Known) -> bool:

@@ -5,7 +5,9 @@ Belongs here: the groups, and what is kept and published of an explanation. Does
 
 What is explained are the two log-odds of a forecast: the *side*, ln(p_home/p_away), and the *draw*, ln(p_draw/√(p_home·p_away)).
 Each is the base, a match of average clubs, which has home advantage and the general level of draws in it, plus what each group
-adds, exactly. A group adds what its features add: see `additive` for how that is reckoned, and `learners` for logits and trees.
+adds, exactly. Home advantage has no group of its own: what it is on average is in the base, and what a country, a division or a
+club has more or less of it in whatever knows that, strength, play and memory.
+A group adds what its features add: see `additive` for how that is reckoned, and `learners` for logits and trees.
 What makes a match uneven takes from the draw, therefore; the base has more draws than all matches together.
 """
 

@@ -59,8 +59,12 @@ RULES: Final[dict[str, dict[int, Rule]]] = {
     "SWE": {EVER: (1, 3, 0, -3, -2)},
     "SWZ": {EVER: (1, 2, 5, -1, 0), 2018: (1, 2, 5, -2, -1)},
 }
-"""Competition to its rule from each season on. Leagues whose tables are split, halved or played in two halves are left out: their
-points cannot be reckoned from results alone."""
+"""Competition to its rule from each season on.
+
+Leagues with conferences, or whose splits and halved points took another form every few years, are left out (ARG, AUT, DNK, POL,
+ROU, USA). Others that split (SC0, FIN since 2019, SWZ since 2023), halve the points (B1) or play two halves (MEX) have rules,
+with the lines of the regular part. Their tables go on through all that is played under a season's name, by the results alone:
+after a split a club seems able to leave its half, what was halved counts in full, and Mexico's two halves are one table."""
 
 
 def rule(competition_id: str, season: int) -> Rule:

@@ -26,6 +26,11 @@ LEAGUE_ERROR: Final = 0.05
 """Chance that any league at all is wrongly called worse, shared out among the leagues."""
 CALIBRATION_TOLERANCE: Final = 0.01
 """Calibration error allowed beyond what a perfectly calibrated forecast of as many matches shows by chance."""
+DEAF: Final = (
+    "Warning: there are no closing odds, so the leak alarm could not listen: whether the model has seen what it should not is "
+    "not known, nor is the distance to the market."
+)
+"""The reason that is a warning: what passed without having been looked at."""
 
 
 class Kind(StrEnum):
@@ -62,7 +67,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided. `reasons` are sentences, the decisive ones first; `figures` can be written as JSON."""
+    """What was decided. `reasons` are sentences, the decisive ones first, then a warning; `figures` can be written as JSON."""
 
     promote: bool
     reasons: list[str]
@@ -159,8 +164,8 @@ def decide(challenger: pd.DataFrame, rival: Rival, market: pd.DataFrame | None =
     else:
         checks.append(_not_compared(rival))
     promote = all(passed for passed, _ in checks)
-    # What stops a promotion is read first, then how it was compared; among equals the order of the checks stays.
-    reasons = [reason for passed, reason in checks if not passed] + [reason for passed, reason in checks if passed]
+    # What stops a promotion is read first, then what could not be looked at; among equals the order of the checks stays.
+    reasons = [reason for _, reason in sorted(checks, key=lambda check: (check[0], check[1] != DEAF))]
     return Decision(promote, reasons, _as_json(figures))
 
 
@@ -178,7 +183,7 @@ def _has_skill(forecasts: pd.DataFrame) -> tuple[bool, str]:
 def _leak_alarm(forecasts: pd.DataFrame, is_odds_free: bool, figures: dict[str, Any]) -> tuple[bool, str]:
     judged = forecasts.dropna(subset=list(MARKET_PROBABILITIES))
     if judged.empty:
-        return True, "No closing odds: the distance to the market is not known, and the leak alarm could not listen."
+        return True, DEAF if is_odds_free else "No closing odds: the distance to the market is not known."
     market = log_loss(judged[list(MARKET_PROBABILITIES)].to_numpy(dtype=np.float64), judged["outcome"].to_numpy(dtype=np.int64))
     difference = paired_bootstrap(_loss(judged) - market, match_day(judged))
     figures["distance_to_market"] = vars(difference)

@@ -269,7 +269,7 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
     kept = None if kept == NOTHING else kept
     faults = []
     before, sequence, n, at_kept = "", 0, 0, None
-    is_noted, issued_at = _noted(warehouse), None
+    is_noted, issued_at, since = _noted(warehouse), None, _first_with_features(warehouse)
     for link, why, features_digest, said in _rows(warehouse):
         sequence, prediction_id = said[:2]
         n += 1
@@ -277,6 +277,10 @@ def verify(warehouse: Warehouse, kept: Head | None = None) -> Verification:
             faults.append(
                 f"Prediction {prediction_id} (number {sequence}) was written by no run that noted what it rests on: it was put "
                 "in."
+            )
+        elif features_digest is None and since is not None and sequence >= since:
+            faults.append(
+                f"The feature row of prediction {prediction_id} (number {sequence}) is gone: each is kept from number {since} on."
             )
         if issued_at is not None and said[_ISSUED_AT] < issued_at - MOST_AFTER:
             faults.append(
@@ -322,12 +326,34 @@ def _noted(warehouse: Warehouse) -> Callable[[int], bool]:
     return is_noted
 
 
+def _first_with_features(warehouse: Warehouse) -> int | None:
+    """The number from which on feature rows are kept, the first of the first issue that has one; None where there is none.
+
+    They are written with their predictions, so whoever takes some away is found out, but for all of the first issues.
+    """
+    query = """
+        select coalesce(
+            (select max(first_sequence) from forecast.issue where kept.first between first_sequence and last_sequence), kept.first
+        )
+        from (select min(sequence) as first from forecast.prediction join forecast.feature_row using (prediction_id)) as kept
+    """
+    with warehouse.connect() as connection:
+        row = connection.execute(query).fetchone()
+    return row[0] if row else None
+
+
 def _faults_of_names(warehouse: Warehouse) -> Iterator[str]:
-    """Lists of features' names that are not what their digests say, and rows that their names do not fit."""
+    """Lists of features' names that are not what their digests say or have no row left, and rows that their names do not fit."""
     with warehouse.connect() as connection:
         for digest, names in connection.execute("select names_sha256, names from forecast.feature_list order by 1"):
             if names_sha256(names) != digest:
                 yield f"The names of features {digest} are not those that were digested."
+        query = """
+            select names_sha256 from forecast.feature_list as listed
+            where not exists (select from forecast.feature_row where names_sha256 = listed.names_sha256) order by 1
+        """
+        for (digest,) in connection.execute(query):
+            yield f"The feature rows with the names {digest} are gone, all of them."
         query = """
             select prediction_id from forecast.feature_row join forecast.feature_list using (names_sha256)
             where octet_length(content) <> 8 * cardinality(names) order by 1

@@ -16,7 +16,11 @@ INFORMATION_SETS: Final = {
 """What a forecast was allowed to know."""
 
 GROUPS: Final = {
-    "base": ("Home ground", "two average clubs meet"),
+    "base": (
+        "Home ground",
+        "two average clubs meet, with home advantage as it is on average; "
+        "what a country or a club has more or less of it is in strength, play and past prices",
+    ),
     "strength": ("Strength", "ratings from results"),
     "play": ("Play", "shots, corners, cards and goals"),
     "form": ("Form", "the last five matches"),

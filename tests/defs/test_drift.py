@@ -1,5 +1,6 @@
 """What follows from drift: a warning with figures, one training asked for, people told once."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -111,6 +112,37 @@ def test_after_the_pause_it_is_asked_for_once_more(
     assert second.run_requests[0].run_key != first.run_requests[0].run_key
     assert isinstance(tick(second.cursor), dg.SkipReason)
     assert len(told) == 2
+
+
+def test_a_message_that_nobody_takes_delays_no_training_and_is_told_again_until_somebody_did(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ConnectionError("nobody is there")
+
+    monkeypatch.setattr(alerts, "announce_drift", fail)
+    first = tick(None)
+    assert len(first.run_requests) == 1
+    second = tick(first.cursor)
+    assert not second.run_requests, "asked for once"
+    unheard = "nobody took the message that forecasts have drifted: told again at the next tick"
+    assert second.skip_reason.skip_message == f"a training was asked for already, {unheard}"
+    logged = capsys.readouterr().err
+    assert logged.count(f"ERROR - {unheard}") == logged.count("ConnectionError: nobody is there") == 2
+    messages: list[str] = []
+    monkeypatch.setattr(alerts, "announce_drift", lambda _, found: messages.extend(found))
+    third = tick(second.cursor)
+    assert (len(messages), third.run_requests) == (1, [])
+    assert third.skip_reason.skip_message == "a training was asked for already, people were told"
+    assert isinstance(tick(third.cursor), dg.SkipReason)
+    assert len(messages) == 1
+
+
+def test_what_an_earlier_release_did_is_not_done_again(warehouse: Warehouse, told: list[str]) -> None:
+    """It kept one list of what was asked for and told of."""
+    earlier = json.dumps(json.loads(tick(None).cursor)["asked"])
+    assert isinstance(tick(earlier), dg.SkipReason)
+    assert len(told) == 1
 
 
 def test_what_is_told_is_written_down_before_the_training_is_asked_for(warehouse: Warehouse) -> None:

@@ -190,15 +190,28 @@ def test_a_version_from_before_the_digest_is_taken_for_its_name_s_recipe_and_ref
 def test_what_is_changed_must_meet_the_champion_on_most_of_the_matches_that_it_is_judged_on(
     meet: Meet, challenger: pd.DataFrame, tmp_path: Path
 ) -> None:
-    few = meet(champion(n_learnt=121, **{RECIPE_DIGEST: "another"}))
+    was = champion(**{RECIPE_DIGEST: "another"})
+    keep(tmp_path, challenger.iloc[:479].assign(p_home=0.5, p_draw=0.25, p_away=0.25), RESULTS)
+    few = meet(was, {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
     assert (few.kind, few.forecasts) == (Kind.CHANGED, None)
-    assert few.told_by == "of version 3 there are forecasts of 479 of these 600 matches, of 480 that it takes"
-    enough = meet(champion(n_learnt=120, **{RECIPE_DIGEST: "another"}))
+    assert few.told_by == "with version 3 forecasts were kept of 479 of these 600 matches, of 480 that it takes"
+    keep(tmp_path, challenger.iloc[:480].assign(p_home=0.5, p_draw=0.25, p_away=0.25), RESULTS)
+    enough = meet(was, {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
     assert enough.forecasts is not None
-    assert (len(enough.forecasts), enough.told_by) == (480, "what it says of 480 matches that it has not learnt from")
-    keep(tmp_path, challenger.iloc[:1], RESULTS)  # and one that was kept
-    with_one = meet(champion(n_learnt=121, **{RECIPE_DIGEST: "another"}), {FORECASTS: (tmp_path / FORECASTS).read_bytes()})
-    assert with_one.forecasts is not None
+    assert (len(enough.forecasts), enough.told_by) == (480, KEPT)
+
+
+def test_what_is_changed_never_meets_the_served_model_which_knows_the_first_part_of_the_season(
+    meet: Meet, kept: dict[str, bytes]
+) -> None:
+    """The challenger's stand-in stopped learning before the season: a better recipe would seem the worse one."""
+    found = meet(champion(n_learnt=120, **{RECIPE_DIGEST: "another"}), kept)
+    assert found.told_by == KEPT
+    assert found.forecasts is not None
+    assert found.forecasts["p_home"].unique().tolist() == [0.1 + 0.2]
+    nothing = meet(champion(n_learnt=0, **{RECIPE_DIGEST: "another"}))
+    assert (nothing.kind, nothing.forecasts) == (Kind.CHANGED, None)
+    assert nothing.told_by == "with version 3 forecasts were kept of 0 of these 600 matches, of 480 that it takes"
 
 
 def test_another_recipe_than_the_champion_s_meets_that_by_the_present_code_as_long_as_it_is_the_same(

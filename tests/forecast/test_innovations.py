@@ -1,10 +1,12 @@
 """What is kept of how far prices were from what had been expected: whose favour, how much, and never before it was known."""
 
+from collections import defaultdict
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast.innovations import decayed
+from pipelines.forecast.innovations import CLUB, COMPETITION, COUNTRY, PAIR, decayed
 from pipelines.forecast.replay import Timeline
 
 NAMES = [
@@ -52,3 +54,32 @@ def test_a_match_without_a_price_and_one_not_yet_known_leave_everything_as_it_wa
     assert (told([*rows, asked], {"late": 0.5}).loc["asked"] == 0.0).all()
     earlier = rows[1] | {"known_at": rows[1]["known_at"] - pd.Timedelta(microseconds=1)}
     assert told([rows[0], earlier, asked], {"late": 0.5}).loc["asked", "home_fast"] == pytest.approx(0.2, abs=1e-12)
+
+
+def test_of_a_random_world_it_is_what_sums_with_weights_say(world):
+    """Each mean written out: what was found k matches ago weighs (1 - d)·d^k."""
+    matches = world[0].sample(frac=1.0, random_state=3)
+    random = np.random.default_rng(4)
+    found = {match: x for match, x in zip(matches["match_id"], random.normal(size=len(matches)), strict=True) if x < 1.0}
+    events = defaultdict(list)
+    for row in matches.sort_values(["known_at", "match_id"]).itertuples():
+        if row.status == "played" and row.match_id in found:
+            x, home, away = found[row.match_id], row.home_team_id, row.away_team_id
+            for whom, favour in ((home, x), (away, -x), (row.competition_id, x), (row.country, x), ((home, away), x)):
+                events[whom].append((row.known_at, favour))
+            events[away, home].append((row.known_at, -x))
+
+    def mean(whom, before, kept):
+        past = [x for known_at, x in events[whom] if known_at < before]
+        return sum((1.0 - kept) * kept**k * x for k, x in enumerate(reversed(past)))
+
+    asked = matches.iloc[::5]
+    expected = []
+    for row in asked.itertuples():
+        home, away, pair = row.home_team_id, row.away_team_id, (row.home_team_id, row.away_team_id)
+        decays = [(home, CLUB), (away, CLUB), (row.competition_id, COMPETITION), (row.country, COUNTRY), (pair, (PAIR,))]
+        n_met = sum(known_at < row.as_of for known_at, _ in events[pair])
+        expected.append([*(mean(whom, row.as_of, kept) for whom, each in decays for kept in each), n_met])
+    said = told(matches.to_dict("records"), found).loc[asked["match_id"]]
+    np.testing.assert_allclose(said, expected, rtol=0, atol=1e-9)
+    assert (said.abs().max() > 0.01).all(), "something is said of every column"

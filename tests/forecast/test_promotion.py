@@ -234,12 +234,17 @@ def test_a_forecast_that_saw_the_results_sets_off_the_alarm_even_as_the_first(fo
     assert decision.reasons[0].startswith("Leak alarm")
 
 
-def test_without_odds_the_alarm_says_that_it_could_not_listen(forecast):
+def test_without_odds_it_is_said_first_that_the_alarm_could_not_listen_but_for_what_stops_a_promotion(forecast):
     frame = forecast(0.3)
     frame[MARKET] = np.nan
     decision = decide(frame, None)
     assert decision.promote
-    assert any("could not listen" in reason for reason in decision.reasons)
+    assert decision.reasons[0].startswith("Warning: there are no closing odds, so the leak alarm could not listen")
+    stopped = decide(frame, frame)
+    assert not stopped.promote
+    assert [reason.partition(":")[0] for reason in stopped.reasons[1:2]] == ["Warning"]
+    with_odds = decide(frame, None, is_odds_free=False).reasons
+    assert "No closing odds: the distance to the market is not known." in with_odds, "where it would not listen anyway"
 
 
 def test_odds_given_apart_replace_those_of_the_frame(forecast):

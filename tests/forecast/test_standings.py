@@ -163,3 +163,56 @@ def test_nothing_known_after_a_cut_changes_an_earlier_table(world):
     pd.testing.assert_frame_equal(ours.loc[earlier], theirs.loc[earlier], check_exact=True)
     assert not ours.loc[theirs.index].equals(theirs)
     assert ours.notna().any().all(), "something is said of every column"
+
+
+def reckoned(matches: pd.DataFrame, match_id: str) -> list[float]:
+    """What `standings` says of one match, from nothing."""
+    at = matches.set_index("match_id").loc[match_id]
+    league = matches[matches["competition_id"] == at["competition_id"]]
+    known = league[(league["status"] == "played") & (league["known_at"] < at["as_of"])]
+
+    def table(season: int) -> dict[str, list[int]]:
+        """Points, goal difference and matches of each club that is ever host there."""
+        clubs = {club: [0, 0, 0] for club in league.loc[league["season"] == season, "home_team_id"]}
+        for row in known[known["season"] == season].itertuples():
+            lead = int(row.home_goals - row.away_goals)
+            for club, own in ((row.home_team_id, lead), (row.away_team_id, -lead)):
+                gained = 3 if own > 0 else 1 if own == 0 else 0
+                clubs[club] = [old + new for old, new in zip(clubs[club], (gained, own, 1), strict=True)]
+        return clubs
+
+    asked = league[league["season"] == at["season"]].sort_values(["as_of", "match_id"])
+    asked = asked.iloc[: asked["match_id"].tolist().index(match_id) + 1]
+    present, now = {*asked["home_team_id"], *asked["away_team_id"]}, table(at["season"])
+    sides = [now[at[f"{side}_team_id"]] for side in ("home", "away")]
+    lengths = []
+    for past in map(table, sorted(season for season in set(league["season"]) if season < at["season"])[-3:]):
+        n_clubs = len(present) if min(side[2] for side in sides) >= 2 else len(past)
+        lengths.append(round(max(row[2] for row in past.values()) / (len(past) - 1) * (n_clubs - 1)))
+    rounds = max(lengths, default=math.nan)
+    said = [max(rounds - (sides[0][2] + sides[1][2]) / 2, 0.0)]
+    if not all(side[2] for side in sides):
+        return said + [math.nan] * (len(RATINGS["standing"]) - 1)
+    ranked = sorted((now[club][:2] for club in present), reverse=True)
+    for points, difference, n_played in sides:
+        place = 1 + sum(other > [points, difference] for other in ranked)
+        left = 3 * max(rounds - n_played, 0)
+        margins, open_gaps, stakes = [], [], [0.0]
+        for line in rule(at["competition_id"], at["season"]):
+            last_above = min(max(line if line > 0 else len(ranked) + line, 1), len(ranked) - 1)
+            gap = points - ranked[last_above if place <= last_above else last_above - 1][0]
+            margins.append(max(-DECIDED, min(gap / (left + 0.5), DECIDED)) if line else math.nan)
+            if line and abs(gap) <= left:
+                open_gaps.append(abs(gap))
+                stakes.append(1 - abs(margins[-1]))
+        lines = [*margins, len(open_gaps), max(stakes), min(open_gaps, default=math.nan)]
+        said += [place / len(ranked), *(lines if lengths else [math.nan] * len(lines))]
+    return said
+
+
+def test_of_a_random_world_it_is_what_a_plain_reckoning_says(world):
+    matches = world[0].replace({"competition_id": {"here1": "E1", "here2": "E2", "there1": "D1", "there2": "D2"}})
+    asked = matches["match_id"].iloc[::19]
+    said = standings(matches).loc[asked]
+    np.testing.assert_allclose(said, [reckoned(matches, match_id) for match_id in asked], rtol=0, atol=1e-9)
+    assert said.notna().any().all(), "something is said of every column"

@@ -247,11 +247,7 @@ def test_no_feature_row_ends_in_the_middle_of_a_number(warehouse: Warehouse) -> 
         )
 
 
-def test_a_changed_feature_row_is_seen_and_one_that_was_never_kept_is_no_fault(warehouse: Warehouse, attack: Attack) -> None:
-    attack(
-        "delete from forecast.feature_row where prediction_id = (select prediction_id from forecast.prediction where sequence = 1)"
-    )
-    assert ledger.verify(warehouse).faults == ()
+def test_a_changed_feature_row_is_seen(warehouse: Warehouse, attack: Attack) -> None:
     attack(
         "update forecast.feature_row set content = set_byte(content, 7, 64)"
         " where prediction_id = (select prediction_id from forecast.prediction where sequence = 2)"
@@ -259,6 +255,32 @@ def test_a_changed_feature_row_is_seen_and_one_that_was_never_kept_is_no_fault(w
     (fault,) = ledger.verify(warehouse).faults
     assert "(number 2)" in fault
     assert fault.startswith("The feature row")
+
+
+@pytest.mark.parametrize(
+    ("gone", "found", "since"),
+    [("= 6", [6], 1), ("= 1", [1], 1), ("< 4", [1, 2, 3], 1), ("<= 4", [], 5), ("<= 5", [5], 5)],
+    ids=["the last", "the first", "most of the first issue", "the whole first issue", "more than that"],
+)
+def test_a_feature_row_that_is_gone_is_seen_unless_it_may_be_from_before_they_were_kept(
+    warehouse: Warehouse, attack: Attack, gone: str, found: list[int], since: int
+) -> None:
+    attack(
+        "delete from forecast.feature_row"
+        f" where prediction_id in (select prediction_id from forecast.prediction where sequence {gone})"
+    )
+    faults = ledger.verify(warehouse).faults
+    assert all(fault.endswith(f"is gone: each is kept from number {since} on.") for fault in faults)
+    assert [int(fault.partition("(number ")[2].partition(")")[0]) for fault in faults] == found
+
+
+def test_that_all_feature_rows_are_gone_shows_in_the_names_that_are_left(warehouse: Warehouse, attack: Attack) -> None:
+    attack("delete from forecast.feature_row")
+    (fault,) = ledger.verify(warehouse).faults
+    assert (
+        fault
+        == f"The feature rows with the names {ledger.names_sha256(['elo_difference', 'rest', 'unknown'])} are gone, all of them."
+    )
 
 
 @pytest.mark.parametrize("table", ["feature_row", "feature_list"])
