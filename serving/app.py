@@ -146,7 +146,7 @@ def create_app(settings: Settings) -> Litestar:
     async def connections(_: Litestar) -> AsyncIterator[None]:
         access_log.open()
         with suppress(StoreUnavailable):
-            await credentials.catch_up()  # before anyone is let in: what was taken back stays taken back
+            await credentials.catch_up()  # before anyone is let in, where the database answers: what was taken back stays so
         for_ever = (announcements.listen(), current.follow(announcements.wait), credentials.follow(), standing.follow())
         following = [asyncio.create_task(each) for each in (*for_ever, metrics.follow())]
         if cache is not None:

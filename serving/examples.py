@@ -33,7 +33,7 @@ OF_FIELDS: Final[Mapping[str, Any]] = {
     "expected_home_goals": 1.71, "expected_away_goals": 1.08, "expected_home_points": 1.79, "expected_away_points": 0.96,
     "strength_deviation": 0.61, "firmness": "usual", "supersedes": None, "change_home": 0.006, "change_draw": -0.002,
     "change_away": -0.004, "is_other_model": False, "group": "strength", "side": 0.42, "draw": 0.03, "market": "over_under",
-    "line": 2.5, "selection": "over", "probability": 0.5404, "fair_odds": 1.85, "scorelines": [[0.07, 0.08], [0.12, 0.11]],
+    "line": 2.5, "selection": "over", "probability": 0.5404, "fair_odds": 1.85, "scorelines": [[0.31, 0.22], [0.29, 0.18]],
     "n_predictions": 372, "next_cursor": None, "note": None,
     # A publication, and what it rests on.
     "publication_id": 42, "served_publication_id": 42, "FirstPublished.publication_id": 41,

@@ -62,6 +62,11 @@ def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[Any
     return _problem(request, HTTPStatus.BAD_REQUEST, "The body is nested too deeply.", {})
 
 
+def no_text(request: Request[Any, Any, Any], _: UnicodeDecodeError) -> Response[Any]:
+    """Bytes that are no UTF-8, in a JSON string or in the query."""
+    return _problem(request, HTTPStatus.BAD_REQUEST, "The request is not encoded in UTF-8.", {})
+
+
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """A fault of ours."""
     _log.error("unexpected_error", exc_info=error)
@@ -92,5 +97,6 @@ EXCEPTION_HANDLERS: dict[int | type[Exception], Any] = {
     Busy: busy,
     TooManyUnknown: too_many_unknown,
     RecursionError: too_deep,
+    UnicodeDecodeError: no_text,
     Exception: unexpected,
 }

@@ -11,10 +11,11 @@ from msgspec import Meta, ValidationError, json
 LONGEST: Final = 100
 RULE: Final = f"A name has 1 to {LONGEST} characters, and no control characters among them."
 
-_CHARACTER: Final = r"[^\x00-\x1f]"
+_CHARACTER: Final = r"[^\x00-\x1f\x7f-\x9f]"
+_END: Final = r"(?!\n)$"  # Python's `$` alone lets a last line break pass, and its own `\Z` is none to the document's readers
 
-Username = Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=f"^{_CHARACTER}+$", examples=["ann"])]
-UsernameOrNone = Annotated[str, Meta(max_length=LONGEST, pattern=f"^{_CHARACTER}*$")]
+Username = Annotated[str, Meta(min_length=1, max_length=LONGEST, pattern=f"^{_CHARACTER}+{_END}", examples=["ann"])]
+UsernameOrNone = Annotated[str, Meta(max_length=LONGEST, pattern=f"^{_CHARACTER}*{_END}")]
 """What a form sends whose field was perhaps left empty: it is shown again, not refused as nonsense."""
 
 

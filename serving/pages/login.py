@@ -106,7 +106,10 @@ def from_here(request: Request[Any, Any, Any]) -> None:
     Raises:
         PermissionDeniedException: it comes from elsewhere, or nothing says where from.
     """
-    is_own = urlsplit(request.headers.get("Origin", "")).netloc == request.headers.get("Host")
+    try:
+        is_own = urlsplit(request.headers.get("Origin", "")).netloc == request.headers.get("Host")
+    except ValueError:  # an address that is none: no browser sends it
+        is_own = False
     if not is_own and request.headers.get("Sec-Fetch-Site") != "same-origin":
         raise PermissionDeniedException("This form was not sent from a page of this service.")
 
@@ -118,7 +121,7 @@ def _led_on(request: Request[Any, Any, Any], address: str, cookie: str, lifetime
         max_age=lifetime,
         httponly=True,
         samesite="lax",  # so that a link from elsewhere opens its page; nothing but a read is ever done for a cookie
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
     )
     return Redirect(address, status_code=303, cookies=[given])
 
@@ -128,7 +131,7 @@ def login_page(
 ) -> Response[Any]:
     """The form, with what was wrong the last time; `wanted` is where a login leads, never outside of this site."""
     content = {"wanted": own_address(wanted), "failure": failure, "username": username}
-    # Never kept: it may hold a token against forged requests.
+    # Never kept: after a login that failed it tells the name that was typed.
     return Response(
         render(request, "login.html", **content),
         status_code=status_code,

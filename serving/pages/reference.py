@@ -42,7 +42,9 @@ class ReferencePage(OpenAPIRenderPlugin):
                 document_url=self.get_openapi_json_route(request),
                 documentation_url=elsewhere["url"] if elsewhere else "",
             )
-        return self._made.replace(_HOST.encode(), escape(f"{request.url.scheme}://{request.url.netloc}").encode())
+        # As it was sent: an address that is none is no reason not to show the page to whoever sent it.
+        called = request.headers.get("Host") or "{}:{}".format(*request.scope["server"] or ("localhost", 80))
+        return self._made.replace(_HOST.encode(), escape(f"{request.scope['scheme']}://{called}").encode())
 
 
 def reference(document: Mapping[str, Any], *, host: str, document_url: str, documentation_url: str) -> bytes:

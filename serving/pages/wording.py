@@ -59,13 +59,24 @@ SHADES: Final = 20
 
 
 def whole_percents(*probabilities: float) -> list[int]:
-    """Percentages without decimals that sum to 100 where the probabilities sum to 1 (largest remainders get what is left)."""
-    exact = [100 * p for p in probabilities]
-    whole = [int(value) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda i: exact[i] - whole[i], reverse=True)
-    for i in by_remainder[: round(sum(exact)) - sum(whole)]:
-        whole[i] += 1
-    return whole
+    """Percentages without decimals that sum to 100 where the probabilities sum to 1."""
+    return _parts(100, probabilities)
+
+
+def percents(*probabilities: float) -> list[str]:
+    """Cells with one decimal, as `percent` writes them, that sum to 100 where the probabilities sum to 1."""
+    tenths = _parts(1000, probabilities)
+    return [percent(p, 1) if n == 0 else f"{n / 10:.1f}%" for n, p in zip(tenths, probabilities, strict=True)]
+
+
+def _parts(whole: int, shares: Sequence[float]) -> list[int]:
+    """So many of `whole` as each share comes to (largest remainders get what is left over)."""
+    exact = [whole * share for share in shares]
+    parts = [int(value) for value in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: exact[i] - parts[i], reverse=True)
+    for i in by_remainder[: round(sum(exact)) - sum(parts)]:
+        parts[i] += 1
+    return parts
 
 
 def percent(p: float, decimals: int = 0) -> str:

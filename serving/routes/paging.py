@@ -75,7 +75,7 @@ def page(
     if cursor is not None:
         given = {**filters, "limit": limit, "cursor": cursor}
         address = urlencode({name: value for name, value in given.items() if value is not None})
-        headers["Link"] = f'<{request.url.path}?{address}>; rel="next"'
+        headers["Link"] = f'<{request.scope["path"]}?{address}>; rel="next"'
     return tabular(request, answer, rows, kind, headers)
 
 

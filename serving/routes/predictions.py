@@ -167,7 +167,7 @@ async def list_predictions(
         limit=limit,
         cursor=cursor,
     )
-    is_csv, path, now = wants_csv(request), request.url.path, settings.now()
+    is_csv, path, now = wants_csv(request), request.scope["path"], settings.now()
     held = await current.hold()
     if cursor is None:
         if held is None:

@@ -359,7 +359,7 @@ def test_reads_go_on_while_passwords_are_guessed_and_no_more_are_verified_at_onc
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{", b"null", b"[]", b"\xff\xfe", b"[" * 10_000),
+        *(b"", b"{", b"null", b"[]", b"\xff\xfe", b"[" * 10_000, b'{"username": "a", "password": "\xff"}'),
         *(b'{"username": "viewer"}', b'{"username": 1, "password": 2}', b'{"username": "", "password": "x"}'),
         *(b'{"username": "a\\u0000", "password": "x"}', b'{"username": "\\ud800", "password": "x"}'),
         b'{"username": "a", "password": "x", "role": "operator"}',

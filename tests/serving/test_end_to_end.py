@@ -132,7 +132,7 @@ def test_accounts_are_made_listed_changed_and_disabled(football: Run, tmp_path: 
     assert football("account", "list").startswith("ann\tviewer\tenabled")
 
 
-@pytest.mark.parametrize("name", ["", "a" * 101, "ann\tor bob", "\x1f", "ann\udcff"])
+@pytest.mark.parametrize("name", ["", "a" * 101, "ann\tor bob", "\x1f", "ann\udcff", "ann\n", "ann\x7f"])
 def test_no_account_is_made_of_a_name_that_could_not_log_in(football: Run, tmp_path: Path, name: str) -> None:
     message = football("account", "create", name, "--password-file", "-", text=PASSWORD, fails=True)
     assert "A name has 1 to 100 characters" in message

@@ -249,6 +249,19 @@ def test_whole_percents_of_a_whole_sum_to_100_and_none_is_off_by_one(weights: li
     assert all(abs(shown - 100 * p) < 1 for shown, p in zip(whole, probabilities, strict=True))
 
 
+@given(st.lists(st.floats(0, 1), min_size=3, max_size=3).filter(lambda weights: sum(weights) > 0))
+def test_percents_of_a_whole_sum_to_100_and_none_is_off_by_a_tenth(weights: list[float]) -> None:
+    probabilities = [each / sum(weights) for each in weights]
+    shown = [0.0 if each.startswith("<") else float(each[:-1]) for each in wording.percents(*probabilities)]
+    assert round(sum(shown), 6) == 100.0
+    assert all(abs(each - 100 * p) < 0.1001 for each, p in zip(shown, probabilities, strict=True))
+
+
+def test_percents_that_each_round_up_are_not_100_and_a_tenth() -> None:
+    assert wording.percents(0.33351, 0.33352, 0.33297) == ["33.3%", "33.4%", "33.3%"]
+    assert wording.percents(0.9999, 0.0001, 0.0) == ["100.0%", "<0.1%", "0.0%"]
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [

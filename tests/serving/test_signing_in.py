@@ -191,11 +191,26 @@ def test_who_comes_when_too_many_passwords_are_being_checked_sees_the_form_again
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [
+        *({"Origin": "https://elsewhere.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}),
+        *({"Origin": "http://["}, {"Origin": "http://h]"}),  # no addresses at all
+    ],
 )
 def test_a_form_of_another_site_is_refused(browser: Client, headers: dict[str, str]) -> None:
     assert sign_in(browser, **headers)[0] == 403
     assert browser.post("/logout", headers=headers, follow_redirects=False).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["h:abc", "h:99999", "[", "h]"])
+def test_a_host_that_is_no_address_is_no_fault_of_ours(browser: Client, host: str) -> None:
+    sign_in(browser)
+    headers = {"Host": host}
+    assert browser.get("/schema", headers=headers).status_code == 200
+    assert browser.get("/v1/predictions", headers=headers).status_code == 200
+    assert browser.get("/", headers=headers).status_code == 200
+    signed_out = browser.post("/logout", headers=headers | {"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
+    assert signed_out.status_code == 303
 
 
 def test_a_browser_that_hides_the_origin_says_that_the_form_is_from_here(browser: Client) -> None:
