@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
-from typing import Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 import dagster as dg
 
@@ -29,9 +29,12 @@ from pipelines.settings import Settings
 from pipelines.sources.football_data import what_to_add
 from pipelines.sources.registry import open_sources
 from pipelines.store import notifications, pin
-from pipelines.store.notifications import Message
+from pipelines.store.notifications import Message, Send
 from pipelines.store.pin import Pin
 from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.channels import Channel
 
 _LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO}
 
@@ -464,8 +467,22 @@ def delivery_sensor() -> dg.SkipReason:
     deaf = [
         channel.name
         for channel in channels(settings.alert_urls)
-        if not notifications.deliver(warehouse, channel.name, channel.send, datetime.now(UTC))
+        if not notifications.deliver(warehouse, channel.name, _careful(channel), datetime.now(UTC))
     ]
     if deaf:
         raise RuntimeError(f"not taken by {', '.join(deaf)}: tried again in half a minute, for a day at most")
     return dg.SkipReason("everybody was told everything")
+
+
+def _careful(channel: "Channel") -> Send:
+    """Its `send`, where nothing that it raises keeps the channels behind it from being told."""
+
+    def send(message: Message) -> bool:
+        try:
+            return channel.send(message)
+        except Exception as error:  # Apprise has a hundred kinds of address
+            # No more than its type: an error may show the address, which holds secrets.
+            _log.error("%s raised %s", channel.name, type(error).__name__)
+            return False
+
+    return send

@@ -28,7 +28,7 @@ from dagster._daemon.freshness import FreshnessDaemon
 
 from deploy.database import Urls
 from deploy.local.ports import Ports
-from pipelines.channels import DingTalk, channels
+from pipelines.channels import Channel, DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
@@ -662,6 +662,23 @@ def test_a_channel_that_refuses_makes_the_tick_fail_and_is_told_at_a_later_one(s
     server.status = 200
     alerts.delivery_sensor()
     assert [said["title"] for _, said in server.requests] == ["Forecasts have drifted (live)"]
+
+
+def test_what_a_channel_raises_keeps_no_other_from_being_told_and_shows_no_address(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Message) -> bool:
+        raise UnicodeError("https://hush.example.org")
+
+    ear = Ear()
+    found = [Channel("broken 1", broken), Channel("well 2", ear)]
+    monkeypatch.setattr("pipelines.channels.channels", lambda _: found)
+    alerts.announce_drift(settings, ["results: worse by .01"])
+    with pytest.raises(RuntimeError, match="not taken by broken 1:"):
+        alerts.delivery_sensor()
+    assert ear.titles == ["Forecasts have drifted (live)"]
+    assert "broken 1 raised UnicodeError" in caplog.text
+    assert "hush" not in caplog.text
 
 
 def told(instance: dg.DagsterInstance, cursor: str) -> str:
