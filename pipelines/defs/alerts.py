@@ -7,11 +7,11 @@ to every address of `ALERT_URLS` and tries again where that fails. Without an ad
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import takewhile
-from typing import Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
 import dagster as dg
 
@@ -29,9 +29,12 @@ from pipelines.settings import Settings
 from pipelines.sources.football_data import what_to_add
 from pipelines.sources.registry import open_sources
 from pipelines.store import notifications, pin
-from pipelines.store.notifications import Message
+from pipelines.store.notifications import Message, Send
 from pipelines.store.pin import Pin
 from pipelines.store.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pipelines.channels import Channel
 
 _LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO}
 
@@ -85,6 +88,12 @@ REMINDED_AFTER: Final = timedelta(hours=24)
 
 N_WORDS_ON_GAPS: Final = 100
 """So many are looked at: each tells of a loss that is new, or of one a day later."""
+
+N_ENDS_A_TICK: Final = 20
+"""Of runs; those behind them are the next tick's."""
+
+_End = Literal[dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS]
+_ENDS: Final[tuple[_End, ...]] = (dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS)
 
 _log = logging.getLogger(__name__)
 
@@ -230,32 +239,66 @@ def _note(settings: Settings, topic: str, subject: str, message: Message, now: d
     notifications.note(Warehouse(settings.model_url), topic, subject, message, now or datetime.now(UTC))
 
 
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30, monitor_all_code_locations=True
-)
-def run_failure_sensor(context: dg.RunFailureSensorContext) -> Iterator[dg.SkipReason]:
-    """Say that a run failed, of which class the first failure was, what that means for readers, and where to look."""
-    run = context.dagster_run
-    if run.tags.get("dagster/will_retry") == "true":
-        yield dg.SkipReason("the run will be retried")
-        return
-    # A run fails because a step did, unless it failed around its steps.
-    event = next(iter(context.get_step_failure_events()), context.failure_event)
-    announce_failure(Settings.read(), task=task_of(run), run_id=run.run_id, error=sentence_of(event), kind=classify_event(event))
+@dg.sensor(minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+def ended_run_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Say that a run failed, of which class the first failure was, what that means for readers, and where to look; and that a run
+    does what the last one that was to do the same failed to do.
+
+    It is none of Dagster's sensors of a run's status: those go past a run also where they could not say so. The cursor is the
+    last end of a run that was told, in the order in which runs ended, so that no recovery comes before its failure. The first
+    look tells nothing.
+
+    Raises:
+        Exception: the first could not be told, as while the database is away; the tick is shown as failed, and the next one tries
+            again.
+    """
+    if not context.cursor:
+        last = max((end.storage_id for kind in _ENDS for end in _ends(context.instance, kind, 1)), default=0)
+        return dg.SensorResult(skip_reason="what ends from now on is told", cursor=str(last))
+    after = int(context.cursor)
+    both = [end for kind in _ENDS for end in _ends(context.instance, kind, N_ENDS_A_TICK, after)]
+    ends = sorted(both, key=lambda end: end.storage_id)[:N_ENDS_A_TICK]
+    if not ends:
+        return dg.SensorResult(skip_reason="no run has ended", cursor=context.cursor)
+    settings = Settings.read()
+    runs = {run.run_id: run for run in context.instance.get_runs(dg.RunsFilter(run_ids=[end.run_id for end in ends]))}
+    for n, end in enumerate(ends):
+        try:
+            if end.run_id in runs:  # else somebody deleted it
+                _tell_of(settings, context.instance, runs[end.run_id], end)
+        except Exception:
+            if n == 0:
+                raise
+            _log.exception("run %s is told of by the next tick", end.run_id)
+            break
+        after = end.storage_id
+    return dg.SensorResult(skip_reason=f"looked at runs up to event {after}", cursor=str(after))
 
 
-@dg.run_status_sensor(
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    monitor_all_code_locations=True,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=30,
-)
-def recovery_sensor(context: dg.RunStatusSensorContext) -> Iterator[dg.SkipReason]:
-    """Say that a run does what the last one that was to do the same failed to do."""
-    run = context.dagster_run
-    task = task_of(run)
-    if not announce_recovery(Settings.read(), task=task, run_id=run.run_id):
-        yield dg.SkipReason(f"{task.words} had not failed")
+def _ends(instance: dg.DagsterInstance, kind: _End, limit: int, after: int | None = None) -> list[dg.EventLogRecord]:
+    """So many ends of this kind: those that follow an event, in their order, or the last ones."""
+    only = dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after)
+    return [*instance.fetch_run_status_changes(only, limit=limit, ascending=after is not None).records]
+
+
+def _tell_of(settings: Settings, instance: dg.DagsterInstance, run: dg.DagsterRun, end: dg.EventLogRecord) -> None:
+    task, event = task_of(run), end.event_log_entry.dagster_event
+    if event is None or event.event_type is dg.DagsterEventType.RUN_SUCCESS:
+        announce_recovery(settings, task=task, run_id=run.run_id)
+    elif run.tags.get("dagster/will_retry") != "true":
+        # A run fails because a step did, unless it failed around its steps.
+        steps = instance.get_records_for_run(
+            run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=1, ascending=True
+        ).records
+        event = next((step.event_log_entry.dagster_event for step in steps), None) or event
+        announce_failure(settings, task=task, run_id=run.run_id, error=sentence_of(event), kind=_class_of(event))
+
+
+def _class_of(event: dg.DagsterEvent) -> FailureClass:
+    try:
+        return classify_event(event)
+    except ValueError:  # a class that another version had: no end of a run may keep those behind it from being told
+        return FailureClass.CODE
 
 
 @dg.sensor(minimum_interval_seconds=60, default_status=dg.DefaultSensorStatus.RUNNING)
@@ -424,8 +467,22 @@ def delivery_sensor() -> dg.SkipReason:
     deaf = [
         channel.name
         for channel in channels(settings.alert_urls)
-        if not notifications.deliver(warehouse, channel.name, channel.send, datetime.now(UTC))
+        if not notifications.deliver(warehouse, channel.name, _careful(channel), datetime.now(UTC))
     ]
     if deaf:
         raise RuntimeError(f"not taken by {', '.join(deaf)}: tried again in half a minute, for a day at most")
     return dg.SkipReason("everybody was told everything")
+
+
+def _careful(channel: "Channel") -> Send:
+    """Its `send`, where nothing that it raises keeps the channels behind it from being told."""
+
+    def send(message: Message) -> bool:
+        try:
+            return channel.send(message)
+        except Exception as error:  # Apprise has a hundred kinds of address
+            # No more than its type: an error may show the address, which holds secrets.
+            _log.error("%s raised %s", channel.name, type(error).__name__)
+            return False
+
+    return send

@@ -22,6 +22,10 @@ MATCHES: Final = dg.AssetKey(["gold", "fct_match"])
 RUNNING: Final = timedelta(days=100)
 """A season with a result so lately is under way, or has just ended: no league's winter or summer is longer."""
 
+MISSED: Final = timedelta(days=400)
+"""So long a league's newest season is looked at that is not complete: else one whose results stopped coming would be forgotten
+after `RUNNING`, and told to be as it should be. A league that goes on begins a newer one sooner; one that does not is over."""
+
 CHANGED: Final = timedelta(days=7)
 """How long a season is looked at after a line of it came, however old it is."""
 
@@ -46,8 +50,13 @@ def season_checks(settings: dg.ResourceParam[Settings], warehouse: dg.ResourcePa
     """Judge the seasons that are under way or have changed within the week."""
     now = settings.now()
     # When a line came is told by the clock, in a rehearsal too.
-    seasons = season_days.recent(warehouse, (now - RUNNING).date(), pd.Timestamp.now("UTC") - CHANGED)
+    recent = season_days.recent(warehouse, (now - RUNNING).date(), pd.Timestamp.now("UTC") - CHANGED)
+    newest = season_days.newest(warehouse, (now - MISSED).date(), now.date())
+    seasons = sorted({*recent, *newest})
     found = judge(season_days.sums(warehouse, seasons, EARLIER), seasons, now.date()) if seasons else []
+    # The rule asks for silence where a season is neither complete nor followed by another.
+    looked_at = {*recent, *((each.competition_id, each.season) for each in found if each.what == SILENCE)}
+    found = [each for each in found if (each.competition_id, each.season) in looked_at]
     yield told("seasons_are_like_those_before", [each for each in found if each.what != SILENCE])
     yield told("results_are_as_fresh_as_in_seasons_before", [each for each in found if each.what == SILENCE])
 

@@ -70,7 +70,9 @@ def file(
     context.log.info(f"{outcome.n_new} files are new or changed, with {outcome.n_inserted.total()} new lines")
     if faults := [each.fault for each in outcome.faults if each.fault]:
         said = " ".join(map(str, faults[:N_NAMED]))
-        raise failure(classify(faults[0]), f"{len(faults)} of {len(chosen)} files failed, the others are loaded. {said}")
+        sentence = f"{len(faults)} of {len(chosen)} files failed, the others are loaded. {said}"
+        # Not final by itself: the table says how often it is attempted. What is loaded is asked for by conditional requests then.
+        raise dg.Failure(sentence, metadata={"class": classify(faults[0]).value})
     yield from ()
 
 

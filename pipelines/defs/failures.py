@@ -58,6 +58,8 @@ class Policy:
 
     `n_retries` further attempts are made, so 1 + `n_retries` in all; before the k-th of them `first_delay_seconds` x 2^(k-1)
     pass, each a fifth longer or shorter by chance. `meaning` says what readers of the API notice, `advice` what to look at.
+    `response` is told, not obeyed: it names in the failure's metadata and in the runbook what holds anyway, since nothing is
+    published behind a failed step, and what cannot be read is set aside where files are taken apart.
     """
 
     n_retries: int

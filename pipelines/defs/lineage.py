@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import urlsplit
 
 import dagster as dg
 
+from pipelines.defs.streams import STREAM
 from pipelines.settings import Settings
 from pipelines.sources.registry import SOURCES, address_of
 from pipelines.store import catalog, file_versions
@@ -160,8 +162,21 @@ def _story(settings: Settings, repository: dg.RepositoryDefinition | None) -> "S
             tables=catalog.tables(warehouse),
             nodes=nodes,
             addresses={source: address_of(settings, source) for source in SOURCES},
+            topics=topics_of(settings),
         ),
         graph=repository.asset_graph,
         jobs=lambda name: repository.get_job(name) if repository.has_job(name) else None,
         delivered=lambda file_ids: file_versions.delivered(warehouse, file_ids),
     )
+
+
+def topics_of(settings: Settings) -> dict[dg.AssetKey, tuple[str, str]]:
+    """What the stream is read from, as OpenLineage names it: by the first of the brokers that are named."""
+    from openlineage.client.naming.dataset import Kafka
+
+    if not settings.kafka_bootstrap_servers:
+        return {}
+    first = settings.kafka_bootstrap_servers.split(",")[0].strip()
+    broker = urlsplit(first if "://" in first else f"//{first}")
+    topic = Kafka(broker.hostname or "", str(broker.port or 9092), settings.kafka_topic)
+    return {STREAM: (topic.get_namespace(), topic.get_name())}

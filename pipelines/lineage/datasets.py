@@ -4,7 +4,7 @@ Belongs here: the name of each, and what is told of it. Does not belong here: ru
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -37,6 +37,7 @@ class Datasets:
 
     `tables` are those of the database at `database_url`; an asset that is none of them stands under the namespace of the jobs.
     `addresses` maps a source of files to the address that its keys are relative to. `nodes` are dbt's, by schema and name.
+    `topics` are what assets read that is neither, by namespace and name.
     """
 
     namespace: str
@@ -44,6 +45,7 @@ class Datasets:
     tables: Mapping[tuple[str, str], Table]
     nodes: Mapping[tuple[str, str], Mapping[str, Any]]
     addresses: Mapping[str, str]
+    topics: Mapping[dg.AssetKey, tuple[str, str]] = field(default_factory=dict)
 
     def node(self, key: dg.AssetKey) -> Mapping[str, Any] | None:
         """What dbt's manifest says of an asset; None if it is none of dbt's."""
@@ -77,6 +79,10 @@ class Datasets:
         if isinstance(n_rows, int):
             written["outputStatistics"] = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=n_rows)
         return OutputDataset(namespace=namespace, name=name, facets=facets, outputFacets=written)
+
+    def topic(self, key: dg.AssetKey) -> list[InputDataset]:
+        """The topic that an asset is read from, if it is."""
+        return [InputDataset(*self.topics[key])] if key in self.topics else []
 
     def files(self, versions: Iterable[Delivered]) -> list[InputDataset]:
         """Files that were taken in, by the addresses they came from."""

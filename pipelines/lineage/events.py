@@ -206,7 +206,8 @@ class _Telling:
         listed = [each.metadata[_FILES].value for each in self.written[step] if _FILES in each.metadata]
         file_ids = [int(n) for ids in listed if isinstance(ids, list) for n in ids]
         files = datasets.files(self.story.delivered(file_ids)) if file_ids else []
-        return [*(datasets.read(key, judged[key]) for key in sorted(parents | judged.keys())), *files]
+        topics = [topic for key in sorted(planned) for topic in datasets.topic(key)]
+        return [*(datasets.read(key, judged[key]) for key in sorted(parents | judged.keys())), *topics, *files]
 
     def _output(self, materialization: dg.AssetMaterialization) -> OutputDataset:
         graph = self.story.graph

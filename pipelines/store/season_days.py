@@ -28,6 +28,26 @@ def recent(warehouse: Warehouse, played_since: date, ingested_since: datetime) -
         ).fetchall()
 
 
+def newest(warehouse: Warehouse, played_since: date, today: date) -> list[tuple[str, int]]:
+    """Competition and start year of each league's newest season up to today, if it had a result on the first day or later."""
+    with warehouse.connect() as connection:
+        return connection.execute(
+            """
+            select competition_id, season
+            from (
+                select distinct on (competition_id) competition_id, season, max(match_on) as last_on
+                from silver.int_sighting
+                where is_played and match_on <= %s
+                group by competition_id, season
+                order by competition_id, season desc
+            ) as season
+            where last_on >= %s
+            order by competition_id
+            """,
+            (today, played_since),
+        ).fetchall()
+
+
 def sums(warehouse: Warehouse, seasons: Collection[tuple[str, int]], n_earlier: int) -> pd.DataFrame:
     """The days of these seasons, and of so many years before: `competition_id, season, match_on` and `anomalies.SUMS`.
 

@@ -5,6 +5,7 @@ or noting that they were taken (`pipelines.store.outbox`).
 """
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
@@ -21,6 +22,9 @@ _SENDING: Final[Mapping[str, Any]] = {
 FLUSH_SECONDS: Final = 15.0
 """Longer than a message is tried: whatever has not been answered by then was given up."""
 
+SENDING_SECONDS: Final = 15.0
+"""For how long further messages are sent; what is left is the next tick's."""
+
 
 class Letter(Protocol):
     """A message of the outbox."""
@@ -34,7 +38,11 @@ class Letter(Protocol):
 
 
 def send(config: Config, topic: str, letters: Sequence[Letter]) -> list[int]:
-    """Send messages to a topic in their order, and wait for the broker's word; the ids of those that it has taken."""
+    """Send messages to a topic in their order, each once the broker has taken the one before; the ids of those that it has taken.
+
+    Idempotence keeps the order of what is tried again, not that of what was given up: sent together, a message that timed out
+    would come behind those that did not. So the first that is not taken ends it.
+    """
     from confluent_kafka import Producer
 
     taken: list[int] = []
@@ -46,6 +54,7 @@ def send(config: Config, topic: str, letters: Sequence[Letter]) -> list[int]:
             log.warning("message %s of the outbox was not taken: %s", outbox_id, error)
 
     producer = Producer({**config, **_SENDING}, logger=log)
+    deadline = time.monotonic() + SENDING_SECONDS
     for letter in letters:
         producer.produce(
             topic,
@@ -53,6 +62,7 @@ def send(config: Config, topic: str, letters: Sequence[Letter]) -> list[int]:
             value=json.dumps(letter.message, sort_keys=True),
             on_delivery=partial(told, letter.outbox_id),
         )
-        producer.poll(0)
-    producer.flush(FLUSH_SECONDS)
+        producer.flush(FLUSH_SECONDS)
+        if letter.outbox_id not in taken or time.monotonic() > deadline:
+            break
     return taken

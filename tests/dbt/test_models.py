@@ -158,6 +158,12 @@ class TestSeasonDays:
         assert season_days.recent(warehouse, date(2024, 1, 1), datetime(2024, 2, 1, tzinfo=UTC)) == both
         assert season_days.recent(warehouse, date(2024, 1, 1), later) == []
 
+    def test_the_newest_season_of_a_league_is_the_last_with_a_result_up_to_today(self, known_world: Any) -> None:
+        warehouse = Warehouse(known_world.urls.model)
+        assert season_days.newest(warehouse, date(2023, 8, 1), date(2024, 6, 1)) == [("E0", 2023)]
+        assert season_days.newest(warehouse, date(2022, 8, 1), date(2023, 7, 1)) == [("E0", 2022)]
+        assert season_days.newest(warehouse, date(2024, 1, 1), date(2024, 6, 1)) == []
+
     def test_both_checks_are_told_with_a_table(self, known_world: Any) -> None:
         """Of two seasons there is nothing to learn limits from."""
         settings = Settings.read({"DATA_CUTOFF": "2023-09-30T12:00Z"})

@@ -28,7 +28,7 @@ from dagster._daemon.freshness import FreshnessDaemon
 
 from deploy.database import Urls
 from deploy.local.ports import Ports
-from pipelines.channels import DingTalk, channels
+from pipelines.channels import Channel, DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
@@ -664,6 +664,100 @@ def test_a_channel_that_refuses_makes_the_tick_fail_and_is_told_at_a_later_one(s
     assert [said["title"] for _, said in server.requests] == ["Forecasts have drifted (live)"]
 
 
+def test_what_a_channel_raises_keeps_no_other_from_being_told_and_shows_no_address(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: Message) -> bool:
+        raise UnicodeError("https://hush.example.org")
+
+    ear = Ear()
+    found = [Channel("broken 1", broken), Channel("well 2", ear)]
+    monkeypatch.setattr("pipelines.channels.channels", lambda _: found)
+    alerts.announce_drift(settings, ["results: worse by .01"])
+    with pytest.raises(RuntimeError, match="not taken by broken 1:"):
+        alerts.delivery_sensor()
+    assert ear.titles == ["Forecasts have drifted (live)"]
+    assert "broken 1 raised UnicodeError" in caplog.text
+    assert "hush" not in caplog.text
+
+
+def told(instance: dg.DagsterInstance, cursor: str) -> str:
+    """One tick of the sensor that tells of ended runs; where the next one goes on."""
+    said = alerts.ended_run_sensor(dg.build_sensor_context(instance, cursor=cursor))
+    assert isinstance(said, dg.SensorResult)
+    return said.cursor or ""
+
+
+@pytest.fixture
+def failing() -> dg.JobDefinition:
+    @dg.asset
+    def never() -> None:
+        raise OSError(28, "No space left on device")
+
+    return dg.Definitions(assets=[never], jobs=[dg.define_asset_job("day", [never])]).resolve_job_def("day")
+
+
+def test_a_failure_that_could_not_be_noted_is_told_by_a_later_tick_and_none_before_it_twice(
+    settings: Settings, failing: dg.JobDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note, n_left = notifications.note, [1]
+
+    def note_until_the_database_is_away(*said: Any) -> bool:
+        if not n_left:
+            raise psycopg.OperationalError("connection refused")
+        n_left.pop()
+        return note(*said)
+
+    def unreadable() -> Settings:
+        raise SettingsError("ALERT_URLS: address 1 is not understood.")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = told(instance, "")
+        for _ in range(2):
+            failing.execute_in_process(instance=instance, raise_on_error=False)
+        monkeypatch.setattr(notifications, "note", note_until_the_database_is_away)
+        behind_the_first = told(instance, cursor)
+        with pytest.raises(psycopg.OperationalError):
+            told(instance, behind_the_first)
+        monkeypatch.setattr(notifications, "note", note)
+        with monkeypatch.context() as without:
+            without.setattr(Settings, "read", unreadable)
+            with pytest.raises(SettingsError):
+                told(instance, behind_the_first)
+        end = told(instance, behind_the_first)
+        assert told(instance, end) == end
+
+    (said,) = notifications.recent(Warehouse(settings.model_url), 10)
+    assert said.n_noticed == 2
+
+
+def test_the_first_look_tells_nothing_of_what_ended_before_and_a_tick_tells_of_so_many_at_most(
+    settings: Settings, failing: dg.JobDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts, "N_ENDS_A_TICK", 2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        failing.execute_in_process(instance=instance, raise_on_error=False)
+        cursor = told(instance, "")
+        assert notifications.recent(Warehouse(settings.model_url), 10) == []
+        for _ in range(3):
+            failing.execute_in_process(instance=instance, raise_on_error=False)
+        n_noticed = []
+        for _ in range(3):
+            cursor = told(instance, cursor)
+            n_noticed.append(notifications.recent(Warehouse(settings.model_url), 10)[0].n_noticed)
+
+    assert n_noticed == [2, 3, 3]
+
+
+def test_a_failure_that_is_tried_again_is_not_told(settings: Settings, failing: dg.JobDefinition) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = told(instance, "")
+        failing.execute_in_process(instance=instance, raise_on_error=False, tags={"dagster/will_retry": "true"})
+        assert told(instance, cursor) > cursor
+
+    assert notifications.recent(Warehouse(settings.model_url), 10) == []
+
+
 def test_the_sensors_tell_of_a_real_run_that_fails_and_of_the_one_that_succeeds(settings: Settings, server: Server) -> None:
     broken = [True]
 
@@ -675,17 +769,12 @@ def test_the_sensors_tell_of_a_real_run_that_fails_and_of_the_one_that_succeeds(
 
     job = dg.Definitions(assets=[sometimes], jobs=[dg.define_asset_job("day", [sometimes])]).resolve_job_def("day")
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False)
-        context = dg.build_run_status_sensor_context(
-            "run_failure_sensor", result.get_run_failure_event(), instance, result.dagster_run
-        )
-        list(alerts.run_failure_sensor(context.for_run_failure()))  # type: ignore[arg-type]
+        cursor = told(instance, "")
+        job.execute_in_process(instance=instance, raise_on_error=False)
+        cursor = told(instance, cursor)
         broken.clear()
-        result = job.execute_in_process(instance=instance)
-        success = dg.build_run_status_sensor_context(
-            "recovery_sensor", result.get_run_success_event(), instance, result.dagster_run
-        )
-        list(alerts.recovery_sensor(success))  # type: ignore[arg-type]
+        job.execute_in_process(instance=instance)
+        told(instance, cursor)
     alerts.delivery_sensor()
 
     assert [said["type"] for _, said in server.requests] == ["failure", "success"]
@@ -709,24 +798,19 @@ def test_a_run_of_chosen_assets_is_told_by_what_it_was_to_make_and_recovers_by_a
     names = ("prediction", "model", "score", "record", "reliability")
     job = dg.Definitions(assets=[made(name) for name in names]).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
+        cursor = told(instance, "")
 
         def run(*names: str) -> None:
-            """A run as a condition or an asset's page starts it, its end told by the sensors."""
+            """A run as a condition or an asset's page starts it."""
             chosen = [dg.AssetKey(["forecast", name]) for name in names]
-            result = job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=chosen)
-            event = result.get_run_success_event() if result.success else result.get_run_failure_event()
-            context = dg.build_run_status_sensor_context("told", event, instance, result.dagster_run)
-            list(
-                alerts.recovery_sensor(context)  # type: ignore[arg-type]
-                if result.success
-                else alerts.run_failure_sensor(context.for_run_failure())  # type: ignore[arg-type]
-            )
+            job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=chosen)
 
         run(*names)
         run("model")
         broken.clear()
         run("score")
         run(*names)
+        told(instance, cursor)
 
     alerts.delivery_sensor()
 

@@ -17,7 +17,7 @@ from pipelines.commands.backfill import backfill as command
 from pipelines.defs import failures
 from pipelines.defs.automation import follow_up_sensor
 from pipelines.defs.backfill import backfill, file
-from pipelines.defs.failures import POLICIES
+from pipelines.defs.failures import POLICIES, FailureClass
 from pipelines.defs.ingestion import CAN_BE_HAD, FOOTBALL_DATA, ingestion
 from pipelines.defs.partitions import FILE, FILES
 from pipelines.defs.resources import resources
@@ -237,6 +237,21 @@ def test_an_outage_ends_the_run_and_what_came_before_it_stays(world: World) -> N
         **{2019: "MATERIALIZED", 2000: "FAILED", 2003: "FAILED"},
         2020: "FAILED",  # not asked for any more
     }
+
+
+def test_a_few_files_out_of_reach_are_attempted_as_often_as_their_class_says(world: World) -> None:
+    world.site.refused = {path_of(2016)}
+    world.site.seen()
+    result = world.choose(partition_of(2015), partition_of(2016))
+    (event,) = result.get_step_failure_events()
+    noted = event.step_failure_data.user_failure_data
+    assert noted is not None
+    assert noted.metadata["class"].value == "network"
+    assert "runbook" in noted.metadata
+    assert str(noted.description).startswith("1 of 2 files failed, the others are loaded. ")
+    n_attempts = 1 + POLICIES[FailureClass.NETWORK].n_retries
+    assert len([path for path, _ in world.site.seen() if path == path_of(2015)]) == n_attempts
+    assert world.states([2015, 2016]) == {2015: "MATERIALIZED", 2016: "FAILED"}
 
 
 @pytest.mark.parametrize("partition", ["football_data/../../etc/passwd", "elsewhere/E0.csv", "inbox/none.csv", "nonsense"])

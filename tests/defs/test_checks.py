@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from deploy.database import Urls
 from pipelines.defs import anomalies, ingestion, quality, schema_changes
-from pipelines.forecast.anomalies import Judgement
+from pipelines.forecast.anomalies import SUMS, Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file, football_data_org, stream
 from pipelines.sources.protocol import Delivery
@@ -234,3 +235,27 @@ def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_ar
             **{"at most": "570", "matches": "190", "seasons before": "10"},
         }
     ]
+
+
+def test_a_season_that_fell_silent_is_told_until_another_begins_and_a_complete_one_no_longer_than_it_is_recent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of both the last result is older than a season counts as recent for."""
+    n_rounds = {(league, season): 38 for league in ("D1", "E0") for season in (2020, 2021, 2022)} | {
+        ("D1", 2023): 32,
+        ("E0", 2023): 25,
+    }
+    rounds = [
+        (league, season, pd.Timestamp(season, 8, 1) + pd.Timedelta(days=7 * n))
+        for (league, season), until in n_rounds.items()
+        for n in range(until)
+    ]
+    none = dict.fromkeys(SUMS, 0.0)
+    days = pd.DataFrame(rounds, columns=["competition_id", "season", "match_on"]).assign(**{**none, "n_matches": 10.0})
+    monkeypatch.setattr(anomalies.season_days, "recent", lambda *_: [])
+    monkeypatch.setattr(anomalies.season_days, "newest", lambda *_: [("D1", 2023), ("E0", 2023)])
+    monkeypatch.setattr(anomalies.season_days, "sums", lambda *_: days)
+    settings = Settings.read({"DATA_CUTOFF": "2024-07-20T12:00Z"})
+    likeness, silence = anomalies.season_checks(settings=settings, warehouse=Warehouse("postgresql://nowhere"))
+    assert silence.description == "E0 2023: days since the last result 186, expected at most 28"
+    assert likeness.description == "1 seasons are like those before"

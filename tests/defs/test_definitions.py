@@ -59,6 +59,16 @@ def test_the_day_does_everything_but_train_and_document(definitions: dg.Definiti
     assert _steps(definitions, "docs") == {"docs__site"}
 
 
+def test_the_pages_are_made_of_a_publication_alone_which_is_behind_the_tables_that_they_describe(
+    definitions: dg.Definitions,
+) -> None:
+    """Another line from the tables to the pages would say no more, and cross the others of the graph."""
+    graph = definitions.resolve_asset_graph()
+    publication = dg.AssetKey(["published", "publication"])
+    assert graph.get(dg.AssetKey(["docs", "site"])).parent_keys == {publication}
+    assert dg.AssetKey(["gold", "feat_match"]) in graph.get_ancestor_asset_keys(publication)
+
+
 def test_every_job_that_publishes_says_so_and_is_not_answered_by_a_condition(definitions: dg.Definitions) -> None:
     jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
     publishing = {job.name: job.tags for job in jobs if "publication" in _steps(definitions, job.name)}

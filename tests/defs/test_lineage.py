@@ -25,6 +25,9 @@ from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import ingestion, nothing_waits_in_quarantine
 from pipelines.defs.lineage import KEPT_FOR, SETTLED_AFTER, Told, lineage_sensor, tell
 from pipelines.defs.manifest import ensure_manifest
+from pipelines.defs.streams import STREAM
+from pipelines.lineage.datasets import Datasets
+from pipelines.lineage.events import READ, Story
 from pipelines.lineage.server import NotTaken, Server
 from pipelines.settings import Settings, SettingsError
 from pipelines.store.landing import FolderLanding
@@ -349,3 +352,28 @@ def test_the_sensor_tells_the_server_that_is_set_and_keeps_its_place(
 def test_an_address_that_is_none_is_refused_with_an_example() -> None:
     with pytest.raises(SettingsError, match=r"OPENLINEAGE_URL='lineage:5000'.*https://lineage\.example\.org"):
         Settings.read({"OPENLINEAGE_URL": "lineage:5000"})
+
+
+def test_the_step_that_reads_the_stream_reads_its_topic_by_openlineages_name() -> None:
+    brokers = "broker.example.org:9093,other.example.org:9093"
+    topics = lineage.topics_of(Settings.read({"KAFKA_BOOTSTRAP_SERVERS": brokers}))
+    assert lineage.topics_of(Settings.read({})) == {}
+
+    @dg.asset(key=STREAM)
+    def stream_message() -> None:
+        pass
+
+    definitions = dg.Definitions(assets=[stream_message], jobs=[dg.define_asset_job("between", [stream_message])])
+    story = Story(
+        Datasets("football-live", "postgresql://127.0.0.1/football", {}, {}, {}, topics),
+        definitions.resolve_asset_graph(),
+        definitions.resolve_job_def,
+        lambda _: [],
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = definitions.resolve_job_def("between").execute_in_process(instance=instance).dagster_run
+        log = [each.event_log_entry for each in instance.get_records_for_run(run.run_id, of_type=set(READ)).records]
+        told = [event for event in story.tell(run, log) if event.job.name == "bronze__stream_message"]
+    assert [[(each.namespace, each.name) for each in event.inputs or []] for event in told] == [
+        [("kafka://broker.example.org:9093", "football.events")]
+    ] * 2

@@ -150,6 +150,33 @@ def test_what_waits_goes_to_the_topic_that_is_named_now(
     assert tick("right").skip_message == "2 messages were taken, 0 wait"
 
 
+def test_a_message_that_is_not_taken_is_overtaken_by_none_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    class TimesOutOnce:
+        """A broker that is silent until the second message was given up, and takes what is sent after that."""
+
+        def __init__(self, *_: object, **__: object) -> None:
+            self.answers: list[Callable[[], None]] = []
+
+        def produce(self, topic: str, *, key: str, value: str, on_delivery: Callable[[str | None, None], None]) -> None:
+            sent.append(value)
+            error = "timed out" if len(sent) == 2 else None
+            self.answers.append(lambda: on_delivery(error, None))
+
+        def poll(self, _: float) -> None:
+            pass
+
+        def flush(self, _: float) -> None:
+            for answer in self.answers:
+                answer()
+            self.answers.clear()
+
+    monkeypatch.setattr("confluent_kafka.Producer", TimesOutOnce)
+    assert send({}, "football.publications", [Waiting(n, EDITION, {"n": n}) for n in (1, 2, 3)]) == [1]
+    assert sent == ['{"n": 1}', '{"n": 2}']
+
+
 def test_publications_arrive_in_their_order_with_what_a_reader_needs(
     broker: Broker, settings_of: Callable[[Broker], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
