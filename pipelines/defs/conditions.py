@@ -6,7 +6,9 @@ job `data`, a model trained from its page, a step made once more behind a run th
 
 What holds an asset back, whatever of it is new:
 
-- a blocking check of what it is made of that did not pass, or was not asked, since that was last made;
+- a blocking check of what it is made of that did not pass, or was not asked, since that was last made. That is of what it is made
+  of directly: bronze's bear on what follows through silver, which can be made of files whose check failed. There the run that is
+  asked for refuses (`quality.require_accepted`), and so does any other;
 - something it is made of whose last run failed, or is at work, or is itself behind and not made in the same run. A training that
   failed is no reason: forecasts are made by the champion, which stands;
 - a run that is still to publish or to score: the day's, the week's and the stream's, from when they wait to their last step;
