@@ -37,6 +37,7 @@ from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.protocol import (
     Fetched,
+    Missing,
     NotModified,
     QuotaUsedUp,
     Source,
@@ -46,6 +47,7 @@ from pipelines.sources.protocol import (
     SourceUnreachable,
 )
 from pipelines.store import read_model
+from pipelines.store.file_versions import Latest
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 from tests.defs.conftest import E0, FIXTURES, Site, coming, played
@@ -262,6 +264,47 @@ def test_an_outage_raises_and_what_came_meanwhile_is_found_after_it(
     site.is_out_of_order = False
     daemon.now += timedelta(minutes=30)
     assert daemon.tick() == "run"
+
+
+@pytest.mark.parametrize("name", ["source", "result"])
+def test_a_source_that_has_none_of_the_files_that_it_had_is_an_outage_not_nothing_new(
+    name: str, request: pytest.FixtureRequest, site: Site
+) -> None:
+    daemon: Daemon = request.getfixturevalue(name)
+    daemon.now = NOON + timedelta(hours=6)
+    had, site.files = site.files, {}
+    for _ in range(2):
+        with pytest.raises(SourceUnreachable, match="football_data has none of the files that were loaded before"):
+            daemon.tick()
+    site.files = had | {FIXTURES: coming(3.0), E0: played(1, 2)}
+    daemon.now += timedelta(minutes=30)
+    assert daemon.tick() == "run"
+
+
+def test_a_file_that_is_gone_while_another_is_had_is_no_outage_and_no_news(result: Daemon, site: Site) -> None:
+    result.now = NOON + timedelta(hours=6)
+    del site.files[E0]
+    assert result.tick() == "nothing is new"
+
+
+def test_of_two_sources_the_one_that_has_nothing_any_more_is_named_and_keeps_nobody_from_the_others_news() -> None:
+    class Other:
+        def __init__(self, name: str, answer: type[Missing | NotModified]) -> None:
+            self.name, self.answer = name, answer
+
+        def fetch(self, key: str, *_: object) -> Fetched:
+            return self.answer(self.name, key)
+
+    loaded = {"a": Latest("0", "intact", None, None, 1, 1, 0)}
+    look = Look(NOON)
+    look.at(cast(Source, Other("one", Missing)), ["a", "of next season"], loaded)
+    look.at(cast(Source, Other("two", NotModified)), ["a"], loaded)
+    look.require_an_answer()
+    assert look.not_had.startswith("could not be had: one/a (one has none of the files")
+    before_august = Look(NOON)
+    before_august.at(cast(Source, Other("one", Missing)), ["of next season"], loaded)
+    before_august.require_an_answer()
+    assert before_august.not_had == ""
 
 
 def test_a_refused_file_keeps_nobody_from_the_others_news_and_is_named(source: Daemon, site: Site, settings: Settings) -> None:
