@@ -86,8 +86,8 @@ class Look:
         """Look at these files, but for those at rest. One that cannot be had keeps nobody from the others.
 
         An unchanged file costs a 304, as the validators are those of the version that is loaded; one that was not intact has none
-        and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it. Where
-        all that were loaded are gone, and nothing else of the source is had, it is out of reach, though it answers: an address that moved.
+        and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it. Where all
+        that were loaded are gone, and nothing else of the source is had, it is out of reach, though it answers.
 
         A source that is silent when it is asked first, or allows no more requests, is not asked again: the rest of its files is
         left to the next look.
