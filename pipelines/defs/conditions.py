@@ -27,6 +27,7 @@ from typing import Any, Final
 import dagster as dg
 
 from pipelines.defs.failures import POLICIES
+from pipelines.defs.job_runs import NOT_ANEW
 from pipelines.defs.training import MODELS_OF
 
 AT_MOST_A_DAY: Final = 6
@@ -88,7 +89,6 @@ follow_sensor = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.groups("forecast", "published"),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
-    # A run whose process dies every time would else be attempted thrice as often as is said above.
-    run_tags={"dagster/max_retries": "0"},
+    run_tags=dict(NOT_ANEW),
     description="Lets ratings, forecasts, publication and record follow what was made without them.",
 )

@@ -13,11 +13,15 @@ from typing import ClassVar, cast
 import dagster as dg
 import psycopg
 import pytest
+import yaml
 from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
-from pipelines.defs import job_runs, sensors
+from pipelines.defs import job_runs, sensors, stream_sensors
+from pipelines.defs.automation import day_schedule, week_schedule
+from pipelines.defs.conditions import ATTEMPTS_A_DAY
+from pipelines.defs.failures import POLICIES, RUNBOOK
 from pipelines.defs.ingestion import Ingestion
 from pipelines.defs.looks import (
     AT_MOST_FOR_ONE_STATE,
@@ -31,7 +35,8 @@ from pipelines.defs.looks import (
     Rest,
     is_look_due,
 )
-from pipelines.settings import Settings
+from pipelines.defs.training import MODELS_OF
+from pipelines.settings import PROJECT_DIR, Settings
 from pipelines.sources.football_data_org import FootballDataOrg
 from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
@@ -709,6 +714,31 @@ def test_within_a_day_no_more_runs_are_asked_for_than_stated() -> None:
             moments.append(moment)
     assert len(moments) == 24
     assert all(later - earlier >= timedelta(days=1) for earlier, later in zip(moments, moments[12:], strict=False))
+
+
+def test_a_run_that_a_sensor_asks_for_again_is_not_started_anew_by_dagster_as_well(source: Daemon, site: Site) -> None:
+    site.files[FIXTURES] = coming(3.0)
+    result = source.sensor(dg.build_sensor_context(source.instance))
+    assert isinstance(result, dg.SensorResult)
+    assert result.run_requests is not None
+    assert [request.tags["dagster/max_retries"] for request in result.run_requests] == ["0"]
+
+
+def test_the_runbook_says_how_often_a_publication_that_fails_for_ever_is_attempted_in_a_day_whoever_asks_for_it() -> None:
+    each = 1 + max(policy.n_retries for policy in POLICIES.values())
+    behind_failures = min(stream_sensors.AT_MOST, timedelta(days=1) // PAUSE)
+    asked = sensors.AT_MOST_FOR_SOURCES + sensors.AT_MOST_FOR_INBOX + sensors.AT_MOST_FOR_RESULTS + behind_failures
+    retries = yaml.safe_load((PROJECT_DIR / "deploy/dagster/dagster.yaml").read_text("utf-8"))["run_retries"]["max_retries"]
+    assert day_schedule.cron_schedule == "0 6 * * *"
+    assert week_schedule.cron_schedule == "0 8 * * 1"
+    by_schedule = (1 + retries) * each
+    runbook = " ".join((PROJECT_DIR / RUNBOOK).read_text("utf-8").split())
+    by_drift = len(MODELS_OF) * by_schedule
+    total = asked * each + ATTEMPTS_A_DAY + 2 * by_schedule + by_drift
+    assert f"attempted at most {total} times in 24 hours" in runbook
+    assert f"{asked * each} times by those four, {ATTEMPTS_A_DAY} times by [what follows by itself]" in runbook
+    assert f"{2 * by_schedule} times on a Monday, {by_schedule} on another day" in runbook
+    assert f"{by_drift} times where `drift_sensor` finds" in runbook
 
 
 @pytest.mark.parametrize(
