@@ -6,7 +6,9 @@ job `data`, a model trained from its page, a step made once more behind a run th
 
 What holds an asset back, whatever of it is new:
 
-- a blocking check of what it is made of that did not pass, or was not asked, since that was last made;
+- a blocking check of what it is made of that did not pass, or was not asked, since that was last made. That is of what it is made
+  of directly: bronze's bear on what follows through silver, which can be made of files whose check failed. There the run that is
+  asked for refuses (`quality.require_accepted`), and so does any other;
 - something it is made of whose last run failed, or is at work, or is itself behind and not made in the same run. A training that
   failed is no reason: forecasts are made by the champion, which stands;
 - a run that is still to publish or to score: the day's, the week's and the stream's, from when they wait to their last step;
@@ -25,6 +27,7 @@ from typing import Any, Final
 import dagster as dg
 
 from pipelines.defs.failures import POLICIES
+from pipelines.defs.job_runs import NOT_ANEW
 from pipelines.defs.training import MODELS_OF
 
 AT_MOST_A_DAY: Final = 6
@@ -86,7 +89,6 @@ follow_sensor = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.groups("forecast", "published"),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
-    # A run whose process dies every time would else be attempted thrice as often as is said above.
-    run_tags={"dagster/max_retries": "0"},
+    run_tags=dict(NOT_ANEW),
     description="Lets ratings, forecasts, publication and record follow what was made without them.",
 )

@@ -34,6 +34,7 @@ from pipelines.sources.protocol import (
     SourceError,
     SourceRefuses,
     SourceUnreachable,
+    has_none,
 )
 from pipelines.sources.registry import OPTIONAL, listing_of, open_sources
 from pipelines.store import bronze as store
@@ -273,7 +274,8 @@ class Ingestion:
         self, source: Source, known: Mapping[str, file_versions.Latest], fetched: Iterator[Fetched | _Failed]
     ) -> Iterator[tuple[Delivery, ParsedFile]]:
         unreachable: list[SourceUnreachable] = []
-        n_answered = 0
+        n_answered = n_had = 0
+        gone: list[str] = []
         for answer in fetched:
             latest = known.get(answer.key)
             # A file of a competition that nobody knows was named by a page, no more: without it the source is as well as before.
@@ -286,6 +288,7 @@ class Ingestion:
                         raise answer.error
                 continue
             n_answered += is_promised or not isinstance(answer, Missing)
+            n_had += not isinstance(answer, Missing)
             self.files["fixtures"] += not isinstance(answer, Missing) and "fixtures" in answer.key
             if isinstance(answer, Delivery):
                 yield answer, source.parse(answer.key, answer.content)
@@ -293,7 +296,11 @@ class Ingestion:
                 self.files["unchanged"] += 1
                 self.outcomes.append(FileOutcome(source.name, answer.key, _standing(latest)))
             else:
+                gone += [answer.key] if latest is not None else []
                 self._miss(source, answer.key, latest)
+        # One file alone may be gone, or be all that somebody chose; the check names it.
+        if len(gone) > 1 and not n_had:
+            raise has_none(source.name, gone)
         if unreachable and not n_answered:
             raise unreachable[0]
 

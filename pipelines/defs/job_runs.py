@@ -4,7 +4,9 @@ Belongs here: questions that several sensors ask, of a job's runs before they as
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import dagster as dg
@@ -16,6 +18,11 @@ UNDER_WAY: Final = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+
+
+NOT_ANEW: Final[Mapping[str, str]] = MappingProxyType({"dagster/max_retries": "0"})
+"""Tags of a run that whoever asked for it asks for again, within a bound: were it started anew by Dagster as well where its
+process dies, it would be attempted thrice as often as that bound says."""
 
 
 def is_under_way(instance: dg.DagsterInstance, job_name: str) -> bool:

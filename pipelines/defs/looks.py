@@ -14,11 +14,13 @@ from typing import Final, Self
 from pipelines.sources.protocol import (
     Delivery,
     DownloadTooLarge,
+    Missing,
     QuotaUsedUp,
     Source,
     SourceError,
     SourceRefuses,
     SourceSilent,
+    has_none,
 )
 from pipelines.store.file_versions import Latest
 
@@ -84,12 +86,15 @@ class Look:
         """Look at these files, but for those at rest. One that cannot be had keeps nobody from the others.
 
         An unchanged file costs a 304, as the validators are those of the version that is loaded; one that was not intact has none
-        and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it.
+        and is read in full. A file that is gone, or larger than any file may be, is no news: a run would not take it. Where all
+        that were loaded are gone, and nothing else of the source is had, it is out of reach, though it answers.
 
         A source that is silent when it is asked first, or allows no more requests, is not asked again: the rest of its files is
         left to the next look.
         """
         n_faults, is_there, left = 0, False, ""
+        missing: list[str] = []
+        n_had = 0
         for key in self._in_turn(source.name, keys):
             name = f"{source.name}/{key}"
             rest, known = self.rests.get(name), loaded.get(key)
@@ -99,9 +104,10 @@ class Look:
                 continue
             try:
                 answer = source.fetch(key, known.etag, known.last_modified) if known else source.fetch(key)
+                is_missing = isinstance(answer, Missing)
                 new = news(answer, known) if isinstance(answer, Delivery) else ""
             except DownloadTooLarge:
-                new = ""
+                is_missing, new = False, ""
             except SourceError as error:
                 n_faults += 1
                 left = _why_leave_the_rest(error, n_faults, is_there=is_there)
@@ -109,15 +115,35 @@ class Look:
                     self.rests[name] = Rest(n_before, self.now, left)
                     continue
                 is_there |= isinstance(error, SourceRefuses)
-                pause = self.pauses[min(n_before, len(self.pauses) - 1)]
-                self.rests[name] = Rest(n_before + 1, self.now + pause, str(error)[:200])
-                self.faults += [error] if rest is None else []
+                self._rest(name, error)
                 continue
             is_there = True
-            self.n_answered += 1
+            if is_missing:
+                missing.append(key)
+                continue
+            n_had += 1
             self.rests.pop(name, None)
             if new:
                 self.found[name] = new
+        self._count(source.name, n_had, missing, loaded)
+
+    def _count(self, source: str, n_had: int, missing: list[str], loaded: Mapping[str, Latest]) -> None:
+        gone = [key for key in missing if key in loaded]
+        if n_had or not gone:
+            self.n_answered += n_had + len(missing)
+            for key in missing:
+                self.rests.pop(f"{source}/{key}", None)
+            return
+        error = has_none(source, gone)
+        for key in gone:
+            self._rest(f"{source}/{key}", error)
+
+    def _rest(self, name: str, error: SourceError) -> None:
+        rest = self.rests.get(name)
+        n_before = rest.n_times if rest else 0
+        pause = self.pauses[min(n_before, len(self.pauses) - 1)]
+        self.rests[name] = Rest(n_before + 1, self.now + pause, str(error)[:200])
+        self.faults += [error] if rest is None else []
 
     def _in_turn(self, source: str, keys: Iterable[str]) -> list[str]:
         """Those that are not at rest: first what failed least often, and of those another one first at each look.

@@ -10,9 +10,9 @@ from pipelines.defs.conditions import LEDGER
 from pipelines.defs.failures import under_policy
 from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
+from pipelines.defs.quality import require_accepted
 from pipelines.settings import Settings
 from pipelines.store import gold, publication, read_model
-from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 
@@ -33,7 +33,7 @@ def season_outlook(
     """Simulate every season that is a plain round-robin; of the others say why not."""
     from pipelines.forecast.outlook import outlooks
 
-    Silver(warehouse.url).require_whole()
+    require_accepted(warehouse)
     now = settings.now()
     table, reasons = outlooks(gold.matches(warehouse), pd.Timestamp(now), forecasts=publication.forecasts(warehouse, after=now))
     n_changed = warehouse.update("forecast.season_outlook", "outlook_id", table)

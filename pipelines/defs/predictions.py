@@ -13,12 +13,11 @@ from pipelines.defs.champions import served, served_sets
 from pipelines.defs.conditions import FOLLOWS, LEDGER, RATINGS
 from pipelines.defs.failures import FailureClass, failure, under_policy
 from pipelines.defs.freshness import FRESHNESS
-from pipelines.defs.quality import verdict
+from pipelines.defs.quality import require_accepted, verdict
 from pipelines.defs.training import MODELS_OF
 from pipelines.settings import Settings
 from pipelines.store import basis, gold, ledger
 from pipelines.store.registry import Registry
-from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def prediction(
     from pipelines.forecast.dixon_coles import rate
     from pipelines.forecast.predict import forecast
 
-    Silver(warehouse.url).require_whole()
+    require_accepted(warehouse)
     now = settings.now()
     coming = gold.coming_rows(warehouse, after=now, before=now + HORIZON)
     if coming.empty:

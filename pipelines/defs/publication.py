@@ -17,6 +17,7 @@ from pipelines.defs.failures import under_policy
 from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.manifest import models_behind, project_digest, read_manifest
 from pipelines.defs.predictions import HORIZON
+from pipelines.defs.quality import require_accepted
 from pipelines.forecast import contract
 from pipelines.settings import Settings
 from pipelines.store import file_versions, gold, ledger, read_model
@@ -64,7 +65,7 @@ def publication(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Publish the forecasts in force, or confirm the last publication where nothing changed."""
-    through = Silver(warehouse.url).require_whole()
+    through = require_accepted(warehouse)
     now = settings.now()
     champions = served_champions(settings, registry)
     with ThreadPoolExecutor(1) as beside:

@@ -1,22 +1,27 @@
 """Great Expectations' verdicts as asset checks.
 
-Belongs here: which suite judges which rows. The suites are in `expectations`; importing Great Expectations costs
-seconds and happens only when there is something to judge.
+Belongs here: which suite judges which rows, and refusing what none has accepted. The suites are in `expectations`;
+importing Great Expectations costs seconds and happens only when there is something to judge.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import dagster as dg
 import pandas as pd
 
+from pipelines.defs.failures import FailureClass, failure
 from pipelines.defs.ingestion import FOOTBALL_DATA, FOOTBALL_DATA_ORG, INTERNATIONAL, OPENFOOTBALL, table_metadata
 from pipelines.defs.streams import STREAM
 from pipelines.settings import Settings
 from pipelines.store import file_versions
+from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
+
+N_NAMED: Final = 3
+"""Files that a person is told by name; the rest are counted."""
 
 
 def verdict(settings: Settings, suite: str, frame: pd.DataFrame) -> dg.AssetCheckResult:
@@ -53,6 +58,25 @@ def _failing_rows(failures: Sequence[Mapping[str, Any]], frame: pd.DataFrame) ->
     ]
     rows = pd.concat(found) if found else frame.iloc[:0].assign(fails="")
     return rows[["fails", *frame.columns]]
+
+
+def require_accepted(warehouse: Warehouse) -> int:
+    """Nobody may learn or publish what no expectation has accepted, whoever made silver and gold of it: what is loaded stands in
+    bronze though its check failed. The last `bronze.source_file.file_id` that silver is made of.
+
+    Raises:
+        HalfMade: silver and gold are nothing whole.
+        dg.Failure: they are made of a file that was stopped, or not judged yet; the checks of the day's run judge both again.
+    """
+    through = Silver(warehouse.url).require_whole()
+    if files := file_versions.not_accepted(warehouse, through):
+        more = f" and {len(files) - N_NAMED} more" if len(files) > N_NAMED else ""
+        raise failure(
+            FailureClass.DATA,
+            f"Silver and gold are made of files that no expectation has accepted: {', '.join(files[:N_NAMED])}{more}. What was "
+            "published stands. Run the day once more: it judges them, and says what is wrong if they are not accepted.",
+        )
+    return through
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pipelines.defs.conditions import FOLLOWS, LEDGER, SCORE
 from pipelines.defs.failures import under_policy
 from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import table_metadata
+from pipelines.defs.quality import require_accepted
 from pipelines.store import gold, ledger, read_model
-from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 
 SCOREBOARD, CALIBRATION = (dg.AssetKey(["forecast", name]) for name in ("scoreboard", "calibration"))
@@ -45,7 +45,7 @@ def record(warehouse: dg.ResourceParam[Warehouse], turn: dg.ResourceParam[None])
     """Score what was issued; a corrected result corrects its scores."""
     from pipelines.forecast.record import calibration, score, scoreboard
 
-    Silver(warehouse.url).require_whole()
+    require_accepted(warehouse)
     told, results = ledger.told(warehouse), gold.results_of_told(warehouse)
     scores = score(told, results)
     board, bins = scoreboard(scores), calibration(told, scores)

@@ -14,7 +14,7 @@ the jobs (`automation`). All of them keep to this:
 - None asks for a run while one of the day's job waits or is at work.
 - For one state of what is new at most three runs are asked for, the second and third where the one before failed. An hour lies
   behind one that failed, whatever is new; and within 24 hours at most 6 (sources), 24 (inbox) and 12 (results) are asked for,
-  whatever changes. The schedule goes on beside that.
+  whatever changes. Where the process of such a run dies Dagster does not start it anew. The schedule goes on beside that.
 """
 
 import json
@@ -25,7 +25,7 @@ from typing import Final
 import dagster as dg
 
 from pipelines.defs.automation import day
-from pipelines.defs.job_runs import is_under_way
+from pipelines.defs.job_runs import NOT_ANEW, is_under_way
 from pipelines.defs.looks import Asked, Look, Memory, News, is_look_due, other_content
 from pipelines.settings import Settings
 from pipelines.sources import football_data_org
@@ -200,4 +200,4 @@ def _result(
         return dg.SensorResult(skip_reason="; ".join(filter(None, [outcome, look.not_had])), cursor=cursor)
     if look.not_had:
         context.log.warning(look.not_had)
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{sensor} {asked.key}")], cursor=cursor)
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"{sensor} {asked.key}", tags=dict(NOT_ANEW))], cursor=cursor)

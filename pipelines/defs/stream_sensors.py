@@ -12,7 +12,7 @@ import dagster as dg
 
 from pipelines.defs.alerts import WHAT_IS_LOST, announce_gap, announce_no_gap
 from pipelines.defs.automation import between, day
-from pipelines.defs.job_runs import is_under_way
+from pipelines.defs.job_runs import NOT_ANEW, is_under_way
 from pipelines.defs.looks import Asked
 from pipelines.defs.sensors import has_failed
 from pipelines.settings import Settings
@@ -73,7 +73,8 @@ def stream_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason(f"{outcome}. {lost}" if gaps else outcome)
     if gaps:
         context.log.warning(lost)
-    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"stream_sensor {outcome.key}")], cursor=str(outcome))
+    request = dg.RunRequest(run_key=f"stream_sensor {outcome.key}", tags=dict(NOT_ANEW))
+    return dg.SensorResult(run_requests=[request], cursor=str(outcome))
 
 
 @dg.sensor(minimum_interval_seconds=30, default_status=by_default(Settings.read()))

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from pipelines.defs.champions import RECIPE_DIGEST, legible, read
 from pipelines.defs.failures import under_policy
+from pipelines.defs.quality import require_accepted
 from pipelines.defs.rivals import Champion, Known, keep, rival, unopposed
 from pipelines.forecast import contract
 from pipelines.forecast.splits import is_played, judged_seasons
@@ -27,7 +28,6 @@ from pipelines.settings import Settings
 from pipelines.store import gold
 from pipelines.store.registry import ModelVersion, Registry
 from pipelines.store.revision import git_revision
-from pipelines.store.silver import Silver
 from pipelines.store.trees import TreesOnDisk
 from pipelines.store.warehouse import Warehouse
 
@@ -90,7 +90,7 @@ def training(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Fit each set's recipe on everything known, compare it with the champion's on the same matches, decide."""
-    Silver(warehouse.url).require_whole()
+    require_accepted(warehouse)
     champions = {
         name: Champion.of(registry.champion(settings.model_name(name)))
         for name, key in MODELS_OF.items()

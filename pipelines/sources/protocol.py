@@ -103,6 +103,15 @@ class SourceSilent(SourceUnreachable):
     """Nobody answers, or the server says that it is out of order: whatever else it is asked for would most likely fare alike."""
 
 
+def has_none(source: str, keys: Sequence[str]) -> SourceUnreachable:
+    """What a source is whose server answers, and has none of the files that were loaded of it before."""
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return SourceUnreachable(
+        f"{source} has none of the files that were loaded before and asked for now ({keys[0]}{more}): it answers, and is out of "
+        "reach all the same, as if its address had moved."
+    )
+
+
 class QuotaUsedUp(SourceUnreachable):
     """The provider allows no more requests for now."""
 

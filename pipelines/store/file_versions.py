@@ -207,6 +207,23 @@ def accept(warehouse: Warehouse, file_ids: Sequence[int], now: datetime) -> None
         connection.execute("update bronze.source_file set accepted_at = %s where file_id = any(%s)", (now, list(file_ids)))
 
 
+def not_accepted(warehouse: Warehouse, through: int) -> list[str]:
+    """`source/key` of the files whose latest usable version up to the `file_id` called `through` no expectation has accepted."""
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            """
+            select source || '/' || key
+            from (
+                select distinct on (source, key) source, key, accepted_at
+                from bronze.source_file where state <> 'refused' and file_id <= %s order by source, key, version desc
+            ) as latest
+            where accepted_at is null order by source, key
+            """,
+            (through,),
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
 def in_quarantine(warehouse: Warehouse) -> pd.DataFrame:
     """What is set aside of the latest versions: `source, key, reason, n_lines, explanation`, most lines first.
 

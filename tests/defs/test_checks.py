@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from deploy.database import Urls
-from pipelines.defs import anomalies, ingestion, quality, schema_changes
+from pipelines.defs import anomalies, ingestion, outlook, predictions, publication, quality, record, schema_changes, training
 from pipelines.forecast.anomalies import SUMS, Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file, football_data_org, stream
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
+from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 from tests.sources.football_data_org import answer, match
 
@@ -106,6 +107,49 @@ def test_a_first_round_without_results_letters_stops_the_run_and_is_judged_again
         result = quality.checks[0](settings=settings, bronze=warehouse)
         assert isinstance(result, dg.AssetCheckResult)
         assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.ERROR)
+
+
+@pytest.mark.parametrize(
+    "step", [training.training, predictions.prediction, publication.publication, record.record, outlook.season_outlook]
+)
+def test_nothing_is_learnt_or_published_of_a_file_whose_check_failed_whoever_made_silver_of_it(
+    database: Urls, tmp_path: Path, step: dg.AssetsDefinition
+) -> None:
+    load(Warehouse(database.ingest), {3: {"FTR": "X"}})
+    settings = Settings.read({"STATE_DIR": str(tmp_path)})
+    result = quality.checks[0](settings=settings, bronze=Warehouse(database.ingest))
+    assert isinstance(result, dg.AssetCheckResult)
+    assert not result.passed
+    Silver(database.transform).end("a1")
+    given = {"settings": settings, "warehouse": Warehouse(database.model), "registry": None, "turn": None}
+    done = dg.materialize([step], resources={name: dg.ResourceDefinition.hardcoded_resource(it) for name, it in given.items()},
+                          raise_on_error=False)  # fmt: skip
+    (failed,) = [event.step_failure_data for event in done.all_events if event.is_step_failure]
+    assert failed.user_failure_data is not None
+    assert f"made of files that no expectation has accepted: football_data/{E0}." in (failed.user_failure_data.description or "")
+    kinds = failed.user_failure_data.metadata
+    assert kinds["class"].value == "data"
+
+
+def test_a_corrected_file_is_published_once_it_is_judged_and_silver_is_made_of_it(database: Urls, tmp_path: Path) -> None:
+    ingest, model, silver = Warehouse(database.ingest), Warehouse(database.model), Silver(database.transform)
+    settings = Settings.read({"STATE_DIR": str(tmp_path)})
+    load(ingest, {3: {"FTR": "X"}})
+    silver.end("a1")
+    load(ingest, {})
+    quality.checks[0](settings=settings, bronze=ingest)
+    with pytest.raises(dg.Failure, match="no expectation has accepted"):
+        quality.require_accepted(model)
+    silver.end("a1")
+    assert quality.require_accepted(model) == 2
+    load(ingest, {4: {"FTR": "X"}})
+    assert quality.require_accepted(model) == 2, "what a backfill loads meanwhile is in nothing yet"
+    lost = Delivery("football_data", E0, b"lost", None, None, NOW)
+    with ingest.connect() as connection:
+        bronze.load(connection, lost, football_data_file.parse(lost.content, football_data.expectation_of(E0)), NOW)
+    silver.end("a1")
+    with pytest.raises(dg.Failure, match="no expectation has accepted"):
+        quality.require_accepted(model)
 
 
 def test_a_batch_of_a_stream_is_judged_once_and_what_its_sender_says_wrongly_is_a_warning(

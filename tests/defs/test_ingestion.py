@@ -14,7 +14,7 @@ from pipelines.settings import Settings
 from pipelines.sources.protocol import Source, SourceUnreachable
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
-from tests.defs.conftest import Site
+from tests.defs.conftest import E0, Site
 from tests.sources.test_football_data_org import Api
 
 
@@ -46,6 +46,23 @@ def test_a_dead_source_is_given_up_after_a_few_files_not_asked_for_each_of_hundr
     with pytest.raises(SourceUnreachable, match=r"mmz4281/0003/E0\.csv is out of reach"):
         ingestion.run()
     assert N_REFUSED < len(dead.asked) < 100  # some more than decided it, for the threads go on meanwhile
+
+
+def test_a_source_that_has_none_of_the_files_that_it_had_is_out_of_reach_and_one_file_alone_is_not(
+    database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    asked = {"SOURCES": "football_data", "FOOTBALL_DATA_URL": site.url, "COMPETITIONS": "E0", "SEASONS": "2024"}
+    for name, value in {"STATE_DIR": str(tmp_path), "INGEST_DATABASE_URL": database.ingest, **asked}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    rounds = [Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing)) for _ in range(3)]
+    rounds[0].run()
+    del site.files[E0]
+    rounds[1].run()
+    assert [str(each.fault) for each in rounds[1].faults] == ["football_data has mmz4281/2425/E0.csv no more."]
+    site.files.clear()
+    with pytest.raises(SourceUnreachable, match="football_data has none of the files that were loaded before"):
+        rounds[2].run()
 
 
 def test_a_key_that_has_run_out_is_a_warning_and_the_other_sources_are_loaded(

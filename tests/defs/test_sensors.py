@@ -13,11 +13,15 @@ from typing import ClassVar, cast
 import dagster as dg
 import psycopg
 import pytest
+import yaml
 from dagster._grpc.client import DEFAULT_SENSOR_GRPC_TIMEOUT
 
 from deploy.database import Urls
 from deploy.local.postgres import PostgresServer
-from pipelines.defs import job_runs, sensors
+from pipelines.defs import job_runs, sensors, stream_sensors
+from pipelines.defs.automation import day_schedule, week_schedule
+from pipelines.defs.conditions import ATTEMPTS_A_DAY
+from pipelines.defs.failures import POLICIES, RUNBOOK
 from pipelines.defs.ingestion import Ingestion
 from pipelines.defs.looks import (
     AT_MOST_FOR_ONE_STATE,
@@ -31,12 +35,14 @@ from pipelines.defs.looks import (
     Rest,
     is_look_due,
 )
-from pipelines.settings import Settings
+from pipelines.defs.training import MODELS_OF
+from pipelines.settings import PROJECT_DIR, Settings
 from pipelines.sources.football_data_org import FootballDataOrg
 from pipelines.sources.http import Web
 from pipelines.sources.inbox import Inbox
 from pipelines.sources.protocol import (
     Fetched,
+    Missing,
     NotModified,
     QuotaUsedUp,
     Source,
@@ -46,6 +52,7 @@ from pipelines.sources.protocol import (
     SourceUnreachable,
 )
 from pipelines.store import read_model
+from pipelines.store.file_versions import Latest
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
 from tests.defs.conftest import E0, FIXTURES, Site, coming, played
@@ -262,6 +269,47 @@ def test_an_outage_raises_and_what_came_meanwhile_is_found_after_it(
     site.is_out_of_order = False
     daemon.now += timedelta(minutes=30)
     assert daemon.tick() == "run"
+
+
+@pytest.mark.parametrize("name", ["source", "result"])
+def test_a_source_that_has_none_of_the_files_that_it_had_is_an_outage_not_nothing_new(
+    name: str, request: pytest.FixtureRequest, site: Site
+) -> None:
+    daemon: Daemon = request.getfixturevalue(name)
+    daemon.now = NOON + timedelta(hours=6)
+    had, site.files = site.files, {}
+    for _ in range(2):
+        with pytest.raises(SourceUnreachable, match="football_data has none of the files that were loaded before"):
+            daemon.tick()
+    site.files = had | {FIXTURES: coming(3.0), E0: played(1, 2)}
+    daemon.now += timedelta(minutes=30)
+    assert daemon.tick() == "run"
+
+
+def test_a_file_that_is_gone_while_another_is_had_is_no_outage_and_no_news(result: Daemon, site: Site) -> None:
+    result.now = NOON + timedelta(hours=6)
+    del site.files[E0]
+    assert result.tick() == "nothing is new"
+
+
+def test_of_two_sources_the_one_that_has_nothing_any_more_is_named_and_keeps_nobody_from_the_others_news() -> None:
+    class Other:
+        def __init__(self, name: str, answer: type[Missing | NotModified]) -> None:
+            self.name, self.answer = name, answer
+
+        def fetch(self, key: str, *_: object) -> Fetched:
+            return self.answer(self.name, key)
+
+    loaded = {"a": Latest("0", "intact", None, None, 1, 1, 0)}
+    look = Look(NOON)
+    look.at(cast(Source, Other("one", Missing)), ["a", "of next season"], loaded)
+    look.at(cast(Source, Other("two", NotModified)), ["a"], loaded)
+    look.require_an_answer()
+    assert look.not_had.startswith("could not be had: one/a (one has none of the files")
+    before_august = Look(NOON)
+    before_august.at(cast(Source, Other("one", Missing)), ["of next season"], loaded)
+    before_august.require_an_answer()
+    assert before_august.not_had == ""
 
 
 def test_a_refused_file_keeps_nobody_from_the_others_news_and_is_named(source: Daemon, site: Site, settings: Settings) -> None:
@@ -666,6 +714,31 @@ def test_within_a_day_no_more_runs_are_asked_for_than_stated() -> None:
             moments.append(moment)
     assert len(moments) == 24
     assert all(later - earlier >= timedelta(days=1) for earlier, later in zip(moments, moments[12:], strict=False))
+
+
+def test_a_run_that_a_sensor_asks_for_again_is_not_started_anew_by_dagster_as_well(source: Daemon, site: Site) -> None:
+    site.files[FIXTURES] = coming(3.0)
+    result = source.sensor(dg.build_sensor_context(source.instance))
+    assert isinstance(result, dg.SensorResult)
+    assert result.run_requests is not None
+    assert [request.tags["dagster/max_retries"] for request in result.run_requests] == ["0"]
+
+
+def test_the_runbook_says_how_often_a_publication_that_fails_for_ever_is_attempted_in_a_day_whoever_asks_for_it() -> None:
+    each = 1 + max(policy.n_retries for policy in POLICIES.values())
+    behind_failures = min(stream_sensors.AT_MOST, timedelta(days=1) // PAUSE)
+    asked = sensors.AT_MOST_FOR_SOURCES + sensors.AT_MOST_FOR_INBOX + sensors.AT_MOST_FOR_RESULTS + behind_failures
+    retries = yaml.safe_load((PROJECT_DIR / "deploy/dagster/dagster.yaml").read_text("utf-8"))["run_retries"]["max_retries"]
+    assert day_schedule.cron_schedule == "0 6 * * *"
+    assert week_schedule.cron_schedule == "0 8 * * 1"
+    by_schedule = (1 + retries) * each
+    runbook = " ".join((PROJECT_DIR / RUNBOOK).read_text("utf-8").split())
+    by_drift = len(MODELS_OF) * by_schedule
+    total = asked * each + ATTEMPTS_A_DAY + 2 * by_schedule + by_drift
+    assert f"attempted at most {total} times in 24 hours" in runbook
+    assert f"{asked * each} times by those four, {ATTEMPTS_A_DAY} times by [what follows by itself]" in runbook
+    assert f"{2 * by_schedule} times on a Monday, {by_schedule} on another day" in runbook
+    assert f"{by_drift} times where `drift_sensor` finds" in runbook
 
 
 @pytest.mark.parametrize(
