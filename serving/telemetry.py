@@ -108,7 +108,13 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self.logins = Counter("serving_logins", "Logins by outcome.", ["outcome"], registry=self.registry)
+        self.logins = Counter(
+            "serving_logins",
+            "Logins by outcome: `accepted`, `refused` (name or password wrong), `limited` (too many of the account or address), "
+            "`busy` (too many passwords were being checked).",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.limited = Counter("serving_limited", "Requests refused by a limit.", ["limit"], registry=self.registry)
         for state in ("in_use", "waiting"):
             self._connections.labels(state)

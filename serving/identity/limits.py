@@ -70,6 +70,11 @@ class LoginLimit:
         await self._of_accounts.give_back(username)
         await self._of_addresses.give_back(subscriber(address))
 
+    async def take_back(self, username: str, address: str) -> None:
+        """The attempt came to nothing, for a reason of ours: it was neither a guess nor a login."""
+        await self.give_back(username, address)
+        await self._of_logins.give_back(username)
+
     async def redis_state(self) -> str:
         """`up`, `down`, or `off` where none is configured."""
         if self._redis is None:

@@ -41,7 +41,7 @@ from serving.pages.login import ONCE
 from serving.redis_clients import clients
 from serving.settings import Settings
 from serving.store.accounts import Accounts
-from serving.store.database import Database
+from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
@@ -403,6 +403,26 @@ def _guess(login: Callable[[str, str], Any]) -> None:
 def test_right_passwords_are_not_counted_as_guesses(service: Any) -> None:
     _, login = service
     assert {login("viewer", PASSWORD).status_code for _ in range(OF_AN_ACCOUNT.burst + 3)} == {200}
+
+
+@pytest.mark.parametrize("failure", [StoreUnavailable("The database cannot be reached."), Busy()], ids=["outage", "flood"])
+def test_an_attempt_that_came_to_nothing_for_a_reason_of_ours_is_not_counted_against_who_made_it(
+    service: Any, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Whoever tried again during an outage would be locked out when it is over, the right password or not."""
+    client, login = service
+
+    async def check(*_: Any) -> bool:
+        raise failure
+
+    is_flood = isinstance(failure, Busy)
+    expected = (429, "Too many logins at once. Try again soon.") if is_flood else (503, str(failure))
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.identity.passwords.PasswordChecker.check", check)
+        answers = [login("viewer", PASSWORD) for _ in range(OF_LOGINS.burst + 1)]
+    assert {(each.status_code, each.json()["detail"]) for each in answers} == {expected}
+    assert ('serving_logins_total{outcome="busy"} 31.0' in client.get("/metrics").text) == is_flood
+    assert login("viewer", PASSWORD).status_code == 200
 
 
 def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_audit() -> None:
