@@ -60,8 +60,8 @@ class LoginLimit:
         for buckets, whose in taken:
             is_let_through, lease = await buckets.take(whose)
             if not is_let_through:
-                if buckets is self._of_logins:  # nobody looks at the password: it was no guess
-                    await self.give_back(username, address)
+                if buckets is self._of_logins:  # nobody looks at the password: it was no guess, yet the address sent it
+                    await self._of_accounts.give_back(username)
                 return max(1, math.ceil(lease.refused_until - self._clock()))
         return 0
 

@@ -438,7 +438,7 @@ def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_aud
             await limit.give_back(name, "address")
             return 0
 
-        in_a_row = [await log_in("someone") for _ in range(OF_LOGINS.burst + OF_AN_ADDRESS.burst)]
+        in_a_row = [await log_in("someone") for _ in range(OF_LOGINS.burst + OF_AN_ACCOUNT.burst + 1)]
         another = await log_in("someone else at the same address")
         later = []
         for moment in (2.9, 3.0, 3.1, 93.0):
@@ -446,8 +446,23 @@ def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_aud
             later.append(await log_in("someone"))
         return in_a_row, later, another
 
-    refused = [3] * OF_AN_ADDRESS.burst
+    refused = [3] * (OF_AN_ACCOUNT.burst + 1)
     assert asyncio.run(scenario()) == ([0] * OF_LOGINS.burst + refused, [1, 0, 3, 0], 0)
+
+
+def test_what_an_address_sends_beyond_the_logins_of_an_account_counts_against_the_address() -> None:
+    """Else whoever has one good account could go on for ever, each time at the cost of three calls to Redis."""
+
+    async def scenario() -> list[int]:
+        limit = LoginLimit(None, "live", clock=lambda: 0.0)
+        for _ in range(OF_LOGINS.burst):
+            assert await limit.take("someone", "address") == 0
+            await limit.give_back("someone", "address")
+        for _ in range(OF_AN_ADDRESS.burst):
+            assert await limit.take("someone", "address") == 3
+        return [await limit.take("someone else", each) for each in ("address", "another address")]
+
+    assert asyncio.run(scenario()) == [1, 0]
 
 
 def test_wrong_passwords_do_not_use_up_the_logins_of_an_account() -> None:
