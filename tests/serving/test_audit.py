@@ -10,7 +10,7 @@ import json
 import os
 import pwd
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from serving.app import create_app
 from serving.audit.chain import Head, Verification, verify
 from serving.audit.entries import HIDDEN, command_line, shown
 from serving.cli import commands
+from serving.identity import signing_keys
 from serving.identity.signing_keys import SigningKey, read
 from serving.settings import Settings
 from serving.store.accounts import Accounts
@@ -436,6 +437,39 @@ def test_a_signing_key_that_cannot_be_audited_is_not_replaced(
     assert football("keys", "rotate").exit_code == 1
     assert [key.key_id for key in read(signing_file)] == [SigningKey(b"s" * 43).key_id]
     assert rows(database) == []
+
+
+def test_a_signing_key_whose_replacement_is_broken_off_has_its_row_already(
+    database: Urls, football: Callable[..., Any], signing_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gets hold of the command line must not change a key unseen by pressing Ctrl-C at the right moment."""
+
+    def write(path: Path, keys: Sequence[SigningKey]) -> None:
+        replace(path, keys)
+        raise KeyboardInterrupt
+
+    replace = signing_keys.write
+    monkeypatch.setattr(signing_keys, "write", write)
+    assert football("keys", "rotate").exit_code == 1
+    ids = [key.key_id for key in read(signing_file)]
+    assert len(ids) == 2
+    assert rows(database, "action, after") == [("signing_key.rotate", {"key_ids": ids})]
+
+
+def test_a_signing_key_that_cannot_be_written_is_told_as_such_by_the_command_and_by_a_second_row(
+    database: Urls, football: Callable[..., Any], signing_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(signing_keys, "write", write)
+    failed = football("keys", "rotate")
+    assert failed.exit_code == 1
+    assert "could not be written (No space left on device). The keys are as they were;" in failed.output
+    (old,) = [key.key_id for key in read(signing_file)]
+    (_, action, before, after), (_, *undone) = rows(database, "sequence, action, before, after")
+    assert (action, before) == ("signing_key.rotate", {"key_ids": [old]})
+    assert undone == ["signing_key.not_written", after, before]
 
 
 def test_making_sure_of_the_demo_account_writes_only_what_is_not_so(database: Urls, football: Callable[..., Any]) -> None:

@@ -861,6 +861,24 @@ def test_a_new_signing_key_takes_over_while_the_service_runs_and_a_retired_one_e
     assert status(world.first, bearer) == 200
 
 
+def test_of_two_signing_keys_made_at_the_same_time_neither_is_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*given: Any) -> None:
+        time.sleep(0.3)
+        replace(*given)
+
+    replace = signing_keys.write
+    monkeypatch.setattr(signing_keys, "write", write)
+    now = datetime.now(UTC)
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.map(lambda _: changed(world, lambda *given: key_changes.rotate(world.secret_file, now, *given)), range(2))
+        made = {key.key_id for key in both}
+    assert made < {key.key_id for key in signing_keys.read(world.secret_file)}
+    (_, first), (before, _) = world.sql(
+        "select before, after from app.audit where action like 'signing_key.%%' order by sequence"
+    )
+    assert first == before
+
+
 def test_a_replaced_secret_is_dropped_once_all_it_signed_has_expired() -> None:
     now = datetime.now(UTC)
     first = signing_keys.SigningKey(b"s" * 43)
