@@ -25,7 +25,8 @@ Wrong ones, of which there may be fewer, cannot use it up."""
 OF_REFRESHES: Final = Rate(per_second=10, burst=100)
 """How often the sessions of an account may be carried on: each time is a row of the audit, which all who write wait for."""
 OF_CHANGES: Final = Rate(per_second=1, burst=100)
-"""How often an account may make and revoke keys and end sessions, for the same reason: all of its 50 keys replaced at once."""
+"""How often an account may make and revoke keys, end sessions, pin and release, for the same reason: all of its 50 keys replaced
+at once."""
 
 
 @lru_cache(4096)

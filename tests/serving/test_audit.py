@@ -33,6 +33,7 @@ from serving.audit.chain import Head, Verification, verify
 from serving.audit.entries import HIDDEN, command_line, shown
 from serving.cli import commands
 from serving.identity import signing_keys
+from serving.identity.buckets import Rate
 from serving.identity.signing_keys import SigningKey, read
 from serving.settings import Settings
 from serving.store.accounts import Accounts
@@ -41,6 +42,8 @@ from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
+LOCK = "select pg_advisory_xact_lock(hashtext('app.audit'))"
+"""What every write waits for."""
 ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
 Bearer = Callable[..., dict[str, str]]
@@ -330,6 +333,46 @@ def test_a_write_that_is_not_made_leaves_no_row(service: Client, database: Urls,
     assert service.put("/v1/publications/pin", json=PIN | {"publication_id": 9}, headers=bearer("admin")).status_code == 404
     assert service.delete("/v1/publications/pin", headers=bearer("admin")).status_code == 404
     assert rows(database, "action") == [("account.create",)]
+
+
+def test_pinning_what_is_pinned_already_leaves_no_row_and_the_pin_as_old_as_it_is(
+    service: Client, database: Urls, bearer: Bearer
+) -> None:
+    first = pin(service, bearer("admin")).json()
+    again = pin(service, bearer("operator"))
+    assert (again.status_code, again.json()) == (200, first)
+    assert rows(database, "sequence, action")[1:] == [(2, "publication.pin")]
+    other = service.put("/v1/publications/pin", json=PIN | {"reason": "They were wrong once more."}, headers=bearer("admin"))
+    assert (other.status_code, len(rows(database))) == (200, 3), "another reason is a change"
+
+
+def test_a_pin_that_changes_nothing_takes_no_turn_to_write(service: Client, database: Urls, bearer: Bearer) -> None:
+    """Whoever asked for it again and again would keep all who write waiting."""
+    operator = bearer("operator")
+
+    def release() -> int:
+        return service.delete("/v1/publications/pin", headers=operator).status_code
+
+    with psycopg.connect(database.owner) as other:
+        other.execute(LOCK)
+        unknown = service.put("/v1/publications/pin", json=PIN | {"publication_id": 9}, headers=operator)
+        assert (unknown.status_code, release()) == (404, 404)
+    assert pin(service, operator).status_code == 200
+    with psycopg.connect(database.owner) as other:
+        other.execute(LOCK)
+        assert pin(service, operator).status_code == 200
+
+
+def test_pins_count_among_the_changes_that_an_account_may_make(
+    service: Client, settings_for: Callable[..., Settings], database: Urls, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.identity.limits.OF_CHANGES", Rate(per_second=1e-6, burst=3))
+    operator = bearer("operator")
+    with TestClient(create_app(settings_for(database.api))) as worker:
+        answers = [pin(worker, operator), worker.delete("/v1/publications/pin", headers=operator)]
+        answers += [worker.delete("/v1/publications/pin", headers=operator) for _ in range(2)]
+        answers += [pin(worker, operator)]
+    assert [each.status_code for each in answers] == [200, 204, 404, 429, 429]
 
 
 def test_a_row_says_what_was_there_before_and_after(service: Client, bearer: Bearer) -> None:
