@@ -9,6 +9,7 @@ from litestar.exceptions import TooManyRequestsException
 
 from serving.identity.buckets import Buckets
 from serving.identity.roles import Principal
+from serving.refusals import refused_by
 
 
 class Changes:
@@ -24,5 +25,6 @@ class Changes:
             TooManyRequestsException: there were too many.
         """
         if not (await self._buckets.take(by.subject))[0]:
+            refused_by("changes")
             detail = "You changed keys, sessions or the pin too often. Try again soon."
             raise TooManyRequestsException(detail, headers={"Retry-After": "1"})

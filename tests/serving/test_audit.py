@@ -372,6 +372,7 @@ def test_pins_count_among_the_changes_that_an_account_may_make(
         answers = [pin(worker, operator), worker.delete("/v1/publications/pin", headers=operator)]
         answers += [worker.delete("/v1/publications/pin", headers=operator) for _ in range(2)]
         answers += [pin(worker, operator)]
+        assert 'serving_limited_total{limit="changes"} 2.0' in worker.get("/metrics").text
     assert [each.status_code for each in answers] == [200, 204, 404, 429, 429]
 
 
