@@ -240,6 +240,8 @@ def _change(username: str, **changes: Any) -> None:
 def _with_signing_keys(work: Callable[[Path, Database, Actor], Awaitable[T]]) -> T:
     from litestar.exceptions import ImproperlyConfiguredException
 
+    from serving.identity.key_changes import NotWritten
+
     path = ClientSettings.read().jwt_secret_file
     if path is None:
         raise click.ClickException("JWT_SECRET_FILE is not set: it names the file with the secrets that sign tokens.")
@@ -249,6 +251,8 @@ def _with_signing_keys(work: Callable[[Path, Database, Actor], Awaitable[T]]) ->
         raise click.ClickException(f"There is no {path}.") from None
     except ImproperlyConfiguredException as error:
         raise click.ClickException(str(error.detail)) from None
+    except NotWritten as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _with_accounts(work: Callable[[Accounts, Actor], Awaitable[T]]) -> T:

@@ -13,7 +13,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +30,7 @@ from serving.answers import SECURITY_HEADERS, Complete
 from serving.current import CurrentPublication
 from serving.headers import header
 from serving.identity.opaque import without_secrets
+from serving.refusals import REFUSED_BY, answering
 from serving.settings import shared_dir
 from serving.standing import Standing
 from serving.tally import Tally
@@ -64,9 +64,6 @@ def _begin_process() -> None:
 
 
 os.register_at_fork(after_in_child=_begin_process)
-
-_answering: ContextVar[str] = ContextVar("request_id")
-"""The request that is being answered: what is logged meanwhile names it. structlog's own way costs six times as much."""
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _COMMON_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -108,8 +105,21 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self.logins = Counter("serving_logins", "Logins by outcome.", ["outcome"], registry=self.registry)
-        self.limited = Counter("serving_limited", "Requests refused by a limit.", ["limit"], registry=self.registry)
+        self.logins = Counter(
+            "serving_logins",
+            "Logins by outcome: `accepted`, `refused` (name or password wrong), `limited` (too many of the account or address), "
+            "`busy` (too many passwords were being checked).",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.limited = Counter(
+            "serving_limited",
+            "Requests refused by a limit: `address` and `account` (requests of any kind), `changes` (of keys, sessions, "
+            "the pin), `refreshes` (of an account's sessions), `lookups` (credentials that are nobody's), `unknown` (ids "
+            "of nothing), `busy` (passwords to check). Logins beyond theirs are counted as `limited` by `serving_logins`.",
+            ["limit"],
+            registry=self.registry,
+        )
         for state in ("in_use", "waiting"):
             self._connections.labels(state)
         # Looking children up by their labels costs more than counting: those of a kind of request are found at once.
@@ -279,7 +289,8 @@ class Telemetry:
         # Taken here: Litestar changes the path in the scope while it routes.
         method, path = scope["method"], scope["path"]
         request_id = scope["state"]["request_id"] = _request_id(scope)
-        begun = _answering.set(request_id)
+        state = scope["state"]
+        begun = answering.set(state)  # what is logged meanwhile names it; structlog's own way costs six times as much
         self._metrics.in_flight.inc()
         started = time.perf_counter()
         try:
@@ -287,7 +298,9 @@ class Telemetry:
         finally:
             seconds = time.perf_counter() - started
             self._metrics.in_flight.inc(-1)
-            _answering.reset(begun)
+            answering.reset(begun)
+            if (limit := state.get(REFUSED_BY)) is not None:
+                self._metrics.limited.labels(limit).inc()
             route = scope.get("path_template") or UNMATCHED
             verb = method if method in METHODS else UNMATCHED
             user = scope.get("user")
@@ -350,8 +363,8 @@ def log_config() -> dict[str, Any]:
 
 
 def _with_request_id(_: Any, __: str, event: EventDict) -> EventDict:
-    if (request_id := _answering.get(None)) is not None:
-        event["request_id"] = request_id
+    if (state := answering.get(None)) is not None:
+        event["request_id"] = state["request_id"]
     return event
 
 

@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from serving.current import CurrentPublication
 from serving.identity.buckets import Buckets, Rate
+from serving.refusals import refused_by
 from serving.schemas import Publication
 from serving.waiting import in_turn
 
@@ -65,6 +66,7 @@ class Unknown:
             return None
         # Taken before, so that many at once cannot slip past, and given back for what there is, and where nobody can say.
         if not (await self._budget.take(account))[0]:
+            refused_by("unknown")
             raise TooManyUnknown
         try:
             found = await look()

@@ -25,7 +25,8 @@ Wrong ones, of which there may be fewer, cannot use it up."""
 OF_REFRESHES: Final = Rate(per_second=10, burst=100)
 """How often the sessions of an account may be carried on: each time is a row of the audit, which all who write wait for."""
 OF_CHANGES: Final = Rate(per_second=1, burst=100)
-"""How often an account may make and revoke keys and end sessions, for the same reason: all of its 50 keys replaced at once."""
+"""How often an account may make and revoke keys, end sessions, pin and release, for the same reason: all of its 50 keys replaced
+at once."""
 
 
 @lru_cache(4096)
@@ -60,8 +61,8 @@ class LoginLimit:
         for buckets, whose in taken:
             is_let_through, lease = await buckets.take(whose)
             if not is_let_through:
-                if buckets is self._of_logins:  # nobody looks at the password: it was no guess
-                    await self.give_back(username, address)
+                if buckets is self._of_logins:  # nobody looks at the password: it was no guess, yet the address sent it
+                    await self._of_accounts.give_back(username)
                 return max(1, math.ceil(lease.refused_until - self._clock()))
         return 0
 
@@ -69,6 +70,11 @@ class LoginLimit:
         """The attempt was right after all: it was a login, and no guess."""
         await self._of_accounts.give_back(username)
         await self._of_addresses.give_back(subscriber(address))
+
+    async def take_back(self, username: str, address: str) -> None:
+        """The attempt came to nothing, for a reason of ours: it was neither a guess nor a login."""
+        await self.give_back(username, address)
+        await self._of_logins.give_back(username)
 
     async def redis_state(self) -> str:
         """`up`, `down`, or `off` where none is configured."""

@@ -13,7 +13,9 @@ from serving.identity.acting import as_account
 from serving.identity.bearers import CHALLENGE, whence
 from serving.identity.limits import LoginLimit
 from serving.identity.passwords import PasswordChecker
+from serving.identity.turns import Busy
 from serving.store.accounts import Account, Accounts
+from serving.store.database import StoreUnavailable
 from serving.telemetry import Metrics
 
 
@@ -61,9 +63,15 @@ class PasswordLogin(Struct, frozen=True):
         if seconds := await self.limit.take(username, address):
             self.metrics.logins.labels("limited").inc()
             raise TooManyRequestsException("Too many attempts to log in. Try again later.", headers={"Retry-After": str(seconds)})
-        account = await self.accounts.account(username)
-        enabled = account if account is not None and account.disabled_at is None else None
-        matches = await self.passwords.check(enabled.password_hash if enabled else None, password)
+        try:
+            account = await self.accounts.account(username)
+            enabled = account if account is not None and account.disabled_at is None else None
+            matches = await self.passwords.check(enabled.password_hash if enabled else None, password)
+        except (StoreUnavailable, Busy) as error:  # nobody looked at the password
+            if isinstance(error, Busy):
+                self.metrics.logins.labels("busy").inc()
+            await self.limit.take_back(username, address)
+            raise
         if enabled is None or not matches:
             self.metrics.logins.labels("refused").inc()
             return None

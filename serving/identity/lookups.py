@@ -22,6 +22,7 @@ from litestar.exceptions import TooManyRequestsException
 
 from serving.identity.buckets import Buckets, Rate
 from serving.identity.limits import subscriber
+from serving.refusals import refused_by
 from serving.store.database import StoreUnavailable
 from serving.waiting import in_turn
 
@@ -90,6 +91,7 @@ class Lookups:
         detail = "Too much that nobody could log in with came from your address. Try again soon."
         refusal = TooManyRequestsException(detail, headers={"Retry-After": "1"})
         if self._waiting[whose] >= MAXIMUM_WAITING:
+            refused_by("lookups")
             raise refusal
         self._waiting[whose] += 1
         try:
@@ -100,6 +102,7 @@ class Lookups:
                         return
                     await asyncio.sleep(max(0.01, lease.refused_until - self._budget.clock()))
         except TimeoutError:
+            refused_by("lookups")
             raise refusal from None
         finally:
             self._waiting[whose] -= 1

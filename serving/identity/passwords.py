@@ -15,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from serving.identity.turns import Busy, Turns
+from serving.refusals import refused_by
 
 MINIMUM_LENGTH: Final = 12
 MAXIMUM_LENGTH: Final = 1024
@@ -117,10 +118,14 @@ class PasswordChecker:
         if self._limiter is None:  # made here because it belongs to the running event loop
             self._limiter = anyio.CapacityLimiter(self._concurrency)
         if self._n_present >= self._maximum:
+            refused_by("busy")
             raise Busy
         self._n_present += 1
         try:
             return await anyio.to_thread.run_sync(lambda: self._at_ones_turn(work), limiter=self._limiter)
+        except Busy:
+            refused_by("busy")
+            raise
         finally:
             self._n_present -= 1
 

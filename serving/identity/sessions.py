@@ -18,6 +18,7 @@ from serving.identity.buckets import Buckets
 from serving.identity.lookups import Lookups
 from serving.identity.roles import Role
 from serving.identity.tokens import TOKEN_LIFETIME, Tokens
+from serving.refusals import refused_by
 from serving.store.accounts import Account
 from serving.store.sessions import Reused, Sessions
 
@@ -103,6 +104,7 @@ class SessionKeeper(Struct, frozen=True):
         if owner is None:
             raise _refusal("refresh token")
         if not (await self.refreshes.take(str(owner)))[0]:
+            refused_by("refreshes")
             raise TooManyRequestsException("Too many refresh tokens were used. Try again soon.", headers={"Retry-After": "1"})
         return owner
 

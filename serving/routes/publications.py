@@ -1,6 +1,7 @@
 """Every publication, and pinning an earlier one."""
 
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get, put
 from litestar.di import NamedDependency
@@ -10,15 +11,19 @@ from litestar.params import JSONBody, PathParameter, QueryParameter
 from serving.answers import cacheable, to_json
 from serving.current import CurrentPublication
 from serving.identity.acting import actor
+from serving.identity.changes import Changes
 from serving.identity.roles import Permission, allow
-from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
+from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, page
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
 from serving.standing import Standing
+from serving.store.database import StoreUnavailable
 from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.unknown import Unknown
+
+_COUNTED: Final = f"It counts as a change of keys and sessions does. {CHANGES}"
 
 
 @get(
@@ -96,19 +101,22 @@ async def get_numbered_publication(
     tags=["publication"],
     summary="Pin a publication",
     description="Serve this publication, whatever is published after it, until it is released: within a second on every worker. "
-    "Takes the place of a pin that stands.",
+    f"Takes the place of a pin that stands, unless that is the same. {_COUNTED}",
     responses=problems(400, 401, 403, 404, 413, 503),
 )
 async def pin_publication(
     request: Request[Any, Any, Any],
     pins: NamedDependency[Pins],
     current: NamedDependency[CurrentPublication],
+    changes: NamedDependency[Changes],
     data: JSONBody[PinRequest],
 ) -> Pin:
     """Pin one."""
+    await changes.count(request.user)
     if (pin := await pins.pin(data.publication_id, data.reason, request.user.account_id, actor(request))) is None:
         raise NotFoundException("There is no publication of this number.")
-    await current.catch_up()  # whoever pinned it sees it at once; the other workers ask within a second
+    with suppress(StoreUnavailable):  # the pin stands, whether this worker hears of it now or, as the others, within a second
+        await current.catch_up()
     return pin
 
 
@@ -118,13 +126,18 @@ async def pin_publication(
     security=BEARER,
     tags=["publication"],
     summary="Release the pinned publication",
-    description="Serve the latest publication again.",
+    description=f"Serve the latest publication again. {_COUNTED}",
     responses=problems(401, 403, 404, 503),
 )
 async def release_publication(
-    request: Request[Any, Any, Any], pins: NamedDependency[Pins], current: NamedDependency[CurrentPublication]
+    request: Request[Any, Any, Any],
+    pins: NamedDependency[Pins],
+    current: NamedDependency[CurrentPublication],
+    changes: NamedDependency[Changes],
 ) -> None:
     """Release it."""
+    await changes.count(request.user)
     if not await pins.release(actor(request)):
         raise NotFoundException("No publication is pinned.")
-    await current.catch_up()
+    with suppress(StoreUnavailable):  # as above
+        await current.catch_up()

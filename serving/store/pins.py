@@ -29,7 +29,8 @@ class Pins:
     async def pin(self, publication_id: int, reason: str, account_id: int, by: Actor) -> Pin | None:
         """Pin a publication, in the place of one that was pinned before; None if there is no such publication.
 
-        The pin names the account, whether it acts itself or a key of its own does; which of them is in the audit.
+        Pinned again for the same reason, it stays as it stands: who pinned it first, and when. The pin names the account,
+        whether it acts itself or a key of its own does; which of them is in the audit.
         """
         query = """
             insert into app.pin (publication_id, reason, pinned_by)
@@ -41,8 +42,15 @@ class Pins:
             returning publication_id, reason, pinned_at, pinned_by
         """
         values = {"publication_id": publication_id, "reason": reason, "pinned_by": str(account_id)}
+        # Before the transaction, for all who write wait for each other: not for what there is not, or what stands already.
+        if not await self._rows("select from published.publication where publication_id = :number", number=publication_id):
+            return None
+        if (standing := _same(await self._rows(_STANDING), publication_id, reason)) is not None:
+            return standing
         async with audited(self._database, by) as write:
             before = await write.rows(sa.text(_STANDING))
+            if (standing := _same(before, publication_id, reason)) is not None:
+                return standing
             after = await write.rows(sa.text(query).bindparams(**values))
             if not after:
                 return None
@@ -52,6 +60,8 @@ class Pins:
     async def release(self, by: Actor) -> bool:
         """Serve the latest publication again; False if none was pinned."""
         query = "delete from app.pin returning publication_id, reason, pinned_at, pinned_by"
+        if await self.pinned() is None:  # before the transaction, as above
+            return False
         async with audited(self._database, by) as write:
             before = await write.rows(sa.text(query))
             if not before:
@@ -61,3 +71,9 @@ class Pins:
 
     async def _rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         return await self._database.rows(sa.text(query).bindparams(**values))
+
+
+def _same(standing: list[dict[str, Any]], publication_id: int, reason: str) -> Pin | None:
+    """The pin that stands, if it is of this publication and for this reason."""
+    pin = Pin(**standing[0]) if standing else None
+    return pin if pin is not None and (pin.publication_id, pin.reason) == (publication_id, reason) else None

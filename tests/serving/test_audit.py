@@ -10,7 +10,7 @@ import json
 import os
 import pwd
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,8 @@ from serving.app import create_app
 from serving.audit.chain import Head, Verification, verify
 from serving.audit.entries import HIDDEN, command_line, shown
 from serving.cli import commands
+from serving.identity import signing_keys
+from serving.identity.buckets import Rate
 from serving.identity.signing_keys import SigningKey, read
 from serving.settings import Settings
 from serving.store.accounts import Accounts
@@ -40,6 +42,8 @@ from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
+LOCK = "select pg_advisory_xact_lock(hashtext('app.audit'))"
+"""What every write waits for."""
 ME = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
 Bearer = Callable[..., dict[str, str]]
@@ -331,6 +335,47 @@ def test_a_write_that_is_not_made_leaves_no_row(service: Client, database: Urls,
     assert rows(database, "action") == [("account.create",)]
 
 
+def test_pinning_what_is_pinned_already_leaves_no_row_and_the_pin_as_old_as_it_is(
+    service: Client, database: Urls, bearer: Bearer
+) -> None:
+    first = pin(service, bearer("admin")).json()
+    again = pin(service, bearer("operator"))
+    assert (again.status_code, again.json()) == (200, first)
+    assert rows(database, "sequence, action")[1:] == [(2, "publication.pin")]
+    other = service.put("/v1/publications/pin", json=PIN | {"reason": "They were wrong once more."}, headers=bearer("admin"))
+    assert (other.status_code, len(rows(database))) == (200, 3), "another reason is a change"
+
+
+def test_a_pin_that_changes_nothing_takes_no_turn_to_write(service: Client, database: Urls, bearer: Bearer) -> None:
+    """Whoever asked for it again and again would keep all who write waiting."""
+    operator = bearer("operator")
+
+    def release() -> int:
+        return service.delete("/v1/publications/pin", headers=operator).status_code
+
+    with psycopg.connect(database.owner) as other:
+        other.execute(LOCK)
+        unknown = service.put("/v1/publications/pin", json=PIN | {"publication_id": 9}, headers=operator)
+        assert (unknown.status_code, release()) == (404, 404)
+    assert pin(service, operator).status_code == 200
+    with psycopg.connect(database.owner) as other:
+        other.execute(LOCK)
+        assert pin(service, operator).status_code == 200
+
+
+def test_pins_count_among_the_changes_that_an_account_may_make(
+    service: Client, settings_for: Callable[..., Settings], database: Urls, bearer: Bearer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.identity.limits.OF_CHANGES", Rate(per_second=1e-6, burst=3))
+    operator = bearer("operator")
+    with TestClient(create_app(settings_for(database.api))) as worker:
+        answers = [pin(worker, operator), worker.delete("/v1/publications/pin", headers=operator)]
+        answers += [worker.delete("/v1/publications/pin", headers=operator) for _ in range(2)]
+        answers += [pin(worker, operator)]
+        assert 'serving_limited_total{limit="changes"} 2.0' in worker.get("/metrics").text
+    assert [each.status_code for each in answers] == [200, 204, 404, 429, 429]
+
+
 def test_a_row_says_what_was_there_before_and_after(service: Client, bearer: Bearer) -> None:
     for number, reason in ((1, "First."), (2, "Second.")):
         service.put("/v1/publications/pin", json={"publication_id": number, "reason": reason}, headers=bearer("admin"))
@@ -436,6 +481,39 @@ def test_a_signing_key_that_cannot_be_audited_is_not_replaced(
     assert football("keys", "rotate").exit_code == 1
     assert [key.key_id for key in read(signing_file)] == [SigningKey(b"s" * 43).key_id]
     assert rows(database) == []
+
+
+def test_a_signing_key_whose_replacement_is_broken_off_has_its_row_already(
+    database: Urls, football: Callable[..., Any], signing_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who gets hold of the command line must not change a key unseen by pressing Ctrl-C at the right moment."""
+
+    def write(path: Path, keys: Sequence[SigningKey]) -> None:
+        replace(path, keys)
+        raise KeyboardInterrupt
+
+    replace = signing_keys.write
+    monkeypatch.setattr(signing_keys, "write", write)
+    assert football("keys", "rotate").exit_code == 1
+    ids = [key.key_id for key in read(signing_file)]
+    assert len(ids) == 2
+    assert rows(database, "action, after") == [("signing_key.rotate", {"key_ids": ids})]
+
+
+def test_a_signing_key_that_cannot_be_written_is_told_as_such_by_the_command_and_by_a_second_row(
+    database: Urls, football: Callable[..., Any], signing_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(signing_keys, "write", write)
+    failed = football("keys", "rotate")
+    assert failed.exit_code == 1
+    assert "could not be written (No space left on device). The keys are as they were;" in failed.output
+    (old,) = [key.key_id for key in read(signing_file)]
+    (_, action, before, after), (_, *undone) = rows(database, "sequence, action, before, after")
+    assert (action, before) == ("signing_key.rotate", {"key_ids": [old]})
+    assert undone == ["signing_key.not_written", after, before]
 
 
 def test_making_sure_of_the_demo_account_writes_only_what_is_not_so(database: Urls, football: Callable[..., Any]) -> None:

@@ -41,7 +41,7 @@ from serving.pages.login import ONCE
 from serving.redis_clients import clients
 from serving.settings import Settings
 from serving.store.accounts import Accounts
-from serving.store.database import Database
+from serving.store.database import Database, StoreUnavailable
 from tests.serving.conftest import Client, hashed, prediction, publish
 
 PASSWORD = "correct horse battery staple"
@@ -405,6 +405,26 @@ def test_right_passwords_are_not_counted_as_guesses(service: Any) -> None:
     assert {login("viewer", PASSWORD).status_code for _ in range(OF_AN_ACCOUNT.burst + 3)} == {200}
 
 
+@pytest.mark.parametrize("failure", [StoreUnavailable("The database cannot be reached."), Busy()], ids=["outage", "flood"])
+def test_an_attempt_that_came_to_nothing_for_a_reason_of_ours_is_not_counted_against_who_made_it(
+    service: Any, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """Whoever tried again during an outage would be locked out when it is over, the right password or not."""
+    client, login = service
+
+    async def check(*_: Any) -> bool:
+        raise failure
+
+    is_flood = isinstance(failure, Busy)
+    expected = (429, "Too many logins at once. Try again soon.") if is_flood else (503, str(failure))
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.identity.passwords.PasswordChecker.check", check)
+        answers = [login("viewer", PASSWORD) for _ in range(OF_LOGINS.burst + 1)]
+    assert {(each.status_code, each.json()["detail"]) for each in answers} == {expected}
+    assert ('serving_logins_total{outcome="busy"} 31.0' in client.get("/metrics").text) == is_flood
+    assert login("viewer", PASSWORD).status_code == 200
+
+
 def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_audit() -> None:
     now = 0.0
 
@@ -418,7 +438,7 @@ def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_aud
             await limit.give_back(name, "address")
             return 0
 
-        in_a_row = [await log_in("someone") for _ in range(OF_LOGINS.burst + OF_AN_ADDRESS.burst)]
+        in_a_row = [await log_in("someone") for _ in range(OF_LOGINS.burst + OF_AN_ACCOUNT.burst + 1)]
         another = await log_in("someone else at the same address")
         later = []
         for moment in (2.9, 3.0, 3.1, 93.0):
@@ -426,8 +446,23 @@ def test_right_logins_of_an_account_are_bounded_too_for_each_is_a_row_of_the_aud
             later.append(await log_in("someone"))
         return in_a_row, later, another
 
-    refused = [3] * OF_AN_ADDRESS.burst
+    refused = [3] * (OF_AN_ACCOUNT.burst + 1)
     assert asyncio.run(scenario()) == ([0] * OF_LOGINS.burst + refused, [1, 0, 3, 0], 0)
+
+
+def test_what_an_address_sends_beyond_the_logins_of_an_account_counts_against_the_address() -> None:
+    """Else whoever has one good account could go on for ever, each time at the cost of three calls to Redis."""
+
+    async def scenario() -> list[int]:
+        limit = LoginLimit(None, "live", clock=lambda: 0.0)
+        for _ in range(OF_LOGINS.burst):
+            assert await limit.take("someone", "address") == 0
+            await limit.give_back("someone", "address")
+        for _ in range(OF_AN_ADDRESS.burst):
+            assert await limit.take("someone", "address") == 3
+        return [await limit.take("someone else", each) for each in ("address", "another address")]
+
+    assert asyncio.run(scenario()) == [1, 0]
 
 
 def test_wrong_passwords_do_not_use_up_the_logins_of_an_account() -> None:

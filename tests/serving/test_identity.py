@@ -861,6 +861,49 @@ def test_a_new_signing_key_takes_over_while_the_service_runs_and_a_retired_one_e
     assert status(world.first, bearer) == 200
 
 
+def test_a_change_that_stands_is_not_called_a_failure_where_the_worker_cannot_hear_of_it_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever got 503 would do it again, and be told that there is nothing to revoke or end."""
+
+    async def unheard(*_: Any) -> None:
+        raise StoreUnavailable("The database cannot be reached.")
+
+    mine, operator = world.bearer(), world.bearer("operator")
+    key = world.first.post("/v1/keys", headers=mine, json={"name": "import", "scopes": ["read"]}).json()["info"]["key_id"]
+    session = world.first.get("/v1/sessions", headers=mine).json()["sessions"][0]["session_id"]
+    pin = {"publication_id": 1, "reason": "It is good."}
+    with monkeypatch.context() as patched:
+        for part in ("current.CurrentPublication", "identity.credentials.Credentials"):
+            patched.setattr(f"serving.{part}.catch_up", unheard)
+        answers = [
+            world.first.put("/v1/publications/pin", headers=operator, json=pin),
+            world.first.delete("/v1/publications/pin", headers=operator),
+            world.first.delete(f"/v1/keys/{key}", headers=mine),
+            world.first.delete(f"/v1/sessions/{session}", headers=mine),
+        ]
+    assert [each.status_code for each in answers] == [200, 204, 204, 204]
+    assert refused_soon(world.first, mine)
+
+
+def test_of_two_signing_keys_made_at_the_same_time_neither_is_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*given: Any) -> None:
+        time.sleep(0.3)
+        replace(*given)
+
+    replace = signing_keys.write
+    monkeypatch.setattr(signing_keys, "write", write)
+    now = datetime.now(UTC)
+    with ThreadPoolExecutor(2) as pool:
+        both = pool.map(lambda _: changed(world, lambda *given: key_changes.rotate(world.secret_file, now, *given)), range(2))
+        made = {key.key_id for key in both}
+    assert made < {key.key_id for key in signing_keys.read(world.secret_file)}
+    (_, first), (before, _) = world.sql(
+        "select before, after from app.audit where action like 'signing_key.%%' order by sequence"
+    )
+    assert first == before
+
+
 def test_a_replaced_secret_is_dropped_once_all_it_signed_has_expired() -> None:
     now = datetime.now(UTC)
     first = signing_keys.SigningKey(b"s" * 43)

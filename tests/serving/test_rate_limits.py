@@ -4,27 +4,37 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Any, TypeVar
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
 
 import httpx
 import pytest
 import redis
 from litestar import Litestar
+from litestar.exceptions import TooManyRequestsException
 from litestar.testing import TestClient
 from redis.exceptions import ResponseError
 
 from deploy.database import Urls
 from serving.app import create_app
 from serving.audit.entries import command_line
+from serving.identity import opaque
 from serving.identity.buckets import Buckets, Lease, Rate
+from serving.identity.changes import Changes
 from serving.identity.limits import subscriber
-from serving.identity.roles import Role
+from serving.identity.lookups import Lookups
+from serving.identity.passwords import PasswordChecker
+from serving.identity.roles import Principal, Role
+from serving.identity.sessions import SessionKeeper
+from serving.identity.turns import Busy
 from serving.rate_limits import TrustedProxies
 from serving.redis_clients import BREAK_SECONDS, Rest, clients
+from serving.refusals import REFUSED_BY, answering
 from serving.settings import Settings
 from serving.store.accounts import Accounts
 from serving.store.database import Database
-from tests.serving.conftest import prediction, publish
+from serving.unknown import TooManyUnknown, Unknown
+from tests.serving.conftest import prediction, publish, still_lookups
 from tests.serving.process import frozen
 from tests.serving.test_service import samples, wait_for
 
@@ -296,6 +306,42 @@ def ask_from(app: Litestar, requests: list[tuple[str, str, dict[str, str]]]) -> 
         return answers
 
     return asyncio.run(run())
+
+
+def test_each_refusal_by_a_limit_of_its_own_is_noted_for_the_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the layers count for themselves; these are far from the metrics, and were told of by nothing but the status."""
+    none = Rate(per_second=1e-6, burst=0)
+
+    monkeypatch.setattr("serving.identity.lookups.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("serving.unknown.BUDGET", none)
+
+    async def nobody() -> None:
+        return None
+
+    async def somebody(_: bytes) -> int:
+        return 1
+
+    async def scenario() -> list[str]:
+        noted = []
+        unknown = Unknown(SimpleNamespace(last_known=None))  # type: ignore[arg-type]
+        store: Any = SimpleNamespace(owner=somebody)
+        keeper = SessionKeeper(cast(Any, None), store, Buckets(None, "refresh", none), still_lookups())
+        refused: list[Callable[[], Awaitable[Any]]] = [
+            lambda: Changes(Buckets(None, "change", none)).count(Principal("1", Role.VIEWER, frozenset())),
+            lambda: keeper.owner(opaque.new(), "address"),
+            lambda: Lookups(Buckets(None, "lookups", none)).find("address", "key", b"", nobody),
+            lambda: unknown.find("1", "match", "none", nobody),
+            lambda: PasswordChecker(concurrency=0, waiting=0).check(None, "wrong"),
+        ]
+        for each in refused:
+            state: dict[str, Any] = {}
+            answering.set(state)
+            with pytest.raises((TooManyRequestsException, TooManyUnknown, Busy)):
+                await each()
+            noted.append(state[REFUSED_BY])
+        return noted
+
+    assert asyncio.run(scenario()) == ["changes", "refreshes", "lookups", "unknown", "busy"]
 
 
 @pytest.fixture
