@@ -111,7 +111,7 @@ def predictions() -> list[Row]:
     )
     said = books(grids(frame))
     deviations = np.resize(np.linspace(0.48, 0.8, 9), len(listed))
-    levels = firmness(deviations, np.full(len(deviations), np.nan))
+    levels = firmness(deviations, np.full(len(deviations), np.nan), np.full(len(deviations), np.nan))
     start = NOW.replace(hour=0)
     rows = []
     for i, (competition_id, home, away, hours) in enumerate(listed):
