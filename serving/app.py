@@ -6,7 +6,7 @@ Belongs here: which parts there are and how they are joined. Does not belong her
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ from serving.shared import SharedReads
 from serving.standing import Standing
 from serving.store.accounts import Accounts
 from serving.store.audit import Audit
-from serving.store.database import Database, StoreUnavailable
+from serving.store.database import Database
 from serving.store.endings import Endings
 from serving.store.keys import Keys
 from serving.store.lineage import Lineages
@@ -145,8 +145,7 @@ def create_app(settings: Settings) -> Litestar:
     @asynccontextmanager
     async def connections(_: Litestar) -> AsyncIterator[None]:
         access_log.open()
-        with suppress(StoreUnavailable):
-            await credentials.catch_up()  # before anyone is let in, where the database answers: what was taken back stays so
+        await credentials.hear()  # before anyone is let in, where the database answers: what was taken back stays so
         for_ever = (announcements.listen(), current.follow(announcements.wait), credentials.follow(), standing.follow())
         following = [asyncio.create_task(each) for each in (*for_ever, metrics.follow())]
         if cache is not None:

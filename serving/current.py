@@ -7,6 +7,7 @@ what a publication contains, how one is announced.
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -93,15 +94,15 @@ class CurrentPublication:
             self._asking.add_done_callback(lambda asking: asking.cancelled() or asking.exception())
         await asyncio.shield(self._asking)
 
-    async def catch_up(self) -> None:
-        """The same for whoever just changed which it is: a question that was under way may have been answered before.
+    async def hear(self) -> None:
+        """Know at once which it is, for whoever just changed that: a question that was under way may have been answered before.
 
-        Raises:
-            StoreUnavailable: the database does not answer.
+        Where the database does not answer, as soon as the other workers do: what was changed stands either way.
         """
         if self._asking is not None:
             await asyncio.wait([self._asking])
-        await self.refresh()
+        with suppress(StoreUnavailable):
+            await self.refresh()
 
     async def follow(self, announced: Callable[[float], Awaitable[None]]) -> None:
         """Keep up for ever: `announced` waits at most so many seconds, less if a publication is announced meanwhile."""

@@ -117,6 +117,14 @@ class Credentials:
                 _log.error("revocations_not_read", exc_info=error)
             await asyncio.sleep(ASK_SECONDS)
 
+    async def hear(self) -> None:
+        """Know at once what was just taken back by this worker; where the database does not answer, as soon as the others do.
+
+        What was changed stands either way: to answer that it failed would have it done again.
+        """
+        with suppress(StoreUnavailable):
+            await self.catch_up()
+
     async def catch_up(self) -> None:
         """Ask what has ended since the last time, and forget what rests on it.
 

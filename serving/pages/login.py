@@ -96,7 +96,7 @@ async def sign_out(
     with suppress(NotAuthorizedException):
         bearer = await credentials.cookie(request.cookies.get(COOKIE, ""), whence(request))
         await sessions.end(bearer.account_id, str(bearer.session_id), as_account(request, bearer.account_id))
-        await credentials.catch_up()
+        await credentials.hear()
     return _led_on(request, "/login", "", 0)
 
 

@@ -80,7 +80,7 @@ async def log_out(
 ) -> None:
     """End the session."""
     await keeper.sessions.end(request.user.account_id, request.user.session_id, actor(request))
-    await credentials.catch_up()
+    await credentials.hear()
 
 
 @put(
@@ -111,7 +111,7 @@ async def change_password(
         raise ValidationException(str(error)) from None
     if not await accounts.replace_password(account, password_hash, request.user.session_id, actor(request)):
         raise wrong_password()
-    await credentials.catch_up()
+    await credentials.hear()
 
 
 def _pair(given: Given) -> TokenPair:

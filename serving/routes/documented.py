@@ -10,7 +10,7 @@ from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType
 from litestar.routes import BaseRoute
 from msgspec import Struct, structs
 
-from serving.answers import CSV
+from serving.answers import CSV, VARY
 from serving.identity.limits import OF_CHANGES
 from serving.identity.roles import Permission, declared
 from serving.schemas import Problem
@@ -21,7 +21,7 @@ BEHIND: Final = Permission.ANALYSE
 """What is asked of those who look at what stands behind a forecast: evidence, lineage, each settled prediction."""
 
 CHANGES: Final = (
-    f"An account may change keys and sessions {OF_CHANGES.burst} times in a row, then once a second; beyond, "
+    f"An account may change keys, sessions and the pin {OF_CHANGES.burst} times in a row, then once a second; beyond, "
     "the answer is 429 with `Retry-After`."
 )
 
@@ -38,6 +38,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "private, no-cache",
     ),
     "ETag": _header("Send it as `If-None-Match`: while the answer is the same, you get 304 without it.", '"4c8fb5c7eb12f0fd-br"'),
+    "Is-Simulated": _header("There where the matches are made up.", "true", is_always_there=False),
     "Link": _header(
         "Where the next page is; not on the last one.", '</v1/matches?limit=50&cursor=eyJ>; rel="next"', is_always_there=False
     ),
@@ -50,6 +51,7 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
         "That limit: how many may come at once (`q`), and again after how many seconds (`w`).", '"account";q=200;w=2'
     ),
     "Retry-After": _header("For so many seconds it is no use to ask again.", "5"),
+    "Vary": _header("What the answer depends on, besides its address.", VARY),
     "WWW-Authenticate": _header("With what one says who one is, or that what was sent is not valid.", "Bearer"),
     "X-Request-Id": _header(
         "What the log and the audit call this request: yours, if you sent one.", "b36bd9530405c7e00000000000000061"
@@ -57,14 +59,14 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
 }
 """The headers of answers beyond their type and length. Which answer has which follows from what else is documented of it."""
 
-OF_EVERY_ANSWER: Final = ("Cache-Control", "RateLimit", "RateLimit-Policy", "X-Request-Id")
+OF_EVERY_ANSWER: Final = ("Cache-Control", "Is-Simulated", "RateLimit", "RateLimit-Policy", "X-Request-Id")
 OF_STATUS: Final = {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}
 
 
 def _headers_of(operation: dict[str, Any], status: str) -> list[str]:
     found = [*OF_EVERY_ANSWER, *OF_STATUS.get(status, ())]
     if status in ("200", "304"):
-        found += ["ETag"] * ("304" in operation["responses"])
+        found += ["ETag", "Vary"] * ("304" in operation["responses"])
         found += ["Link"] * any(each["name"] == "cursor" for each in operation.get("parameters", ()))
     return sorted(found)
 

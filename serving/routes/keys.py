@@ -1,7 +1,6 @@
 """One's own API keys."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
@@ -18,7 +17,6 @@ from serving.identity.credentials import Credentials
 from serving.identity.roles import SCOPES, Permission, allow
 from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.schemas.identity import KeyInfo, KeyList, KeyRequest, NewKey
-from serving.store.database import StoreUnavailable
 from serving.store.keys import MAXIMUM_PER_ACCOUNT, Key, Keys, TooManyKeys
 
 KeyId = Annotated[
@@ -106,5 +104,4 @@ async def revoke_key(
     await changes.count(request.user)
     if not await keys.revoke(request.user.account_id, key_id, actor(request)):
         raise NotFoundException(NO_SUCH_KEY)
-    with suppress(StoreUnavailable):  # the key is revoked, whether this worker hears of it now or, as the others, within a second
-        await credentials.catch_up()
+    await credentials.hear()

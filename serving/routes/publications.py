@@ -1,6 +1,5 @@
 """Every publication, and pinning an earlier one."""
 
-from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get, put
@@ -18,7 +17,6 @@ from serving.routes.paging import MAXIMUM_LIMIT, NUMBER, after, next_cursor, pag
 from serving.schemas import Publication
 from serving.schemas.publications import Pin, PinRequest, PublicationPage
 from serving.standing import Standing
-from serving.store.database import StoreUnavailable
 from serving.store.pins import Pins
 from serving.store.publications import Publications
 from serving.unknown import Unknown
@@ -115,8 +113,7 @@ async def pin_publication(
     await changes.count(request.user)
     if (pin := await pins.pin(data.publication_id, data.reason, request.user.account_id, actor(request))) is None:
         raise NotFoundException("There is no publication of this number.")
-    with suppress(StoreUnavailable):  # the pin stands, whether this worker hears of it now or, as the others, within a second
-        await current.catch_up()
+    await current.hear()
     return pin
 
 
@@ -139,5 +136,4 @@ async def release_publication(
     await changes.count(request.user)
     if not await pins.release(actor(request)):
         raise NotFoundException("No publication is pinned.")
-    with suppress(StoreUnavailable):  # as above
-        await current.catch_up()
+    await current.hear()

@@ -1,6 +1,5 @@
 """One's own sessions."""
 
-from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, delete, get
@@ -15,7 +14,6 @@ from serving.identity.roles import Permission, allow
 from serving.routes.documented import BEARER, CHANGES, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, moment_after, next_cursor, page
 from serving.schemas.identity import SessionInfo, SessionList
-from serving.store.database import StoreUnavailable
 from serving.store.sessions import Sessions
 
 SessionId = Annotated[str, PathParameter(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
@@ -76,7 +74,4 @@ async def end_session(
     await changes.count(request.user)
     if not await sessions.end(request.user.account_id, session_id, actor(request)):
         raise NotFoundException(NO_SUCH_SESSION)
-    with suppress(
-        StoreUnavailable
-    ):  # the session has ended, whether this worker hears of it now or, as the others, within a second
-        await credentials.catch_up()
+    await credentials.hear()

@@ -127,7 +127,7 @@ async def change_user(
     )
     if changed is None:
         raise NotFoundException(NO_SUCH_USER)
-    await credentials.catch_up()
+    await credentials.hear()
     return User.of(changed)
 
 
@@ -175,7 +175,7 @@ async def end_session_of_user(
     await changes.count(request.user)
     if not await sessions.end(user_id, session_id, actor(request)):
         raise NotFoundException(NO_SUCH_SESSION)
-    await credentials.catch_up()
+    await credentials.hear()
 
 
 @get(
@@ -214,4 +214,4 @@ async def revoke_key_of_user(
     await changes.count(request.user)
     if not await keys.revoke(user_id, key_id, actor(request)):
         raise NotFoundException(NO_SUCH_KEY)
-    await credentials.catch_up()
+    await credentials.hear()

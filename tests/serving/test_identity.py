@@ -874,15 +874,16 @@ def test_a_change_that_stands_is_not_called_a_failure_where_the_worker_cannot_he
     session = world.first.get("/v1/sessions", headers=mine).json()["sessions"][0]["session_id"]
     pin = {"publication_id": 1, "reason": "It is good."}
     with monkeypatch.context() as patched:
-        for part in ("current.CurrentPublication", "identity.credentials.Credentials"):
-            patched.setattr(f"serving.{part}.catch_up", unheard)
+        patched.setattr("serving.current.CurrentPublication.refresh", unheard)
+        patched.setattr("serving.identity.credentials.Credentials.catch_up", unheard)
         answers = [
             world.first.put("/v1/publications/pin", headers=operator, json=pin),
             world.first.delete("/v1/publications/pin", headers=operator),
             world.first.delete(f"/v1/keys/{key}", headers=mine),
             world.first.delete(f"/v1/sessions/{session}", headers=mine),
+            world.first.post("/v1/auth/logout", headers=world.bearer()),
         ]
-    assert [each.status_code for each in answers] == [200, 204, 204, 204]
+    assert [each.status_code for each in answers] == [200, 204, 204, 204, 204]
     assert refused_soon(world.first, mine)
 
 
