@@ -77,7 +77,7 @@ class History(BaseEstimator):  # type: ignore[misc]
 
         def said(member: Member) -> Array:
             def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-                return member.forecast(member.grow(features[learn], labels[learn], grown), features[asked])
+                return member.forecast(member.grow(features[learn], labels[learn], grown), features[asked], grown)
 
             return foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), priced, forecast, 2)
 
@@ -94,7 +94,7 @@ class History(BaseEstimator):  # type: ignore[misc]
             trees: dict[str, Trees] = {}
             for k, member in enumerate(MEMBERS):
                 trees |= member.grow_outcome(features[learn], labels[learn], said[learn, k], grown)
-            return _overlooked(trees, features[asked], said[asked])
+            return _overlooked(trees, features[asked], said[asked], grown)
 
         overlooked[told] = foresee(
             labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), np.ones(len(said), dtype=bool), forecast, 3
@@ -165,7 +165,7 @@ class History(BaseEstimator):  # type: ignore[misc]
         return np.stack([member.forecast(self.trees_, features) for member in MEMBERS], axis=1)
 
 
-def _overlooked(trees: dict[str, Trees], features: pd.DataFrame, said: Array) -> Array:
+def _overlooked(trees: dict[str, Trees], features: pd.DataFrame, said: Array, grown: Grown | None = None) -> Array:
     """(n, 3) the mean of what the members' trees add to their own (n, 2 members, 2) forecasts of the price."""
-    added = [member.overlooked(trees, features, said[:, k]) for k, member in enumerate(MEMBERS)]
+    added = [member.overlooked(trees, features, said[:, k], grown) for k, member in enumerate(MEMBERS)]
     return np.asarray(np.mean(added, axis=0))

@@ -76,7 +76,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         features = _beside_quotes(features, expected)
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
+            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked], grown)
 
         everything = np.ones(len(features), dtype=bool)
         said = foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), everything, forecast, 2)
@@ -166,10 +166,11 @@ class Market(BaseEstimator):  # type: ignore[misc]
         scores = np.log(probabilities_of(*said.T)) + self.overlooked_share * overlooked
         return np.asarray(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
 
-    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame, grown: Grown | None = None) -> Array:
         """(n, 2) what the first stage of these trees says of the closing price."""
-        sides = [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy()) for name in ("side", "draw")]
-        return np.column_stack(sides)
+        return np.column_stack(
+            [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy(), grown) for name in ("side", "draw")]
+        )
 
     def _price_terms(self, features: pd.DataFrame, k: int) -> Array:
         """(n, 1 + T) of the k-th column of what the first stage says of the closing price."""

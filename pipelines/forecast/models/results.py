@@ -204,7 +204,7 @@ class Results(BaseEstimator):  # type: ignore[misc]
             }
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-            return self._forecast_play(grow(learn), features[asked])
+            return self._forecast_play(grow(learn), features[asked], grown)
 
         everything = np.ones(len(features), dtype=bool)
         said = foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), everything, forecast, 2)
@@ -219,12 +219,12 @@ class Results(BaseEstimator):  # type: ignore[misc]
             features[told], outcomes[told], grown, start=start
         )
 
-    def _forecast_play(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+    def _forecast_play(self, trees: dict[str, Trees], features: pd.DataFrame, grown: Grown | None = None) -> Array:
         """(n, 2) performance and goal difference."""
         return np.column_stack(
             [
-                trees["performance"].predict(features, _expected_play(features)),
-                trees["goal_difference"].predict(features, np.zeros(len(features))),
+                trees["performance"].predict(features, _expected_play(features), grown),
+                trees["goal_difference"].predict(features, np.zeros(len(features)), grown),
             ]
         )
 
