@@ -9,9 +9,11 @@ gives the same bytes.
 
 import hashlib
 from collections.abc import Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import lightgbm
 import numpy as np
@@ -25,6 +27,7 @@ from pipelines.forecast.contract import OUTCOMES
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -267,13 +270,32 @@ class Trees:
 def _digest(text: str, *arrays: npt.NDArray[Any]) -> str:
     digest = hashlib.sha256(text.encode())
     for array in arrays:
-        digest.update(memoryview(np.ascontiguousarray(array).reshape(-1).view(np.uint8)))
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
+
+
+_has_one_core: Final[ContextVar[bool]] = ContextVar("_has_one_core", default=False)
+
+
+def at_once(*work: Callable[[], T]) -> list[T]:
+    """What each piece of work gives; two are done at a time, each on a core of its own.
+
+    Two trees that need nothing of each other, on a thread each, are grown in three quarters of the time in which both threads
+    grow one after the other: small nodes leave little to divide. (Two at once on two threads each would wait for each other.)
+    The trees are the same to the last bit.
+    """
+
+    def alone(each: Callable[[], T]) -> T:
+        _has_one_core.set(True)
+        return each()
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(alone, work))
 
 
 def _threads(n_matches: int) -> int:
     """On small data a second thread waits longer for the first than it works, by far if others use the machine too."""
-    return 2 if n_matches > 20_000 else 1
+    return 2 if n_matches > 20_000 and not _has_one_core.get() else 1
 
 
 N_WARM: Final = 2

@@ -316,7 +316,7 @@ def test_the_second_stage_never_learns_from_the_first_stages_fit_to_its_own_matc
 
 def test_what_prices_overlook_is_what_outcomes_add_to_them(fitted, of_set):
     features, model = of_set("history")[2], fitted["history"]
-    weights = probabilities_of(*model.forecast_price(features).T) * np.exp(model.overlooked(features))
+    weights = probabilities_of(*model.forecast_price(features).T) * np.exp(model.forecast_parts(features)[1])
     np.testing.assert_allclose(weights / weights.sum(axis=1, keepdims=True), model.predict_proba(features), rtol=1e-12)
 
 
@@ -363,7 +363,7 @@ def test_market_takes_over_a_share_of_what_prices_overlook(fitted, of_set):
         vars(other).update(files_of)
         logs.append(np.log(other.predict_proba(features)))
     step = [np.diff(after - before, axis=1) for before, after in pairwise(logs)]
-    expected = np.diff(0.5 * model.history_.overlooked(features), axis=1)
+    expected = np.diff(0.5 * model.history_.forecast_parts(features)[1], axis=1)
     for each in step:
         np.testing.assert_allclose(each, expected, atol=1e-12)
     assert np.abs(expected).max() > 1e-4
