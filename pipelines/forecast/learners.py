@@ -280,7 +280,7 @@ _has_one_core: Final[ContextVar[bool]] = ContextVar("_has_one_core", default=Fal
 def at_once(*work: Callable[[], T]) -> list[T]:
     """What each piece of work gives; two are done at a time, each on a core of its own.
 
-    Two trees that need nothing of each other, on a thread each, are grown in three quarters of the time in which both threads
+    Two trees that need nothing of each other, on a thread each, are grown in four fifths of the time in which both threads
     grow one after the other: small nodes leave little to divide. (Two at once on two threads each would wait for each other.)
     The trees are the same to the last bit.
     """
