@@ -9,11 +9,9 @@ gives the same bytes.
 
 import hashlib
 from collections.abc import Callable, MutableMapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import lightgbm
 import numpy as np
@@ -24,10 +22,10 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.contract import OUTCOMES
+from pipelines.forecast.cores import threads
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ class Trees:
             # The same bytes whenever the same frame comes again: no choice of algorithm by timing, no race of sums.
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": _threads(len(features)),
+            "num_threads": threads(len(features)),
             "verbose": -1,
         }
         made_of = repr((lightgbm.__version__, tuple(self.columns), settings))
@@ -230,8 +228,8 @@ class Trees:
         key = _digest(self.digest_, values) if grown is not None else ""
         added = grown.added.get(key) if grown is not None else None
         if added is None:
-            threads = _threads(len(features))
-            added = np.asarray(self.booster_.predict(values, raw_score=True, num_threads=threads), dtype=np.float64)
+            said = self.booster_.predict(values, raw_score=True, num_threads=threads(len(features)))
+            added = np.asarray(said, dtype=np.float64)
             if grown is not None:
                 grown.added[key] = added
         if start.ndim == 1:
@@ -272,30 +270,6 @@ def _digest(text: str, *arrays: npt.NDArray[Any]) -> str:
     for array in arrays:
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
-
-
-_has_one_core: Final[ContextVar[bool]] = ContextVar("_has_one_core", default=False)
-
-
-def at_once(*work: Callable[[], T]) -> list[T]:
-    """What each piece of work gives; two are done at a time, each on a core of its own.
-
-    Two trees that need nothing of each other, on a thread each, are grown in four fifths of the time in which both threads
-    grow one after the other: small nodes leave little to divide. (Two at once on two threads each would wait for each other.)
-    The trees are the same to the last bit.
-    """
-
-    def alone(each: Callable[[], T]) -> T:
-        _has_one_core.set(True)
-        return each()
-
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(alone, work))
-
-
-def _threads(n_matches: int) -> int:
-    """On small data a second thread waits longer for the first than it works, by far if others use the machine too."""
-    return 2 if n_matches > 20_000 and not _has_one_core.get() else 1
 
 
 N_WARM: Final = 2

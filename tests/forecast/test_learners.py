@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from pipelines.forecast import learners
+from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, N_BLOCK, N_WARM, ExpectedGoals, Grown, Growth, Logit, Trees, foresee
 
 GROWTH = Growth(n_trees=60, learning_rate=0.2, n_leaves=6, least_leaf=30, row_share=0.9, column_share=1.0, ridge=1.0)
@@ -88,10 +88,10 @@ def test_trees_that_are_grown_at_once_are_those_that_are_grown_one_after_the_oth
         return Trees(["x", "y"], GROWTH).fit(frame, target, Grown(), start=nothing)
 
     alone = [grow(target) for target in (x**2, x**3, np.abs(x))]
-    at_once = learners.at_once(*(partial(grow, target) for target in (x**2, x**3, np.abs(x))))
-    trees = [[each.booster_.dump_model()["tree_info"] for each in several] for several in (alone, at_once)]
+    beside = at_once(*(partial(grow, target) for target in (x**2, x**3, np.abs(x))))
+    trees = [[each.booster_.dump_model()["tree_info"] for each in several] for several in (alone, beside)]
     assert trees[0] == trees[1]
-    threads = [each.booster_.params["num_threads"] for each in (alone[0], at_once[0])]
+    threads = [each.booster_.params["num_threads"] for each in (alone[0], beside[0])]
     assert threads == [2, 1]
 
 

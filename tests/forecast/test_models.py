@@ -270,7 +270,7 @@ def test_history_without_prices_says_what_the_memories_say(of_set):
     model = History().fit(features, labels.assign(price_side=np.nan, price_draw=np.nan), Grown())
     assert model.trees_ == {}
     sides = coming[["memory_side", "memory_side_restless"]].mean(axis=1)
-    np.testing.assert_allclose(model.forecast_price(coming), np.column_stack([sides, coming["memory_draw"]]), rtol=1e-12)
+    np.testing.assert_allclose(model.forecast_parts(coming)[0], np.column_stack([sides, coming["memory_draw"]]), rtol=1e-12)
 
 
 def test_a_fit_after_what_was_foreseen_is_the_fit_that_foresees_itself(fitted, of_set, tmp_path):
@@ -298,7 +298,7 @@ def test_history_forecasts_the_price_better_than_the_bare_memory(of_set):
     features, labels, _ = of_set("history")
     last = (labels["season"] == 2018).to_numpy()
     model = History().fit(features[~last], labels[~last], Grown())
-    error = model.forecast_price(features[last])[:, 0] - labels.loc[last, "price_side"]
+    error = model.forecast_parts(features[last])[0][:, 0] - labels.loc[last, "price_side"]
     bare = features.loc[last, "memory_side"] - labels.loc[last, "price_side"]
     assert (error**2).mean() < 0.9 * (bare**2).mean()
 
@@ -316,7 +316,7 @@ def test_the_second_stage_never_learns_from_the_first_stages_fit_to_its_own_matc
 
 def test_what_prices_overlook_is_what_outcomes_add_to_them(fitted, of_set):
     features, model = of_set("history")[2], fitted["history"]
-    weights = probabilities_of(*model.forecast_price(features).T) * np.exp(model.forecast_parts(features)[1])
+    weights = probabilities_of(*model.forecast_parts(features)[0].T) * np.exp(model.forecast_parts(features)[1])
     np.testing.assert_allclose(weights / weights.sum(axis=1, keepdims=True), model.predict_proba(features), rtol=1e-12)
 
 

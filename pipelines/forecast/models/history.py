@@ -10,7 +10,8 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Trees, at_once, foresee, is_told
+from pipelines.forecast.cores import at_once
+from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.models import files
 from pipelines.forecast.models.members import MEMBERS, Member

@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import HISTORY_LEADS, start, terms
 from pipelines.forecast.contract import FEATURES, MOVE_FEATURES, RESTLESS_FEATURES
-from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, at_once, foresee, is_told
+from pipelines.forecast.cores import at_once
+from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
 from pipelines.forecast.models import files

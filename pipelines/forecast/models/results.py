@@ -11,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import averaged, composed, start, terms
 from pipelines.forecast.contract import FEATURES, RATINGS
-from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Logit, Trees, at_once, foresee, is_told
+from pipelines.forecast.cores import at_once
+from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Logit, Trees, foresee, is_told
 from pipelines.forecast.metrics import outcome_of
 from pipelines.forecast.models import files
 
