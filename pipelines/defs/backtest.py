@@ -32,6 +32,7 @@ from pipelines.store.warehouse import Warehouse
 if TYPE_CHECKING:
     from upath import UPath
 
+    from pipelines.forecast.learners import Grown
     from pipelines.forecast.models import Recipe
 
 BACKTEST = dg.AssetKey(["forecast", "backtest"])
@@ -69,6 +70,13 @@ class Walk:
         with alone(self.settings.model_url, timedelta(minutes=60), say):
             Silver(self.settings.model_url).require_whole()
             return matrix(Warehouse(self.settings.model_url), [self.recipe], self.first)
+
+    @cached_property
+    def grown(self) -> "Grown":
+        """Trees on disk, for every step; what they said is remembered by the steps of one process."""
+        from pipelines.forecast.learners import Grown
+
+        return Grown(TreesOnDisk(self.settings.trees_dir))
 
     @cached_property
     def closing(self) -> pd.DataFrame:
@@ -150,7 +158,7 @@ def season(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> pd.D
     from pipelines.forecast.backtest import backtest
 
     year = int(context.get_mapping_key() or "")
-    forecasts = backtest(*walk.known, walk.recipe, [year], TreesOnDisk(walk.settings.trees_dir))
+    forecasts = backtest(*walk.known, walk.recipe, [year], walk.grown)
     context.log.info(f"{len(forecasts):,} matches of {year}")
     return forecasts
 

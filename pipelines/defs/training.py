@@ -90,6 +90,8 @@ def training(
     turn: dg.ResourceParam[None],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Fit each set's recipe on everything known, compare it with the champion's on the same matches, decide."""
+    from pipelines.forecast.learners import Grown
+
     require_accepted(warehouse)
     champions = {
         name: Champion.of(registry.champion(settings.model_name(name)))
@@ -103,12 +105,13 @@ def training(
     compared = [champion.recipe for champion in champions.values() if champion and champion.recipe]
     data = Data(*matrix(warehouse, [*(recipe for each in recipes.values() for recipe in each), *compared], first))
     trees = TreesOnDisk(settings.trees_dir)
+    grown = Grown(trees)
     for name, champion in champions.items():
         attempts: list[Attempt] = []
         for recipe in recipes[name]:
             context.log.info(f"{name}: {recipe.name}, compared walk-forward over {', '.join(map(str, seasons[name]))}")
             met = rival if name not in config.unopposed else unopposed
-            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, seasons[name], data, trees, met))
+            attempts.append(_attempt(settings, warehouse, registry, recipe, champion, seasons[name], data, grown, met))
             context.log.info(f"{name}: {recipe.name} {'promoted' if attempts[-1].decision.promote else 'not promoted'}")
             if attempts[-1].decision.promote:
                 break

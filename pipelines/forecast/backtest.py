@@ -63,8 +63,8 @@ def backtest(
     seasons
         Start years.
     grown
-        Trees that were grown before; those of this backtest are looked up there, and added. A caller that asks for one
-        season after another, or fits a model afterwards, hands over the same.
+        Trees that were grown before, and what they said; those of this backtest are looked up, and added. A caller that asks
+        for one season after another, or fits a model afterwards, hands over the same.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def backtest(
     features = features[list(FEATURES[recipe.information_set])]
     goals = rows[["home_goals", "away_goals"]].astype("float64")
     labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
-    grown = {} if grown is None else grown
+    grown = Grown() if grown is None else grown
     seasons = list(seasons)
     of_goals = rate(matches, since=rows.loc[rows["season"].isin(seasons), "as_of"].min())
     parts = []

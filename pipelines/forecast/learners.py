@@ -9,7 +9,7 @@ gives the same bytes.
 
 import hashlib
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -22,12 +22,20 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.contract import OUTCOMES
+from pipelines.forecast.cores import threads
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-Grown = MutableMapping[str, lightgbm.Booster]
-"""Trees by a digest of all they were grown from: a backtest meets the same stage of the same seasons again and again."""
+
+@dataclass(frozen=True)
+class Grown:
+    """What a walk forward meets again and again: the same stage of the same seasons, asked about the same matches."""
+
+    trees: MutableMapping[str, lightgbm.Booster] = field(default_factory=dict)
+    """By a digest of all they were grown from."""
+    added: dict[str, Array] = field(default_factory=dict)
+    """What trees said, by a digest of theirs and of the matches: numbers alone, a few megabytes for the whole corpus."""
 
 
 class Logit(BaseEstimator):  # type: ignore[misc]
@@ -151,6 +159,8 @@ class Trees:
     Attributes
     ----------
     booster_ : lightgbm.Booster
+    digest_ : str
+        Of all that the trees were grown from; trees that were read from a file have none.
     """
 
     def __init__(self, columns: Sequence[str], growth: Growth) -> None:
@@ -190,15 +200,13 @@ class Trees:
             # The same bytes whenever the same frame comes again: no choice of algorithm by timing, no race of sums.
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": _threads(len(features)),
+            "num_threads": threads(len(features)),
             "verbose": -1,
         }
-        digest = hashlib.sha256(repr((lightgbm.__version__, tuple(self.columns), settings)).encode())
-        for part in (values, target, start, weight if weight is not None else np.ones(0)):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        key = digest.hexdigest()
+        made_of = repr((lightgbm.__version__, tuple(self.columns), settings))
+        self.digest_ = _digest(made_of, values, target, start, weight if weight is not None else np.ones(0))
         try:
-            self.booster_ = grown[key]  # one question: between two of them another process may have tidied up
+            self.booster_ = grown.trees[self.digest_]  # one question: between two another process may have tidied up
         except KeyError:
             data = lightgbm.Dataset(
                 values,
@@ -208,13 +216,22 @@ class Trees:
                 feature_name=list(self.columns),
                 params=settings,
             )
-            self.booster_ = grown[key] = lightgbm.train(settings, data)
+            self.booster_ = grown.trees[self.digest_] = lightgbm.train(settings, data)
         return self
 
-    def predict(self, features: pd.DataFrame, start: Array) -> Array:
-        """What the target is forecast to be: (n,) numbers, or (n, 3) probabilities, from `start` as in `fit`."""
-        values = features[list(self.columns)].to_numpy(dtype=np.float64)
-        added = np.asarray(self.booster_.predict(values, raw_score=True, num_threads=_threads(len(features))), dtype=np.float64)
+    def predict(self, features: pd.DataFrame, start: Array, grown: Grown | None = None) -> Array:
+        """What the target is forecast to be: (n,) numbers, or (n, 3) probabilities, from `start` as in `fit`.
+
+        With `grown`, what the same trees said of the same matches before is looked up there, and added.
+        """
+        values = np.ascontiguousarray(features[list(self.columns)].to_numpy(dtype=np.float64))
+        key = _digest(self.digest_, values) if grown is not None else ""
+        added = grown.added.get(key) if grown is not None else None
+        if added is None:
+            said = self.booster_.predict(values, raw_score=True, num_threads=threads(len(features)))
+            added = np.asarray(said, dtype=np.float64)
+            if grown is not None:
+                grown.added[key] = added
         if start.ndim == 1:
             return np.asarray(start + added)
         weights = np.exp(start + added - (start + added).max(axis=1, keepdims=True))
@@ -248,9 +265,11 @@ class Trees:
         return trees
 
 
-def _threads(n_matches: int) -> int:
-    """On small data a second thread waits longer for the first than it works, by far if others use the machine too."""
-    return 2 if n_matches > 20_000 else 1
+def _digest(text: str, *arrays: npt.NDArray[Any]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 N_WARM: Final = 2

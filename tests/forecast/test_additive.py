@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipelines.forecast.additive import TERMS, averaged, composed, spread, start, terms, through
-from pipelines.forecast.learners import Growth, Logit, Trees
+from pipelines.forecast.learners import Grown, Growth, Logit, Trees
 from pipelines.forecast.memory import log_odds, probabilities_of
 
 GROWTH = Growth(n_trees=40, learning_rate=0.2, n_leaves=6, least_leaf=30, row_share=0.9, column_share=1.0, ridge=1.0)
@@ -37,7 +37,7 @@ def sides(p: np.ndarray) -> np.ndarray:
 
 def test_the_parts_of_trees_add_up_to_what_they_add(frame, outcomes):
     begin = np.log(probabilities_of(np.linspace(-2, 2, len(frame)), np.full(len(frame), -0.3)))
-    trees = Trees(COLUMNS, GROWTH).fit(frame, outcomes, {}, start=begin)
+    trees = Trees(COLUMNS, GROWTH).fit(frame, outcomes, Grown(), start=begin)
     parts = trees.contributions(frame)
     assert parts.shape == (len(frame), 4, 3)
     said = terms(trees, frame).sum(axis=1) + sides(np.exp(begin))
@@ -47,7 +47,7 @@ def test_the_parts_of_trees_add_up_to_what_they_add(frame, outcomes):
 def test_the_parts_of_trees_on_a_number_add_up_to_it(frame):
     target = np.nan_to_num(frame["elo_home"].to_numpy()) ** 2
     nothing = np.zeros(len(frame))
-    trees = Trees(COLUMNS, GROWTH).fit(frame, target, {}, start=nothing)
+    trees = Trees(COLUMNS, GROWTH).fit(frame, target, Grown(), start=nothing)
     np.testing.assert_allclose(terms(trees, frame).sum(axis=1), trees.predict(frame, nothing), rtol=0, atol=1e-9)
 
 
@@ -59,7 +59,7 @@ def test_the_parts_of_a_logit_add_up_to_its_log_odds(frame, outcomes):
 def test_what_is_never_looked_at_adds_nothing_at_all(frame, outcomes):
     """Trees cannot split a constant, a logit knows it as its own middle, and other features are not in either."""
     begin = np.log(np.full((len(frame), 3), 1 / 3))
-    for learner in (Logit(COLUMNS).fit(frame, outcomes), Trees(COLUMNS, GROWTH).fit(frame, outcomes, {}, start=begin)):
+    for learner in (Logit(COLUMNS).fit(frame, outcomes), Trees(COLUMNS, GROWTH).fit(frame, outcomes, Grown(), start=begin)):
         found = terms(learner, frame)
         looked_at = [1 + TERMS.index(name) for name in ("elo_home", "month")]
         assert (np.delete(found, [0, *looked_at], axis=1) == 0.0).all()

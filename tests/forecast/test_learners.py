@@ -1,11 +1,14 @@
 """The learners on data we understand."""
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from pipelines.forecast.learners import LEAST, N_BLOCK, N_WARM, ExpectedGoals, Growth, Logit, Trees, foresee
+from pipelines.forecast.cores import at_once
+from pipelines.forecast.learners import LEAST, N_BLOCK, N_WARM, ExpectedGoals, Grown, Growth, Logit, Trees, foresee
 
 GROWTH = Growth(n_trees=60, learning_rate=0.2, n_leaves=6, least_leaf=30, row_share=0.9, column_share=1.0, ridge=1.0)
 
@@ -32,7 +35,7 @@ def test_the_logit_takes_an_extreme_value_no_further_than_the_cut():
 def test_trees_learn_what_lacks_from_the_start():
     x = np.random.default_rng(2).uniform(-1.0, 1.0, 4000)
     frame, start = pd.DataFrame({"x": x}), 5.0 * x
-    trees = Trees(["x"], GROWTH).fit(frame, start + np.sign(x), {}, start=start)
+    trees = Trees(["x"], GROWTH).fit(frame, start + np.sign(x), Grown(), start=start)
     np.testing.assert_allclose(trees.predict(frame, start), start + np.sign(x), atol=0.05)
     np.testing.assert_allclose(trees.predict(frame, 0.0 * x), np.sign(x), atol=0.05)
 
@@ -41,7 +44,7 @@ def test_a_match_of_no_weight_teaches_nothing():
     x = np.random.default_rng(3).uniform(-1.0, 1.0, 4000)
     frame, nothing = pd.DataFrame({"x": x}), np.zeros(4000)
     lies = np.where(x > 0.5, 100.0, np.sign(x))
-    trees = Trees(["x"], GROWTH).fit(frame, lies, {}, start=nothing, weight=np.where(x > 0.5, 1e-9, 1.0))
+    trees = Trees(["x"], GROWTH).fit(frame, lies, Grown(), start=nothing, weight=np.where(x > 0.5, 1e-9, 1.0))
     assert trees.predict(frame, nothing)[x < 0.5].max() < 1.2
 
 
@@ -52,23 +55,57 @@ def test_trees_on_outcomes_start_from_the_probabilities_they_are_given():
     p[10_000:] = [0.2, 0.3, 0.5]
     outcomes = (random.random((len(p), 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1)
     frame = pd.DataFrame({"side": np.repeat([0.0, 1.0], 10_000)})
-    right = Trees(["side"], GROWTH).fit(frame, outcomes, {}, start=np.log(p)).predict(frame, np.log(p))
+    right = Trees(["side"], GROWTH).fit(frame, outcomes, Grown(), start=np.log(p)).predict(frame, np.log(p))
     np.testing.assert_allclose(right, p, atol=0.015)
     blind = np.log(np.full(p.shape, 1 / 3))
-    np.testing.assert_allclose(Trees(["side"], GROWTH).fit(frame, outcomes, {}, start=blind).predict(frame, blind), p, atol=0.015)
+    np.testing.assert_allclose(
+        Trees(["side"], GROWTH).fit(frame, outcomes, Grown(), start=blind).predict(frame, blind), p, atol=0.015
+    )
+
+
+def test_trees_are_asked_once_about_the_same_matches_and_never_mistaken_for_others():
+    """A walk forward asks again what it asked for the season before; other trees and other matches have other answers."""
+    x = np.random.default_rng(3).uniform(-1.0, 1.0, 2000)
+    frame, half, nothing, grown = pd.DataFrame({"x": x}), pd.DataFrame({"x": x[:1000]}), np.zeros(2000), Grown()
+    trees, others = (Trees(["x"], GROWTH).fit(frame, target, grown, start=nothing) for target in (x, -x))
+    plain = trees.predict(frame, nothing)
+    for n_asked in (1, 1):
+        np.testing.assert_array_equal(trees.predict(frame, nothing, grown), plain)
+        assert len(grown.added) == n_asked
+    # What is known of the matches besides is no part of what the trees add.
+    np.testing.assert_array_equal(trees.predict(frame, x, grown), x + plain)
+    np.testing.assert_array_equal(trees.predict(half, nothing[:1000], grown), plain[:1000])
+    np.testing.assert_array_equal(others.predict(frame, nothing, grown), others.predict(frame, nothing))
+    assert len(grown.added) == 3
+
+
+def test_trees_that_are_grown_at_once_are_those_that_are_grown_one_after_the_other():
+    """Above the size from which trees alone are grown by two threads: how many there are decides nothing."""
+    x = np.random.default_rng(4).uniform(-1.0, 1.0, 25_000)
+    frame, nothing = pd.DataFrame({"x": x, "y": np.sin(9.0 * x)}), np.zeros(25_000)
+
+    def grow(target):
+        return Trees(["x", "y"], GROWTH).fit(frame, target, Grown(), start=nothing)
+
+    alone = [grow(target) for target in (x**2, x**3, np.abs(x))]
+    beside = at_once(*(partial(grow, target) for target in (x**2, x**3, np.abs(x))))
+    trees = [[each.booster_.dump_model()["tree_info"] for each in several] for several in (alone, beside)]
+    assert trees[0] == trees[1]
+    threads = [each.booster_.params["num_threads"] for each in (alone[0], beside[0])]
+    assert threads == [2, 1]
 
 
 def test_leaves_of_the_trees_scale_down_with_small_data():
     frame, target = pd.DataFrame({"x": np.arange(400.0)}), np.arange(400.0)
     large = Growth(n_trees=2, learning_rate=0.1, n_leaves=4, least_leaf=250, row_share=0.7, column_share=1.0, ridge=1.0)
-    trees = Trees(["x"], large).fit(frame, target, {}, start=np.zeros(400))
+    trees = Trees(["x"], large).fit(frame, target, Grown(), start=np.zeros(400))
     assert "[min_data_in_leaf: 20]" in trees.booster_.model_to_string()
 
 
 def test_every_setting_of_the_growth_reaches_the_trees():
     frame, target = pd.DataFrame({"x": np.arange(9000.0)}), np.arange(9000.0)
     growth = Growth(n_trees=3, learning_rate=0.07, n_leaves=5, least_leaf=40, row_share=0.8, column_share=0.6, ridge=2.5)
-    text = Trees(["x"], growth).fit(frame, target, {}, start=np.zeros(9000)).booster_.model_to_string()
+    text = Trees(["x"], growth).fit(frame, target, Grown(), start=np.zeros(9000)).booster_.model_to_string()
     said = dict(line.strip("[]").split(": ", 1) for line in text.splitlines() if line.startswith("[") and ": " in line)
     names = (
         "num_iterations",

@@ -13,6 +13,7 @@ from pipelines.forecast import contract, dixon_coles, learners, metrics
 from pipelines.forecast.additive import HISTORY_LEADS, TERMS
 from pipelines.forecast.features import assemble, label
 from pipelines.forecast.firmness import firmness, longest_rest
+from pipelines.forecast.learners import Grown
 from pipelines.forecast.memory import log_odds, probabilities_of
 from pipelines.forecast.models import MODELS, History, Market, Results, UnknownFormat, market
 from pipelines.forecast.models.members import MEMBERS
@@ -50,7 +51,7 @@ def of_set(everything):
 @pytest.fixture(scope="module")
 def fitted(of_set):
     """One fitted model for each recipe."""
-    return {name: recipe.make().fit(*of_set(name)[:2], {}) for name, recipe in MODELS.items()}
+    return {name: recipe.make().fit(*of_set(name)[:2], Grown()) for name, recipe in MODELS.items()}
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -172,7 +173,7 @@ def test_a_feature_that_came_after_it_had_learnt_changes_nothing_nor_does_their_
 def test_the_same_frame_gives_the_same_bytes(fitted, of_set, name, tmp_path):
     """Grown anew, with nothing remembered; and with everything remembered."""
     fitted[name].to_files(tmp_path / "one")
-    grown: dict[str, object] = {}
+    grown = Grown()
     for again in ("two", "three"):
         MODELS[name].make().fit(*of_set(name)[:2], grown).to_files(tmp_path / again)
         assert digest(tmp_path / "one") == digest(tmp_path / again)
@@ -182,16 +183,16 @@ def test_the_same_frame_gives_the_same_bytes(fitted, of_set, name, tmp_path):
 def test_what_was_grown_before_is_looked_up_and_never_mistaken(of_set, name):
     """Other labels of the same matches grow other trees; the same ones grow none."""
     features, labels, _ = of_set(name)
-    grown: dict[str, object] = {}
+    grown = Grown()
     MODELS[name].make().fit(features, labels, grown)
-    n_first = len(grown)
+    n_first = len(grown.trees)
     MODELS[name].make().fit(features, labels, grown)
-    assert len(grown) == n_first
+    assert len(grown.trees) == n_first
     swapped = labels.assign(home_goals=labels["away_goals"], away_goals=labels["home_goals"])
     for column in labels.columns.intersection(["performance", "price_side", "price_draw", "closing_side", "closing_draw"]):
         swapped[column] = -labels[column]
     MODELS[name].make().fit(features, swapped, grown)
-    assert len(grown) == 2 * n_first
+    assert len(grown.trees) == 2 * n_first
 
 
 @every_recipe
@@ -213,7 +214,7 @@ def test_labels_shuffled_among_matches_teach_nothing(of_set, name):
     shuffled = labels.sample(frac=1.0, random_state=0).set_axis(labels.index).assign(season=labels["season"])
     features = features.sample(frac=1.0, random_state=1).set_axis(features.index)
     half = len(features) // 2
-    model = MODELS[name].make().fit(features[:half], shuffled[:half], {})
+    model = MODELS[name].make().fit(features[:half], shuffled[:half], Grown())
     outcomes = metrics.outcome_of(shuffled["home_goals"], shuffled["away_goals"])[half:]
     base = metrics.log_loss(np.tile(metrics.base_rate(outcomes), (len(outcomes), 1)), outcomes).mean()
     assert metrics.log_loss(model.predict_proba(features[half:]), outcomes).mean() > base - 0.005
@@ -238,18 +239,18 @@ def test_a_model_is_given_nothing_beyond_its_information_set(fitted, everything,
 def test_a_frame_without_one_of_the_outcomes_is_refused(of_set):
     features, labels, _ = of_set("results")
     with pytest.raises(ValueError, match="every outcome must occur"):
-        Results().fit(features[:0], labels[:0], {})
+        Results().fit(features[:0], labels[:0], Grown())
 
 
 def test_history_without_any_match_is_refused(of_set):
     features, labels, _ = of_set("history")
     with pytest.raises(ValueError, match="no match to learn from"):
-        History().fit(features[:0], labels[:0], {})
+        History().fit(features[:0], labels[:0], Grown())
 
 
 def test_where_shots_are_unknown_the_logit_that_never_knew_them_speaks(of_set):
     features, labels, _ = of_set("results")
-    model = Results(use_trees=False, least_played=0).fit(pd.concat([features] * 3), pd.concat([labels] * 3), {})
+    model = Results(use_trees=False, least_played=0).fit(pd.concat([features] * 3), pd.concat([labels] * 3), Grown())
     without = features["shots_log_rate_difference"].isna().to_numpy()
     assert 0 < without.sum() < len(features)
     p = model.predict_proba(features)
@@ -259,24 +260,24 @@ def test_where_shots_are_unknown_the_logit_that_never_knew_them_speaks(of_set):
 
 def test_too_few_matches_to_forecast_play_leave_the_half_that_knows_ratings(of_set):
     features, labels, _ = of_set("results")
-    model = Results().fit(features[:600], labels[:600], {})
+    model = Results().fit(features[:600], labels[:600], Grown())
     assert set(model.trees_) == {"rating_outcome"}
     assert np.abs(model.predict_proba(features).sum(axis=1) - 1).max() < 1e-12
 
 
 def test_history_without_prices_says_what_the_memories_say(of_set):
     features, labels, coming = of_set("history")
-    model = History().fit(features, labels.assign(price_side=np.nan, price_draw=np.nan), {})
+    model = History().fit(features, labels.assign(price_side=np.nan, price_draw=np.nan), Grown())
     assert model.trees_ == {}
     sides = coming[["memory_side", "memory_side_restless"]].mean(axis=1)
-    np.testing.assert_allclose(model.forecast_price(coming), np.column_stack([sides, coming["memory_draw"]]), rtol=1e-12)
+    np.testing.assert_allclose(model.forecast_parts(coming)[0], np.column_stack([sides, coming["memory_draw"]]), rtol=1e-12)
 
 
 def test_a_fit_after_what_was_foreseen_is_the_fit_that_foresees_itself(fitted, of_set, tmp_path):
     features, labels, _ = of_set("history")
     model = History()
-    said = model.foresee(*model.recent(features, labels), {})
-    model.fit_after(said, *model.recent(features, labels), {}).to_files(tmp_path / "after")
+    said = model.foresee(*model.recent(features, labels), Grown())
+    model.fit_after(said, *model.recent(features, labels), Grown()).to_files(tmp_path / "after")
     fitted["history"].to_files(tmp_path / "whole")
     assert digest(tmp_path / "after") == digest(tmp_path / "whole")
 
@@ -296,26 +297,26 @@ def test_history_forecasts_the_price_better_than_the_bare_memory(of_set):
     """Out of sample: learnt from the first three seasons, asked about the last."""
     features, labels, _ = of_set("history")
     last = (labels["season"] == 2018).to_numpy()
-    model = History().fit(features[~last], labels[~last], {})
-    error = model.forecast_price(features[last])[:, 0] - labels.loc[last, "price_side"]
+    model = History().fit(features[~last], labels[~last], Grown())
+    error = model.forecast_parts(features[last])[0][:, 0] - labels.loc[last, "price_side"]
     bare = features.loc[last, "memory_side"] - labels.loc[last, "price_side"]
     assert (error**2).mean() < 0.9 * (bare**2).mean()
 
 
 def test_the_second_stage_never_learns_from_the_first_stages_fit_to_its_own_matches(of_set):
     features, labels, _ = of_set("history")
-    said = History().foresee(features, labels, {})
+    said = History().foresee(features, labels, Grown())
     first = labels["season"].isin([2015, 2016]).to_numpy()
     assert np.isnan(said[first]).all()
     other = labels.copy()
     other.loc[~first, ["price_side", "price_draw"]] = 0.0
-    np.testing.assert_array_equal(said[~first], History().foresee(features, other, {})[~first])
+    np.testing.assert_array_equal(said[~first], History().foresee(features, other, Grown())[~first])
     assert np.isfinite(said[~first]).all()
 
 
 def test_what_prices_overlook_is_what_outcomes_add_to_them(fitted, of_set):
     features, model = of_set("history")[2], fitted["history"]
-    weights = probabilities_of(*model.forecast_price(features).T) * np.exp(model.overlooked(features))
+    weights = probabilities_of(*model.forecast_parts(features)[0].T) * np.exp(model.forecast_parts(features)[1])
     np.testing.assert_allclose(weights / weights.sum(axis=1, keepdims=True), model.predict_proba(features), rtol=1e-12)
 
 
@@ -341,8 +342,8 @@ def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkey
     monkeypatch.setattr("pipelines.forecast.learners.LEAST", 100)
     monkeypatch.setattr("pipelines.forecast.models.members.LEAST", 100)
     features, labels, _ = of_set("history")
-    said = History().foresee(features, labels, {})
-    ours = History().foresee_overlooked(features, labels, said, {})
+    said = History().foresee(features, labels, Grown())
+    ours = History().foresee_overlooked(features, labels, said, Grown())
     told = ours.any(axis=1)
     assert not told[labels["season"].isin([2015, 2016])].any(), "one year to foresee prices, one to foresee outcomes"
     assert told[labels["season"] == 2018].all()
@@ -350,7 +351,7 @@ def test_what_was_overlooked_is_learnt_from_earlier_matches_alone(of_set, monkey
     late = labels["asked_at"] >= labels.loc[told, "asked_at"].min()
     other.loc[late, ["home_goals", "away_goals"]] = [0.0, 9.0]
     first = told & (labels["season"] == labels.loc[told, "season"].min()).to_numpy()
-    np.testing.assert_array_equal(ours[first], History().foresee_overlooked(features, other, said, {})[first])
+    np.testing.assert_array_equal(ours[first], History().foresee_overlooked(features, other, said, Grown())[first])
 
 
 def test_market_takes_over_a_share_of_what_prices_overlook(fitted, of_set):
@@ -362,7 +363,7 @@ def test_market_takes_over_a_share_of_what_prices_overlook(fitted, of_set):
         vars(other).update(files_of)
         logs.append(np.log(other.predict_proba(features)))
     step = [np.diff(after - before, axis=1) for before, after in pairwise(logs)]
-    expected = np.diff(0.5 * model.history_.overlooked(features), axis=1)
+    expected = np.diff(0.5 * model.history_.forecast_parts(features)[1], axis=1)
     for each in step:
         np.testing.assert_allclose(each, expected, atol=1e-12)
     assert np.abs(expected).max() > 1e-4
@@ -386,10 +387,10 @@ def test_a_movement_that_no_stream_ever_told_grows_no_other_trees(of_set, monkey
     assert features[movement].isna().all(axis=None)
     of_stages = {name: getattr(market, name) for name in ("_MOVE_COLUMNS", "_OUTCOME_COLUMNS")}
     assert all({*movement} < {*columns} for columns in of_stages.values())
-    whole = Market().fit(features, labels, {}).predict_proba(coming)
+    whole = Market().fit(features, labels, Grown()).predict_proba(coming)
     for name, columns in of_stages.items():
         monkeypatch.setattr(market, name, tuple(column for column in columns if column not in movement))
-    np.testing.assert_array_equal(Market().fit(features, labels, {}).predict_proba(coming), whole)
+    np.testing.assert_array_equal(Market().fit(features, labels, Grown()).predict_proba(coming), whole)
 
 
 def test_how_earlier_prices_moved_is_told_to_the_stage_that_says_where_this_one_moves_and_to_no_other(fitted, of_set):
@@ -411,7 +412,7 @@ def long_foreseen(of_set):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(learners, "N_WARM", 1)
         patch.setattr(learners, "LEAST", 300)
-        return Market().fit(features, labels, {})
+        return Market().fit(features, labels, Grown())
 
 
 def test_members_disagree_by_the_difference_of_the_prices_that_they_expect(fitted, of_set):
@@ -452,7 +453,7 @@ def test_what_the_draws_add_is_explained_to_the_last_bit_and_kept_in_files(long_
 
 def test_market_without_closing_prices_is_history(of_set):
     features, labels, coming = of_set("market")
-    model = Market().fit(features, labels.assign(closing_side=np.nan, closing_draw=np.nan), {})
+    model = Market().fit(features, labels.assign(closing_side=np.nan, closing_draw=np.nan), Grown())
     assert model.trees_ == {}
     np.testing.assert_array_equal(model.predict_proba(coming), model.history_.predict_proba(coming))
 
@@ -460,14 +461,14 @@ def test_market_without_closing_prices_is_history(of_set):
 def test_market_and_history_share_their_stages(of_set):
     """History's stages are the same trees in both: a run that trains both grows them once."""
     features, labels, _ = of_set("market")
-    grown: dict[str, object] = {}
+    grown = Grown()
     MODELS["history"].make().fit(*of_set("history")[:2], grown)
-    n_history = len(grown)
+    n_history = len(grown.trees)
     MODELS["market"].make().fit(features, labels, grown)
-    both = len(grown)
-    only_market: dict[str, object] = {}
+    both = len(grown.trees)
+    only_market = Grown()
     MODELS["market"].make().fit(features, labels, only_market)
-    assert both == len(only_market) > n_history
+    assert both == len(only_market.trees) > n_history
 
 
 @every_recipe
@@ -506,8 +507,8 @@ def test_a_model_of_the_latest_seasons_is_the_one_that_earlier_ones_were_kept_fr
     features, labels, coming = of_set("results")
     latest = (labels["season"] > labels["season"].max() - 3).to_numpy()
     assert 0 < latest.sum() < len(latest)
-    windowed = Results(use_trees=False, n_seasons=3).fit(features, labels, {})
-    never_saw = Results(use_trees=False).fit(features[latest], labels[latest], {})
+    windowed = Results(use_trees=False, n_seasons=3).fit(features, labels, Grown())
+    never_saw = Results(use_trees=False).fit(features[latest], labels[latest], Grown())
     np.testing.assert_array_equal(windowed.predict_proba(coming), never_saw.predict_proba(coming))
 
 

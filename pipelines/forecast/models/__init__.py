@@ -37,7 +37,7 @@ class Model(Protocol):
     def fit(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> Self:
         """Learn from (n, k) features and the `contract.LABELS` of the same matches, ordered in time.
 
-        `grown` holds trees that were grown before, from whatever; those of this fit are looked up there, and added.
+        `grown` holds trees that were grown before, from whatever, and what they said; those of this fit are looked up, and added.
         """
 
     def predict_proba(self, features: pd.DataFrame) -> Array:

@@ -1,5 +1,6 @@
 """The model of the information set `history`: the prices of earlier matches as well."""
 
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -9,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.models import files
@@ -62,10 +64,13 @@ class History(BaseEstimator):  # type: ignore[misc]
         priced = labels["price_side"].notna().to_numpy()
         told = is_told(said.mean(axis=1))
         self.trees_: dict[str, Trees] = {}
-        for k, member in enumerate(MEMBERS):
-            if priced.sum() >= LEAST:
-                self.trees_ |= member.grow(features[priced], labels[priced], grown)
-            self.trees_ |= member.grow_outcome(features[told], labels[told], said[told, k], grown)
+
+        def grow(k: int) -> dict[str, Trees]:
+            prices = MEMBERS[k].grow(features[priced], labels[priced], grown) if priced.sum() >= LEAST else {}
+            return prices | MEMBERS[k].grow_outcome(features[told], labels[told], said[told, k], grown)
+
+        for trees in at_once(*(partial(grow, k) for k in range(len(MEMBERS)))):
+            self.trees_ |= trees
         remembered = np.mean([member.remembered(features) for member in MEMBERS], axis=0)
         probabilities = probabilities_of(*np.where(told, said.mean(axis=1).T, remembered.T))
         self.expected_goals_ = ExpectedGoals((*RATE_COLUMNS, "memory_total")).fit(features, probabilities, labels)
@@ -77,47 +82,49 @@ class History(BaseEstimator):  # type: ignore[misc]
 
         def said(member: Member) -> Array:
             def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-                return member.forecast(member.grow(features[learn], labels[learn], grown), features[asked])
+                return member.forecast(member.grow(features[learn], labels[learn], grown), features[asked], grown)
 
             return foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), priced, forecast, 2)
 
-        return np.stack([said(member) for member in MEMBERS], axis=1)
+        return np.stack(at_once(*(partial(said, member) for member in MEMBERS)), axis=1)
 
     def foresee_overlooked(self, features: pd.DataFrame, labels: pd.DataFrame, said: Array, grown: Grown) -> Array:
-        """(n, 3) what `overlooked` would have been long before, given what `foresee` says; 0 where nothing can be told."""
+        """(n, 3) what the price would have overlooked long before, given what `foresee` says; 0 where nothing can be told."""
         told = is_told(said.mean(axis=1))
         # Nothing is learnt from, and nothing asked about, what the first stages say nothing of.
         overlooked = np.full((len(features), 3), np.nan)
         features, labels, said = features[told], labels[told], said[told]
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-            trees: dict[str, Trees] = {}
-            for k, member in enumerate(MEMBERS):
-                trees |= member.grow_outcome(features[learn], labels[learn], said[learn, k], grown)
-            return _overlooked(trees, features[asked], said[asked])
+            def added(k: int) -> Array:
+                trees = MEMBERS[k].grow_outcome(features[learn], labels[learn], said[learn, k], grown)
+                return MEMBERS[k].overlooked(trees, features[asked], said[asked, k], grown)
+
+            return np.asarray(np.mean(at_once(*(partial(added, k) for k in range(len(MEMBERS)))), axis=0))
 
         overlooked[told] = foresee(
             labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), np.ones(len(said), dtype=bool), forecast, 3
         )
         return np.asarray(np.nan_to_num(overlooked, nan=0.0))
 
-    def overlooked(self, features: pd.DataFrame) -> Array:
-        """(n, 3) what outcomes teach beyond prices: what is added to the logarithms of the probabilities of `forecast_price`.
+    def forecast_parts(self, features: pd.DataFrame) -> tuple[Array, Array]:
+        """(n, 2) the price that the first stages expect, log-odds of the sides and of the draw; (n, 3) what it overlooks.
 
-        Up to a number that the three have in common, and that normalising takes away.
+        That is what outcomes teach beyond prices, added to the logarithms of the probabilities that the price means, up to a
+        number that the three have in common and that normalising takes away.
         """
-        return _overlooked(self.trees_, features, self._said(features))
+        check_is_fitted(self)
 
-    def forecast_price(self, features: pd.DataFrame) -> Array:
-        """(n, 2) what the first stages say of the price: log-odds of the sides and of the draw."""
-        return np.asarray(self._said(features).mean(axis=1))
+        def parts(k: int) -> tuple[Array, Array]:
+            said = MEMBERS[k].forecast(self.trees_, features)
+            return said, MEMBERS[k].overlooked(self.trees_, features, said)
+
+        said, overlooked = zip(*at_once(*(partial(parts, k) for k in range(len(MEMBERS)))), strict=True)
+        return np.mean(said, axis=0), np.mean(overlooked, axis=0)
 
     def predict_proba(self, features: pd.DataFrame) -> Array:
         """(n, 3) probabilities."""
-        check_is_fitted(self)
-        said = self._said(features)
-        scores = np.log(probabilities_of(*said.mean(axis=1).T)) + _overlooked(self.trees_, features, said)
-        return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)))
+        return pooled(*self.forecast_parts(features))
 
     def terms(self, features: pd.DataFrame) -> Array:
         """(n, 1 + T, 2) what each feature adds to the log-odds of `predict_proba`, see `additive`."""
@@ -136,7 +143,7 @@ class History(BaseEstimator):  # type: ignore[misc]
 
     def disagreement(self, features: pd.DataFrame) -> Array:
         """(n,) by how much the prices differ that its members expect, see `firmness`."""
-        return np.asarray(np.ptp(self._said(features)[:, :, 0], axis=1))
+        return np.asarray(np.ptp([member.forecast(self.trees_, features)[:, 0] for member in MEMBERS], axis=0))
 
     def to_files(self, folder: Path) -> None:
         """Write `model.json` and the trees of each stage."""
@@ -160,12 +167,8 @@ class History(BaseEstimator):  # type: ignore[misc]
         model.expected_goals_ = ExpectedGoals.from_dict(content["expected_goals"])
         return model
 
-    def _said(self, features: pd.DataFrame) -> Array:
-        """(n, 2 members, 2) what each member says of the price."""
-        return np.stack([member.forecast(self.trees_, features) for member in MEMBERS], axis=1)
 
-
-def _overlooked(trees: dict[str, Trees], features: pd.DataFrame, said: Array) -> Array:
-    """(n, 3) the mean of what the members' trees add to their own (n, 2 members, 2) forecasts of the price."""
-    added = [member.overlooked(trees, features, said[:, k]) for k, member in enumerate(MEMBERS)]
-    return np.asarray(np.mean(added, axis=0))
+def pooled(price: Array, overlooked: Array) -> Array:
+    """(n, 3) the probabilities that the two `History.forecast_parts` mean together."""
+    scores = np.log(probabilities_of(*price.T)) + overlooked
+    return np.asarray(np.exp(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)))

@@ -1,5 +1,6 @@
 """The model of the information set `market`: quotes of the match before it as well."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -11,11 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import HISTORY_LEADS, start, terms
 from pipelines.forecast.contract import FEATURES, MOVE_FEATURES, RESTLESS_FEATURES
+from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
 from pipelines.forecast.models import files
-from pipelines.forecast.models.history import History
+from pipelines.forecast.models.history import History, pooled
+from pipelines.forecast.models.members import PRICES
 
 Array = npt.NDArray[np.float64]
 
@@ -26,7 +29,7 @@ MOVE_GROWTH: Final = Growth(200, 0.04, 12, 300, 0.7, 0.25, 50.0)
 """Chosen on seasons up to 2018, as all settings here."""
 OUTCOME_GROWTHS: Final = tuple(Growth(80, 0.02, 4, 1000, 0.6, 0.2, 200.0, seed) for seed in (1, 2, 3, 4))
 """Draws of the second stage: of so few columns a tree, single ones differ by more than most changes of a model gain."""
-_STAGES: Final = {"side", "draw", *(f"outcome_{growth.seed}" for growth in OUTCOME_GROWTHS)}
+_STAGES: Final = {*PRICES, *(f"outcome_{growth.seed}" for growth in OUTCOME_GROWTHS)}
 
 
 class Market(BaseEstimator):  # type: ignore[misc]
@@ -76,7 +79,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         features = _beside_quotes(features, expected)
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked])
+            return self._forecast(self._grow(features[learn], labels[learn], grown), features[asked], grown)
 
         everything = np.ones(len(features), dtype=bool)
         said = foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), everything, forecast, 2)
@@ -85,23 +88,28 @@ class Market(BaseEstimator):  # type: ignore[misc]
         if told.sum() >= LEAST:
             outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
             start = self._start(said[told], overlooked[told])
-            for growth in OUTCOME_GROWTHS:
-                trees = Trees(_OUTCOME_COLUMNS, growth).fit(features[told], outcomes, grown, start=start)
-                self.trees_[f"outcome_{growth.seed}"] = trees
+            learnt = features[told]
+
+            def draw(growth: Growth) -> Trees:
+                return Trees(_OUTCOME_COLUMNS, growth).fit(learnt, outcomes, grown, start=start)
+
+            drawn = at_once(*(partial(draw, growth) for growth in OUTCOME_GROWTHS))
+            self.trees_ |= {f"outcome_{trees.growth.seed}": trees for trees in drawn}
         return self
 
     def predict_proba(self, features: pd.DataFrame) -> Array:
         """(n, 3) probabilities."""
         check_is_fitted(self)
-        probabilities = self.history_.predict_proba(features)
+        price, overlooked = self.history_.forecast_parts(features)
+        probabilities = pooled(price, overlooked)
         quoted = _has_quotes(features).to_numpy()
         if self.trees_ and quoted.any():
-            beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
-            start = self._start(self._forecast(self.trees_, beside), self.history_.overlooked(features[quoted]))
+            beside = _beside_quotes(features[quoted], price[quoted])
+            start = self._start(self._forecast(self.trees_, beside), overlooked[quoted])
             drawn = [np.log(trees.predict(beside, start)) for trees in self._of_outcomes()]
             priced = np.exp(np.mean(drawn, axis=0) if drawn else start)
-            pooled = priced ** (1.0 - self.history_share) * probabilities[quoted] ** self.history_share
-            probabilities[quoted] = pooled / pooled.sum(axis=1, keepdims=True)
+            shared = priced ** (1.0 - self.history_share) * probabilities[quoted] ** self.history_share
+            probabilities[quoted] = shared / shared.sum(axis=1, keepdims=True)
         return probabilities
 
     def terms(self, features: pd.DataFrame) -> Array:
@@ -110,7 +118,7 @@ class Market(BaseEstimator):  # type: ignore[misc]
         found = self.history_.terms(features)
         quoted = _has_quotes(features).to_numpy()
         if self.trees_ and quoted.any():
-            beside = _beside_quotes(features[quoted], self.history_.forecast_price(features[quoted]))
+            beside = _beside_quotes(features[quoted], self.history_.forecast_parts(features[quoted])[0])
             priced = np.stack([self._price_terms(beside, k) for k in range(2)], axis=2)
             priced += self.overlooked_share * self.history_.overlooked_terms(features[quoted])
             drawn = [terms(trees, beside) for trees in self._of_outcomes()]
@@ -145,8 +153,9 @@ class Market(BaseEstimator):  # type: ignore[misc]
 
     def _grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
         home, _, away = probabilities_of(features["pre_match_side"].to_numpy(), features["pre_match_draw"].to_numpy()).T
-        return {
-            name: Trees(_MOVE_COLUMNS, MOVE_GROWTH).fit(
+
+        def grow(name: str) -> Trees:
+            return Trees(_MOVE_COLUMNS, MOVE_GROWTH).fit(
                 features,
                 labels[f"closing_{name}"].to_numpy(),
                 grown,
@@ -154,8 +163,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
                 # As in `History`: an error of the log-odds costs the less, the surer the outcome.
                 weight=home + away - (home - away) ** 2,
             )
-            for name in ("side", "draw")
-        }
+
+        return dict(zip(PRICES, at_once(*(partial(grow, name) for name in PRICES)), strict=True))
 
     def _of_outcomes(self) -> list[Trees]:
         """The draws of the second stage, none if there was too little to learn from."""
@@ -166,16 +175,16 @@ class Market(BaseEstimator):  # type: ignore[misc]
         scores = np.log(probabilities_of(*said.T)) + self.overlooked_share * overlooked
         return np.asarray(scores - np.logaddexp.reduce(scores, axis=1, keepdims=True))
 
-    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+    def _forecast(self, trees: dict[str, Trees], features: pd.DataFrame, grown: Grown | None = None) -> Array:
         """(n, 2) what the first stage of these trees says of the closing price."""
-        sides = [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy()) for name in ("side", "draw")]
+        sides = [trees[name].predict(features, features[f"pre_match_{name}"].to_numpy(), grown) for name in PRICES]
         return np.column_stack(sides)
 
     def _price_terms(self, features: pd.DataFrame, k: int) -> Array:
         """(n, 1 + T) of the k-th column of what the first stage says of the closing price."""
-        name = f"pre_match_{('side', 'draw')[k]}"
+        name = f"pre_match_{PRICES[k]}"
         quoted = start(name, features[name].to_numpy(), self.history_.expected_goals_.usual[k])
-        return quoted + terms(self.trees_[("side", "draw")[k]], features)
+        return quoted + terms(self.trees_[PRICES[k]], features)
 
 
 def _has_quotes(features: pd.DataFrame) -> "pd.Series[bool]":

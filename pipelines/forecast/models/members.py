@@ -74,21 +74,27 @@ class Member:
         trees = Trees(self.outcome_columns, self.outcome_growth)
         return {f"{self.name}_outcome": trees.fit(features, outcomes, grown, start=np.log(probabilities_of(*said.T)))}
 
-    def forecast(self, trees: Mapping[str, Trees], features: pd.DataFrame) -> Array:
-        """(n, 2) what the first stage says of the price: log-odds of the sides and of the draw; the memory if it has no trees."""
+    def forecast(self, trees: Mapping[str, Trees], features: pd.DataFrame, grown: Grown | None = None) -> Array:
+        """(n, 2) what the first stage says of the price: log-odds of the sides and of the draw; the memory if it has no trees.
+
+        `grown` as of `Trees.predict`.
+        """
         remembered = self.remembered(features)
         if f"{self.name}_side" not in trees:
             return remembered
         return np.column_stack(
-            [trees[f"{self.name}_{name}"].predict(features, remembered[:, k]) for k, name in enumerate(PRICES)]
+            [trees[f"{self.name}_{name}"].predict(features, remembered[:, k], grown) for k, name in enumerate(PRICES)]
         )
 
-    def overlooked(self, trees: Mapping[str, Trees], features: pd.DataFrame, said: Array) -> Array:
-        """(n, 3) what the second stage adds to the logarithms of the probabilities that (n, 2) prices mean; 0 without trees."""
+    def overlooked(self, trees: Mapping[str, Trees], features: pd.DataFrame, said: Array, grown: Grown | None = None) -> Array:
+        """(n, 3) what the second stage adds to the logarithms of the probabilities that (n, 2) prices mean; 0 without trees.
+
+        `grown` as of `Trees.predict`.
+        """
         if f"{self.name}_outcome" not in trees:
             return np.zeros((len(features), 3))
         start = np.log(probabilities_of(*said.T))
-        return np.asarray(np.log(trees[f"{self.name}_outcome"].predict(features, start)) - start)
+        return np.asarray(np.log(trees[f"{self.name}_outcome"].predict(features, start, grown)) - start)
 
     def price_terms(self, trees: Mapping[str, Trees], features: pd.DataFrame, usual: tuple[float, float]) -> Array:
         """(n, 1 + T, 2) of `forecast`, see `additive`; `usual` is what the memory counts from."""

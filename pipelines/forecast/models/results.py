@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import averaged, composed, start, terms
 from pipelines.forecast.contract import FEATURES, RATINGS
+from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Logit, Trees, foresee, is_told
 from pipelines.forecast.metrics import outcome_of
 from pipelines.forecast.models import files
@@ -190,21 +191,22 @@ class Results(BaseEstimator):  # type: ignore[misc]
         def grow(rows: npt.NDArray[np.bool_]) -> dict[str, Trees]:
             learn, play = features[rows], labels[rows]
             goal_difference = (play["home_goals"] - play["away_goals"]).to_numpy()
-            return {
-                "performance": Trees(FEATURES["results"], PERFORMANCE_GROWTH).fit(
+            performance, difference = at_once(
+                lambda: Trees(FEATURES["results"], PERFORMANCE_GROWTH).fit(
                     learn,
                     play["performance"].to_numpy(),
                     grown,
                     start=_expected_play(learn),
                     weight=play["performance_weight"].to_numpy(),
                 ),
-                "goal_difference": Trees(FEATURES["results"], GOAL_DIFFERENCE_GROWTH).fit(
+                lambda: Trees(FEATURES["results"], GOAL_DIFFERENCE_GROWTH).fit(
                     learn, goal_difference, grown, start=np.zeros(len(learn))
                 ),
-            }
+            )
+            return {"performance": performance, "goal_difference": difference}
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-            return self._forecast_play(grow(learn), features[asked])
+            return self._forecast_play(grow(learn), features[asked], grown)
 
         everything = np.ones(len(features), dtype=bool)
         said = foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), everything, forecast, 2)
@@ -219,12 +221,12 @@ class Results(BaseEstimator):  # type: ignore[misc]
             features[told], outcomes[told], grown, start=start
         )
 
-    def _forecast_play(self, trees: dict[str, Trees], features: pd.DataFrame) -> Array:
+    def _forecast_play(self, trees: dict[str, Trees], features: pd.DataFrame, grown: Grown | None = None) -> Array:
         """(n, 2) performance and goal difference."""
         return np.column_stack(
             [
-                trees["performance"].predict(features, _expected_play(features)),
-                trees["goal_difference"].predict(features, np.zeros(len(features))),
+                trees["performance"].predict(features, _expected_play(features), grown),
+                trees["goal_difference"].predict(features, np.zeros(len(features)), grown),
             ]
         )
 
