@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import psycopg
 import pytest
 
 from deploy.database import Urls
@@ -126,7 +127,9 @@ def test_nothing_is_learnt_or_published_of_a_file_whose_check_failed_whoever_mad
                           raise_on_error=False)  # fmt: skip
     (failed,) = [event.step_failure_data for event in done.all_events if event.is_step_failure]
     assert failed.user_failure_data is not None
-    assert f"made of files that no expectation has accepted: football_data/{E0}." in (failed.user_failure_data.description or "")
+    assert f"made of files that the checks of bronze have not accepted: football_data/{E0}." in (
+        failed.user_failure_data.description or ""
+    )
     kinds = failed.user_failure_data.metadata
     assert kinds["class"].value == "data"
 
@@ -138,7 +141,7 @@ def test_a_corrected_file_is_published_once_it_is_judged_and_silver_is_made_of_i
     silver.end("a1")
     load(ingest, {})
     quality.checks[0](settings=settings, bronze=ingest)
-    with pytest.raises(dg.Failure, match="no expectation has accepted"):
+    with pytest.raises(dg.Failure, match="have not accepted"):
         quality.require_accepted(model)
     silver.end("a1")
     assert quality.require_accepted(model) == 2
@@ -148,7 +151,48 @@ def test_a_corrected_file_is_published_once_it_is_judged_and_silver_is_made_of_i
     with ingest.connect() as connection:
         bronze.load(connection, lost, football_data_file.parse(lost.content, football_data.expectation_of(E0)), NOW)
     silver.end("a1")
-    with pytest.raises(dg.Failure, match="no expectation has accepted"):
+    with pytest.raises(dg.Failure, match="have not accepted"):
+        quality.require_accepted(model)
+
+
+@pytest.mark.parametrize("is_judged_first", [True, False])
+def test_nothing_is_published_of_a_file_whose_lines_are_not_accounted_for_whichever_check_says_its_word_first(
+    database: Urls, tmp_path: Path, is_judged_first: bool
+) -> None:
+    ingest, model, silver = Warehouse(database.ingest), Warehouse(database.model), Silver(database.transform)
+    settings = Settings.read({"STATE_DIR": str(tmp_path)})
+    load(ingest, {})
+    load(ingest, {}, "mmz4281/2223/E0.csv")
+    silver.end("a1")
+    with psycopg.connect(database.owner) as owner:
+        lost = "delete from bronze.football_data_match where key = %s and line_number = 2 returning *"
+        owner.execute("create table lost as select * from bronze.football_data_match limit 0")
+        owner.execute(f"with lost as ({lost}) insert into lost overriding system value select * from lost", [E0])
+    for is_suite in (is_judged_first, not is_judged_first):
+        verdict = (
+            quality.checks[0](settings=settings, bronze=ingest) if is_suite else ingestion.every_line_is_accounted_for(ingest)
+        )
+        assert isinstance(verdict, dg.AssetCheckResult)
+        assert verdict.passed == is_suite
+    with pytest.raises(dg.Failure, match=f"have not accepted: football_data/{E0}. "):
+        quality.require_accepted(model)
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("insert into bronze.football_data_match overriding system value select * from lost; drop table lost")
+    quality.checks[0](settings=settings, bronze=ingest)
+    assert quality.require_accepted(model) == 2
+
+
+def test_nothing_is_published_of_silver_that_was_made_while_too_many_files_were_refused(database: Urls, tmp_path: Path) -> None:
+    ingest, model, silver = Warehouse(database.ingest), Warehouse(database.model), Silver(database.transform)
+    load(ingest, {})
+    quality.checks[0](settings=Settings.read({"STATE_DIR": str(tmp_path)}), bronze=ingest)
+    silver.end("a1")
+    lost = Delivery("football_data", E0, b"lost", None, None, NOW)
+    with ingest.connect() as connection:
+        bronze.load(connection, lost, football_data_file.parse(lost.content, football_data.expectation_of(E0)), NOW)
+    assert quality.require_accepted(model) == 1, "what is loaded meanwhile is in nothing yet"
+    silver.end("a1")
+    with pytest.raises(dg.Failure, match="made while 1 of 1 files were refused, more than 10%"):
         quality.require_accepted(model)
 
 
