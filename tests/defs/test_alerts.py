@@ -617,6 +617,18 @@ def test_what_made_its_run_fail_is_told_by_the_run_alone_and_what_only_warned_in
     ]
 
 
+def test_what_a_check_told_itself_is_not_told_once_more(settings: Settings) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        checks = Checks(instance)
+        for passed in (False, True):
+            said = dg.AssetCheckEvaluation(
+                checks.file.key, "columns_are_known", passed, {alerts.TOLD: dg.MetadataValue.bool(True)}
+            )
+            instance.report_runless_asset_event(said)
+            checks.tick()
+    assert notifications.recent(Warehouse(settings.model_url), 1) == []
+
+
 def test_a_check_that_is_asked_just_now_is_left_to_the_end_of_its_run(settings: Settings, server: Server) -> None:
     @dg.asset(check_specs=[dg.AssetCheckSpec("adds_up", asset="rows")])
     def rows(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:

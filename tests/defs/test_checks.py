@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pipelines.forecast.anomalies import SUMS, Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file, football_data_org, stream
 from pipelines.sources.protocol import Delivery
-from pipelines.store import bronze
+from pipelines.store import bronze, notifications
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 from tests.sources.football_data_org import answer, match
@@ -26,6 +26,7 @@ from tests.sources.football_data_org import answer, match
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HS,B365H,AvgH,AvgD,AvgA"
 E0 = "mmz4281/2324/E0.csv"
+Columns = Callable[[], dg.AssetCheckResult]
 
 
 def first_round(changes: Mapping[int, Mapping[str, str]]) -> list[str]:
@@ -41,6 +42,19 @@ def first_round(changes: Mapping[int, Mapping[str, str]]) -> list[str]:
 @pytest.fixture
 def warehouse(database: Urls) -> Warehouse:
     return Warehouse(database.ingest)
+
+
+@pytest.fixture
+def columns(database: Urls) -> Columns:
+    """The check of columns, asked once more."""
+
+    def ask() -> dg.AssetCheckResult:
+        settings = Settings.read({"MODEL_DATABASE_URL": database.model})
+        result = schema_changes.columns_are_as_they_were(settings=settings, bronze=Warehouse(database.ingest))
+        assert isinstance(result, dg.AssetCheckResult)
+        return result
+
+    return ask
 
 
 def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0, more: Sequence[str] = ()) -> None:
@@ -227,17 +241,17 @@ def test_a_batch_of_a_stream_is_judged_once_and_what_its_sender_says_wrongly_is_
     ]
 
 
-def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(warehouse: Warehouse) -> None:
+def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(
+    warehouse: Warehouse, columns: Columns
+) -> None:
     load(warehouse, {})
-    before = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(before, dg.AssetCheckResult)
+    before = columns()
     assert (before.passed, before.description) == (True, "all columns are as they were")
     content = "".join(f"{line}{more}\n" for line, more in zip((HEADER, *first_round({})), (",BFEH", *[",2.2"] * 10), strict=True))
     parsed = football_data_file.parse(content.encode(), football_data.expectation_of(E0))
     with warehouse.connect() as connection:
         bronze.load(connection, Delivery("football_data", E0, content.encode(), None, None, NOW), parsed, NOW)
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert result.description == "columns of 1 files differ from before: 1 new"
     assert table(result.metadata["changes"].value) == [
@@ -245,7 +259,7 @@ def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_
     ]
 
 
-def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse) -> None:
+def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse, columns: Columns) -> None:
     load(warehouse, {})
     lacking = "".join(f"{line.replace('HomeTeam', 'Home team')}\n" for line in (HEADER, *first_round({}))).encode()
     parsed = football_data_file.parse(lacking, football_data.expectation_of(E0))
@@ -254,43 +268,65 @@ def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(wareho
     assert (loaded.state, loaded.n_withdrawn) == ("refused", 0)
     standing = warehouse.read("select count(*) as n from bronze.football_data_match where until_version is null")
     assert standing["n"].tolist() == [10]
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert result.description == "columns of 1 files differ from before: 1 missing, 1 new, 1 required"
     assert [(row["kind"], row["column"]) for row in table(result.metadata["changes"].value)] == [
         *(("new", "Home team"), ("missing", "HomeTeam"), ("required", "HomeTeam or HT"))
     ]
     # The mended file is compared with the last one that was of use.
     load(warehouse, {}, more=["Season"])
-    mended = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(mended, dg.AssetCheckResult)
+    mended = columns()
     assert mended.description == "columns of 1 files differ from before: 1 new"
 
 
-def test_statistics_that_became_text_are_announced(warehouse: Warehouse) -> None:
+def test_statistics_that_became_text_are_announced(warehouse: Warehouse, columns: Columns) -> None:
     load(warehouse, {})
     load(warehouse, {n: {"HS": "nine"} for n in range(10)})
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert result.description == "columns of 1 files differ from before: 1 re-typed"
     assert [row["column"] for row in table(result.metadata["changes"].value)] == ["HS, from number to text"]
 
 
-def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Warehouse) -> None:
+def test_another_kind_of_column_is_told_by_the_check_itself_once_a_day_before_silver_and_so_is_its_end(
+    warehouse: Warehouse, columns: Columns, database: Urls
+) -> None:
+    model = Warehouse(database.model)
+    load(warehouse, {})
+    columns()
+    assert notifications.recent(model, 9) == []
+    load(warehouse, {n: {"HS": "nine"} for n in range(10)})
+    for _ in range(2):
+        columns()
+    (told,) = notifications.recent(model, 9)
+    assert (told.severity, told.title) == ("warning", "Columns of 1 file differ from before (live)")
+    assert told.body.startswith(f"football_data/{E0}: re-typed HS, from number to text (compared with version 1)\nNoted before")
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("update operations.notification set subject = '2024' || substr(subject, 5), noticed_at = '2024-01-01'")
+    columns()
+    assert len(notifications.recent(model, 9)) == 2, "another day's"
+    load(warehouse, {n: {"HS": "ten"} for n in range(10)})
+    for _ in range(2):
+        columns()
+    told, *before = notifications.recent(model, 9)
+    assert (told.severity, told.title, len(before)) == ("success", "All columns are as they were again (live)", 2)
+
+
+def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Warehouse, columns: Columns) -> None:
     matches = [match(f"2024-01-{1 + n:02}T15:00:00Z", f"A{n} FC", "B FC", (n, 1)) for n in range(8)]
     mended = [{**each, "score": {"final": each["score"]["fullTime"]}} for each in matches]
     for content in (answer(*matches), answer(*mended)):
         with warehouse.connect() as connection:
             delivered = Delivery("football_data_org", "2023/PL.json", content, None, None, NOW)
             bronze.load(connection, delivered, football_data_org.parse(content), NOW)
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     changes = {(row["compared_with"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)}
     assert {("version 1", "missing", "score.fullTime.home"), ("version 1", "new", "score.final.home")} <= changes
 
 
-def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_their_partition(warehouse: Warehouse) -> None:
+def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_their_partition(
+    warehouse: Warehouse, columns: Columns
+) -> None:
     today = datetime.now(UTC)
     event = {"schema": 1, "kind": "result", "competition": "E0", "home": "A", "away": "B", "kickoff_at": "2023-12-30T15:00:00Z"}
     event |= {"home_goals": 2, "away_goals": 1, "final_at": "2023-12-30T16:52:00Z"}
@@ -301,8 +337,7 @@ def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_t
         file = stream.delivery("football.events", 0, batch, at)
         with warehouse.connect() as connection:
             bronze.load(connection, file, stream.parse(file.content), at)
-        result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-        assert isinstance(result, dg.AssetCheckResult)
+        result = columns()
         return [(row["key"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)]
 
     assert announced(0, 20, stadium="X") == [], "no news any more"
