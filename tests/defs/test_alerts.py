@@ -284,6 +284,7 @@ def test_a_channels_name_holds_no_secret() -> None:
 @pytest.fixture
 def settings(database: Urls, server: Server, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MODEL_DATABASE_URL", database.model)
+    monkeypatch.setenv("READER_DATABASE_URL", database.reader)
     monkeypatch.setenv("ALERT_URLS", f"http://127.0.0.1:{server.port}/hook")
     monkeypatch.setenv("DAGSTER_URL", "http://127.0.0.1:3000/")
     monkeypatch.setenv("EDITION", "live")
