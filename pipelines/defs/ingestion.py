@@ -301,8 +301,8 @@ class Ingestion:
             else:
                 gone += [answer.key] if latest is not None else []
                 self._miss(source, answer.key, latest)
-        # One file alone may be gone, or be all that somebody chose; the check names it.
-        if len(gone) > 1 and not n_had:
+        # One file alone may be gone, or be all that somebody chose, and the check names it; but not the only one there ever was.
+        if gone and not n_had and (len(gone) > 1 or len(known) == 1):
             raise has_none(source.name, gone)
         if unreachable and not n_answered:
             raise unreachable[0]
