@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import psycopg
@@ -475,6 +475,9 @@ def test_how_fresh_an_asset_is_stands_at_its_check_by_the_clock_and_is_noted_whe
     assert noted(MORNING + timedelta(hours=27)) == [
         ("gold/model_0", False, "made over 26 hours ago, at 2026-03-01 06:00 UTC"),
     ]
+    late = {"asset": "gold/model_0", "made at": "2026-03-01 06:00 UTC"}
+    windows = {"to be made within": "26 hours", "people are told after": "50 hours"}
+    assert [dict(row.data) for row in freshness.noted[0].metadata["failing"].records] == [late | windows]
     assert noted(MORNING + timedelta(hours=51)) == [
         ("gold/model_0", False, "made over 50 hours ago, at 2026-03-01 06:00 UTC"),
     ]
@@ -518,6 +521,11 @@ def test_who_asks_the_check_by_hand_is_told_what_the_daemon_says(settings: Setti
     assert said == {
         "model_0": (False, "made over 26 hours ago, at 2026-03-01 06:00 UTC"),
         "model_1": (False, "was never made"),
+    }
+    rows = [row.data for each in result.get_asset_check_evaluations() for row in cast(Any, each.metadata["failing"]).records]
+    assert {(row["asset"], row["made at"]) for row in rows} == {
+        ("gold/model_0", "2026-03-01 06:00 UTC"),
+        ("gold/model_1", "never"),
     }
 
 
