@@ -11,8 +11,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 LIMITS_MS = {"football_api": 50.0, "football_reader": 500.0, "football_dagster": 500.0, "football_mlflow": 500.0}
-"""No statement of these roles may take longer: the service's, and what else somebody waits for at a screen. The roles that load,
-transform and learn are shown and not judged: theirs are whole tables' worth of work."""
+"""No statement of these roles may take longer: the service's, and what else somebody waits for at a screen; commands that show
+something at a terminal ask as `football_reader`. The roles that load, transform and learn are shown and not judged: theirs are
+whole tables' worth of work."""
 
 POOLS = {"football_api": 8}
 """The connections that one worker of a program keeps at most (`serving.store.database`)."""

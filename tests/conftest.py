@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -104,12 +105,19 @@ def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
 def mlflow_server(server_state: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real MLflow server on files of its own."""
     folder = tmp_path_factory.mktemp("mlflow")
+    with running_mlflow(folder, server_state, str(folder / "artifacts")) as url:
+        yield url
+
+
+@contextmanager
+def running_mlflow(folder: Path, server_state: Path, artifacts: str, **environment: str) -> Iterator[str]:
+    """A real MLflow server that keeps its rows in a folder, and what runs log where `artifacts` says."""
     # Not one that the kernel hands out: while the server starts, some client of another process could be given it.
-    port = Ports(server_state / "ports.json").claim("mlflow")
+    port = Ports(server_state / "ports.json").claim(folder.name)
     process = subprocess.Popen(
         [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"), "--serve-artifacts"],
-        env={**unmeasured(os.environ), **NO_TELEMETRY, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", artifacts, "--serve-artifacts"],
+        env={**unmeasured(os.environ), **NO_TELEMETRY, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **environment},
         stdout=(folder / "log").open("w"),
         stderr=subprocess.STDOUT,
         cwd=folder,

@@ -23,7 +23,7 @@ def list_alerts(limit: int, as_json: bool) -> None:
     from pipelines.store.warehouse import Warehouse
 
     settings = Settings.read()
-    found = notifications.recent(Warehouse(settings.model_url), limit)
+    found = notifications.recent(Warehouse(settings.reader_url), limit)
     if as_json:
         for each in found:
             moments = {"noticed_at": each.noticed_at.isoformat(), "last_noticed_at": each.last_noticed_at.isoformat()}

@@ -1,4 +1,7 @@
-"""Commands that show what is forecast, and why: of the coming fixtures, and of the ends of seasons."""
+"""Commands that show what is forecast, and why: of the coming fixtures, and of the ends of seasons.
+
+They ask as the role that may read and no more: somebody waits for them, and its statements are judged (`deploy.database_report`).
+"""
 
 import json
 from pathlib import Path
@@ -26,7 +29,7 @@ def predictions(limit: int, out: Path | None) -> None:
 
     show_predictions(limit)
     if out:
-        click.echo(f"{_write_predictions(Warehouse(Settings.read().model_url), out):,} forecasts: {out}")
+        click.echo(f"{_write_predictions(Warehouse(Settings.read().reader_url), out):,} forecasts: {out}")
 
 
 def _write_predictions(warehouse: "Warehouse", out: Path) -> int:
@@ -57,7 +60,7 @@ def show_predictions(limit: int) -> None:
     from pipelines.store.warehouse import Warehouse
 
     settings = Settings.read()
-    publication, fixtures = latest(Warehouse(settings.model_url))
+    publication, fixtures = latest(Warehouse(settings.reader_url))
     terminal = console()
     if publication is None:
         terminal.print("Nothing was published yet.")
@@ -100,7 +103,7 @@ def explain(match: str, information_set: str | None) -> None:
     from pipelines.store.publication import latest
     from pipelines.store.warehouse import Warehouse
 
-    _, fixtures = latest(Warehouse(Settings.read().model_url), information_set)
+    _, fixtures = latest(Warehouse(Settings.read().reader_url), information_set)
     text = match.lower()
     is_named = fixtures["home_team"].str.lower().str.contains(text, regex=False)
     is_named |= fixtures["away_team"].str.lower().str.contains(text, regex=False)
@@ -130,7 +133,7 @@ def outlook(competition: str | None) -> None:
     from pipelines.store.warehouse import Warehouse
 
     settings = Settings.read()
-    rows = season_outlook(Warehouse(settings.model_url))
+    rows = season_outlook(Warehouse(settings.reader_url))
     if competition is None:
         rows = rows.drop_duplicates("competition_id")
     else:

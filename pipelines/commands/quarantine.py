@@ -29,7 +29,7 @@ def list_entries(source: str | None, key: str | None, reason: str | None, as_jso
     from pipelines.store import quarantine
     from pipelines.store.warehouse import Warehouse
 
-    found = quarantine.listing(Warehouse(Settings.read().ingest_url), quarantine.Which(source, key, reason))
+    found = quarantine.listing(Warehouse(Settings.read().reader_url), quarantine.Which(source, key, reason))
     if as_json:
         click.echo(found.to_json(orient="records"))
         return
@@ -58,7 +58,7 @@ def show(entry: int, as_json: bool) -> None:
     from pipelines.store import quarantine
     from pipelines.store.warehouse import Warehouse
 
-    found = quarantine.entry(Warehouse(Settings.read().ingest_url), entry)
+    found = quarantine.entry(Warehouse(Settings.read().reader_url), entry)
     if found is None:
         raise click.ClickException(f"there is no entry {entry}; `football quarantine list` names one for each file and reason")
     if as_json:

@@ -5,6 +5,7 @@ to every address of `ALERT_URLS` and tries again where that fails. Without an ad
 `football alerts` shows it.
 """
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence, Set
@@ -28,6 +29,7 @@ from pipelines.defs.job_runs import Task, task_of
 from pipelines.settings import Settings
 from pipelines.sources.football_data import what_to_add
 from pipelines.sources.registry import open_sources
+from pipelines.sources.schema_changes import Change
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import Message, Send
 from pipelines.store.pin import Pin
@@ -74,11 +76,23 @@ _UNPASSED: Final = (
     "Dagster shows what it complains of."
 )
 
+_OTHER_COLUMNS: Final = (
+    "Noted before silver is made of it. A file without what a match needs is refused, and what stood before stands; what is new "
+    "is not used; what is missing, or says nothing its column could mean, counts as empty."
+)
+"""What it means for readers."""
+
 SITE: Final = "football_data"
 """The source whose own list of files is looked at."""
 
 GAP: Final = "stream gap"
 """The topic of lost messages."""
+
+COLUMNS: Final = "columns"
+"""The topic of a source's columns."""
+
+TOLD: Final = "told"
+"""What a check's metadata say where it tells people itself, for this cannot wait for the end of its run."""
 
 LOST: Final = "lost"
 """What the losses that a check complains of stand under in its metadata: `announce_gap` tells of them, not the check."""
@@ -222,6 +236,26 @@ def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> 
     title = f"football-data.co.uk has a competition that nobody knows: {code} ({settings.edition})"
     _note(settings, topic, code, Message("warning", title, what_to_add(code, keys)))
     return True
+
+
+def announce_columns(settings: Settings, changes: Sequence[Change], now: datetime) -> None:
+    """Note that columns of a source are not what they were: at once where others are not, once a day while any stands so; and
+    that all are as they were, if the last that was said is that some were not."""
+    last = next(iter(notifications.last_words(Warehouse(settings.model_url), COLUMNS, 1)), None)
+    if not changes:
+        if last is not None and last.severity == "warning":
+            title = f"All columns are as they were again ({settings.edition})"
+            _note(settings, COLUMNS, "none", Message("success", title, "Each file has the columns of the one before it."), now)
+        return
+    said = [f"{each.source}/{each.key}: {each.kind} {each.column} (compared with {each.compared_with})" for each in changes]
+    subject = f"{now.date()} {hashlib.sha256(chr(10).join(said).encode()).hexdigest()}"
+    if last is not None and last.subject == subject:
+        return
+    n_files = len({(each.source, each.key) for each in changes})
+    title = f"Columns of {n_files} file{'s' * (n_files > 1)} differ from before ({settings.edition})"
+    rest = [f"and {len(said) - N_CHECKS_SAID} more"] * (len(said) > N_CHECKS_SAID)
+    body = "\n".join([*said[:N_CHECKS_SAID], *rest, _OTHER_COLUMNS, CHECKS_RUNBOOK, f"{settings.dagster_url}/assets"])
+    _note(settings, COLUMNS, subject, Message("warning", title, body), now)
 
 
 def _first(names: Sequence[str]) -> str:
@@ -372,8 +406,8 @@ def check_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
     At once where one joins those that were told of, once a day while any stands so, all in one message. What made its own step
     fail is not told once more: the run's failure was. Nor is what is too old, which `freshness_sensor` tells, nor are messages
-    of the stream that were lost, of which `stream_sensor` tells: they are told here, in the same way, where it did not. Of a
-    check that is asked just now, the last word stands until the run ends.
+    of the stream that were lost, of which `stream_sensor` tells: they are told here, in the same way, where it did not. Nor is
+    what a check told itself (`TOLD`). Of a check that is asked just now, the last word stands until the run ends.
     """
     settings, now = Settings.read(), datetime.now(UTC)
     today = now.date()
@@ -395,7 +429,7 @@ def check_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 class _Judged(NamedTuple):
     """Of this code location's checks, by name: those that do not pass, those that do, and those that are told of otherwise, by
-    their run or as `losses`, which are what was seen when to be lost of the stream."""
+    their run, by themselves, or as `losses`, which are what was seen when to be lost of the stream."""
 
     unpassed: dict[str, Unpassed]
     passing: set[str]
@@ -417,6 +451,8 @@ def _judged(context: dg.SensorEvaluationContext) -> _Judged:
         if said is not None and event is not None and LOST in said.metadata:
             gaps = cast("dict[str, str]", said.metadata[LOST].value)
             losses.append((datetime.fromtimestamp(event.timestamp, UTC), gaps))
+            continue
+        if said is not None and TOLD in said.metadata:
             continue
         is_error = said is not None and said.severity is dg.AssetCheckSeverity.ERROR
         sentence = (said and said.description) or graph.get_check_spec(key).description or "it says no more"

@@ -71,7 +71,7 @@ outlook = dg.define_asset_job(
 )
 # Without `_JUDGING`, unlike `between`: what was issued is made again of exactly the file versions that it was made of, whatever
 # today's expectations say of them. Nothing is published of them where it runs elsewhere than in a scratch edition, either: what
-# learns, forecasts or publishes refuses files that no expectation has accepted (`quality.require_accepted`). Their list and their
+# learns, forecasts or publishes refuses files that no check has accepted (`quality.require_accepted`). Their list and their
 # bytes are held to the digests that were noted, and what comes out to the last bit of what was issued (`pipelines.reproduction`),
 # which is more than any check asks.
 rebuild = dg.define_asset_job(

@@ -43,11 +43,12 @@ class Verdict:
         warn, fail = _windows(self.policy)
         window = fail if self.is_too_old else warn
         is_fresh = self.state is FreshnessState.PASS
+        old = [] if is_fresh else [(self.key.to_user_string(), f"{self.made_at:%Y-%m-%d %H:%M} UTC", warn, fail)]
         return dg.AssetCheckEvaluation(
             self.key,
             IS_FRESH,
             is_fresh,
-            {"made at": dg.MetadataValue.timestamp(self.made_at)},
+            {"made at": dg.MetadataValue.timestamp(self.made_at), "failing": _table(old)},
             severity=dg.AssetCheckSeverity.WARN,
             description=f"made within {window}" if is_fresh else f"made over {window} ago, at {self.made_at:%Y-%m-%d %H:%M} UTC",
         )
@@ -107,7 +108,9 @@ def freshness_checks(specs: Iterable[dg.AssetSpec]) -> dg.AssetChecksDefinition:
                 passed=said is not None and said.passed,
                 severity=dg.AssetCheckSeverity.WARN,
                 description=said.description if said else "was never made",
-                metadata=said.metadata if said else None,
+                metadata=said.metadata
+                if said
+                else {"failing": _table([(key.to_user_string(), "never", *_windows(policies[key]))])},
             )
 
     return freshness
@@ -127,6 +130,13 @@ class FreshnessChecks(dg.AssetSelection):
     def to_serializable_asset_selection(self, asset_graph: Any) -> dg.AssetSelection:
         """As keys."""
         return dg.AssetSelection.checks(*self.resolve_checks_inner(asset_graph, allow_missing=True))
+
+
+def _table(old: Iterable[tuple[str, str, str, str]]) -> dg.TableMetadataValue:
+    """The assets that are not as fresh as they must be, as other checks show what they complain of."""
+    columns = ("asset", "made at", "to be made within", "people are told after")
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in old]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in columns]))
 
 
 def _windows(policy: dg.FreshnessPolicy) -> tuple[str, str]:

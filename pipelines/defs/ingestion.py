@@ -62,6 +62,9 @@ N_REFUSED: Final = 3
 """So many files of a source may be out of reach while others come; with more the source is. Not counted: what it refuses, or has
 not, of competitions that nobody knows here."""
 
+MOST_REFUSED: Final = 0.1
+"""Share of all files whose latest version may be unusable; beyond it nothing is made of what stands."""
+
 CAN_BE_HAD: Final = dg.AssetCheckSpec(
     "every_file_can_be_had",
     asset=SOURCE_FILE,
@@ -298,8 +301,8 @@ class Ingestion:
             else:
                 gone += [answer.key] if latest is not None else []
                 self._miss(source, answer.key, latest)
-        # One file alone may be gone, or be all that somebody chose; the check names it.
-        if len(gone) > 1 and not n_had:
+        # One file alone may be gone, or be all that somebody chose, and the check names it; but not the only one there ever was.
+        if gone and not n_had and (len(gone) > 1 or len(known) == 1):
             raise has_none(source.name, gone)
         if unreachable and not n_answered:
             raise unreachable[0]
@@ -383,8 +386,10 @@ def table_metadata(frame: pd.DataFrame, limit: int = 50) -> dg.TableMetadataValu
 
 @dg.asset_check(asset=SOURCE_FILE, blocking=True, description="Per file: lines = header + loaded + quarantined + blank.")
 def every_line_is_accounted_for(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-    """Reconcile every file version that was ever loaded; the failing ones as a table."""
+    """Reconcile every file version that was ever loaded; the failing ones as a table. Their files are accepted no more."""
     failing = file_versions.reconciliation(bronze)
+    if not failing.empty:
+        file_versions.refuse_unreconciled(bronze)
     return dg.AssetCheckResult(
         passed=failing.empty,
         description="every line of every file is accounted for"
@@ -392,6 +397,11 @@ def every_line_is_accounted_for(bronze: dg.ResourceParam[Warehouse]) -> dg.Asset
         else f"{len(failing)} file versions do not add up",
         metadata={"n_failing": len(failing), "failing": table_metadata(failing)},
     )
+
+
+def too_many_refused(files: pd.DataFrame) -> bool:
+    """Whether so many of the latest versions are unusable that it is the source that changed: what stands is not worth much."""
+    return bool((files["state"] == "refused").sum() > MOST_REFUSED * len(files))
 
 
 @dg.asset_check(asset=QUARANTINE, description="Lines set aside in the versions in force, by file and reason.")
@@ -444,10 +454,9 @@ def latest_versions_are_intact(bronze: dg.ResourceParam[Warehouse]) -> dg.AssetC
     files = file_versions.latest_versions(bronze)
     damaged, n_files = files[files["state"] != "intact"], len(files)
     n_refused = int((damaged["state"] == "refused").sum())
-    too_many = n_refused > 0.1 * n_files
     return dg.AssetCheckResult(
         passed=damaged.empty,
-        severity=dg.AssetCheckSeverity.ERROR if too_many else dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if too_many_refused(files) else dg.AssetCheckSeverity.WARN,
         description="all files are intact"
         if damaged.empty
         else f"{len(damaged)} of {n_files} files are not intact, {n_refused} unusable",

@@ -13,7 +13,15 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.failures import FailureClass, failure
-from pipelines.defs.ingestion import FOOTBALL_DATA, FOOTBALL_DATA_ORG, INTERNATIONAL, OPENFOOTBALL, table_metadata
+from pipelines.defs.ingestion import (
+    FOOTBALL_DATA,
+    FOOTBALL_DATA_ORG,
+    INTERNATIONAL,
+    MOST_REFUSED,
+    OPENFOOTBALL,
+    table_metadata,
+    too_many_refused,
+)
 from pipelines.defs.streams import STREAM
 from pipelines.settings import Settings
 from pipelines.store import file_versions
@@ -61,20 +69,29 @@ def _failing_rows(failures: Sequence[Mapping[str, Any]], frame: pd.DataFrame) ->
 
 
 def require_accepted(warehouse: Warehouse) -> int:
-    """Nobody may learn or publish what no expectation has accepted, whoever made silver and gold of it: what is loaded stands in
-    bronze though its check failed. The last `bronze.source_file.file_id` that silver is made of.
+    """Nobody may learn or publish what a blocking check of bronze refuses, whoever made silver and gold of it: what is loaded
+    stands in bronze though its check failed. The last `bronze.source_file.file_id` that silver is made of.
 
     Raises:
         HalfMade: silver and gold are nothing whole.
-        dg.Failure: they are made of a file that was stopped, or not judged yet; the checks of the day's run judge both again.
+        dg.Failure: they are made of a file that was stopped, whose lines are not accounted for, or that was not judged yet, or
+            while too many files were refused; the checks of the day's run judge all of it again.
     """
     through = Silver(warehouse.url).require_whole()
     if files := file_versions.not_accepted(warehouse, through):
         more = f" and {len(files) - N_NAMED} more" if len(files) > N_NAMED else ""
         raise failure(
             FailureClass.DATA,
-            f"Silver and gold are made of files that no expectation has accepted: {', '.join(files[:N_NAMED])}{more}. What was "
-            "published stands. Run the day once more: it judges them, and says what is wrong if they are not accepted.",
+            f"Silver and gold are made of files that the checks of bronze have not accepted: {', '.join(files[:N_NAMED])}{more}. "
+            "What was published stands. Run the day once more: it judges them, and says what is wrong if they are not accepted.",
+        )
+    latest = file_versions.latest_versions(warehouse, through)
+    if too_many_refused(latest):
+        raise failure(
+            FailureClass.DATA,
+            f"Silver and gold are made while {(latest['state'] == 'refused').sum()} of {len(latest)} files were refused, more "
+            f"than {MOST_REFUSED:.0%}: the check latest_versions_are_intact names them. What was published stands. Run the day "
+            "once more when they can be had.",
         )
     return through
 

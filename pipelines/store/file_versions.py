@@ -1,18 +1,64 @@
 """What bronze holds of the delivered files, and in what state.
 
-Belongs here: the questions that are asked about file versions and their lines, and noting that expectations accepted them. Does
-not belong here: writing versions (`bronze`).
+Belongs here: the questions that are asked about file versions and their lines, and noting that checks accepted them, or do no
+more. Does not belong here: writing versions (`bronze`).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import pandas as pd
 from psycopg import sql
 
 from pipelines.store.encoding import table_of
 from pipelines.store.warehouse import Warehouse
+
+_JUDGED: Final = sql.SQL("""
+    with quarantined as (
+        select file_id, sum(n_lines) as n_lines from bronze.quarantine group by file_id
+    ),
+    standing as (
+        select source, key, count(*) as n_rows
+        from (
+            select source, key from bronze.football_data_match where until_version is null
+            union all
+            select source, key from bronze.openfootball_match where until_version is null
+            union all
+            select source, key from bronze.international_match where until_version is null
+            union all
+            select source, key from bronze.football_data_org_match where until_version is null
+            union all
+            select source, key from bronze.stream_message where until_version is null
+        ) as rows
+        group by source, key
+    ),
+    counted as (
+        select
+            source_file.*,
+            coalesce(quarantined.n_lines, 0) as n_in_quarantine,
+            coalesce(standing.n_rows, 0) as n_standing,
+            version = max(version) over (partition by source, key) as is_latest
+        from bronze.source_file
+        left join quarantined using (file_id)
+        left join standing using (source, key)
+    ),
+    judged as (
+        select
+            *,
+            case
+                when n_lines <> n_header + n_loaded + n_quarantined + n_blank
+                    then 'lines are not header + loaded + quarantined + blank'
+                when n_in_quarantine <> n_quarantined then 'the quarantine holds another number of lines'
+                when is_latest and state = 'intact' and n_standing < n_loaded then 'rows are missing'
+                when is_latest and state = 'intact' and n_quarantined = 0 and n_standing > n_loaded
+                    then 'rows stand that the file no longer has'
+            end as fault
+        from counted
+    )
+""")
+"""Every file version, with the reason in `fault` where it does not add up."""
 
 
 @dataclass(frozen=True)
@@ -112,56 +158,28 @@ def reconciliation(warehouse: Warehouse) -> pd.DataFrame:
     force must have every row it brought, and no more unless a quarantined line keeps an earlier state standing.
     """
     return warehouse.read(
-        """
-            with quarantined as (
-                select file_id, sum(n_lines) as n_lines from bronze.quarantine group by file_id
-            ),
-            standing as (
-                select source, key, count(*) as n_rows
-                from (
-                    select source, key from bronze.football_data_match where until_version is null
-                    union all
-                    select source, key from bronze.openfootball_match where until_version is null
-                    union all
-                    select source, key from bronze.international_match where until_version is null
-                    union all
-                    select source, key from bronze.football_data_org_match where until_version is null
-                    union all
-                    select source, key from bronze.stream_message where until_version is null
-                ) as rows
-                group by source, key
-            ),
-            counted as (
-                select
-                    source_file.*,
-                    coalesce(quarantined.n_lines, 0) as n_in_quarantine,
-                    coalesce(standing.n_rows, 0) as n_standing,
-                    version = max(version) over (partition by source, key) as is_latest
-                from bronze.source_file
-                left join quarantined using (file_id)
-                left join standing using (source, key)
-            ),
-            judged as (
-                select
-                    *,
-                    case
-                        when n_lines <> n_header + n_loaded + n_quarantined + n_blank
-                            then 'lines are not header + loaded + quarantined + blank'
-                        when n_in_quarantine <> n_quarantined then 'the quarantine holds another number of lines'
-                        when is_latest and state = 'intact' and n_standing < n_loaded then 'rows are missing'
-                        when is_latest and state = 'intact' and n_quarantined = 0 and n_standing > n_loaded
-                            then 'rows stand that the file no longer has'
-                    end as fault
-                from counted
-            )
-            select
-                source, key, version, state, n_lines, n_header, n_loaded, n_quarantined, n_blank,
-                n_in_quarantine, n_standing, fault
-            from judged
-            where fault is not null
-            order by source, key, version
-            """,
+        _JUDGED
+        + sql.SQL("""
+        select
+            source, key, version, state, n_lines, n_header, n_loaded, n_quarantined, n_blank,
+            n_in_quarantine, n_standing, fault
+        from judged
+        where fault is not null
+        order by source, key, version
+        """)
     )
+
+
+def refuse_unreconciled(warehouse: Warehouse) -> None:
+    """Take back what was accepted of files that have a version which does not add up: nobody may publish what is made of them."""
+    with warehouse.connect() as connection:
+        connection.execute(
+            _JUDGED
+            + sql.SQL("""
+            update bronze.source_file set accepted_at = null
+            where accepted_at is not null and (source, key) in (select source, key from judged where fault is not null)
+            """)
+        )
 
 
 def unaccepted_rows(
@@ -202,13 +220,21 @@ def unaccepted_rows(
 
 
 def accept(warehouse: Warehouse, file_ids: Sequence[int], now: datetime) -> None:
-    """Note that the expectations were met with these versions in force."""
+    """Note that the expectations were met with these versions in force, but of files whose lines are not accounted for: whichever
+    of the checks says its word first, those are not accepted."""
     with warehouse.connect() as connection:
-        connection.execute("update bronze.source_file set accepted_at = %s where file_id = any(%s)", (now, list(file_ids)))
+        connection.execute(
+            _JUDGED
+            + sql.SQL("""
+            update bronze.source_file set accepted_at = %s
+            where file_id = any(%s) and (source, key) not in (select source, key from judged where fault is not null)
+            """),
+            (now, list(file_ids)),
+        )
 
 
 def not_accepted(warehouse: Warehouse, through: int) -> list[str]:
-    """`source/key` of the files whose latest usable version up to the `file_id` called `through` no expectation has accepted."""
+    """`source/key` of the files whose latest usable version up to the `file_id` called `through` the checks have not accepted."""
     with warehouse.connect() as connection:
         rows = connection.execute(
             """
@@ -260,13 +286,19 @@ def unusable_cells(warehouse: Warehouse) -> pd.DataFrame:
     )
 
 
-def latest_versions(warehouse: Warehouse) -> pd.DataFrame:
-    """The latest version of each file but batches of a stream: `source, key, version, state, n_loaded, n_quarantined`."""
+def latest_versions(warehouse: Warehouse, through: int | None = None) -> pd.DataFrame:
+    """The latest version of each file but batches of a stream: `source, key, version, state, n_loaded, n_quarantined`.
+
+    Of the versions up to the `file_id` called `through`, if one is given.
+    """
     return warehouse.read(
         """
         select distinct on (source, key) source, key, version, state, n_loaded, n_quarantined
-        from bronze.source_file where layout <> 'stream' order by source, key, version desc
-        """
+        from bronze.source_file
+        where layout <> 'stream' and file_id <= coalesce(%(through)s::bigint, file_id)
+        order by source, key, version desc
+        """,
+        {"through": through},
     )
 
 

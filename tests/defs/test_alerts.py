@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import psycopg
@@ -284,6 +284,7 @@ def test_a_channels_name_holds_no_secret() -> None:
 @pytest.fixture
 def settings(database: Urls, server: Server, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MODEL_DATABASE_URL", database.model)
+    monkeypatch.setenv("READER_DATABASE_URL", database.reader)
     monkeypatch.setenv("ALERT_URLS", f"http://127.0.0.1:{server.port}/hook")
     monkeypatch.setenv("DAGSTER_URL", "http://127.0.0.1:3000/")
     monkeypatch.setenv("EDITION", "live")
@@ -474,6 +475,9 @@ def test_how_fresh_an_asset_is_stands_at_its_check_by_the_clock_and_is_noted_whe
     assert noted(MORNING + timedelta(hours=27)) == [
         ("gold/model_0", False, "made over 26 hours ago, at 2026-03-01 06:00 UTC"),
     ]
+    late = {"asset": "gold/model_0", "made at": "2026-03-01 06:00 UTC"}
+    windows = {"to be made within": "26 hours", "people are told after": "50 hours"}
+    assert [dict(row.data) for row in freshness.noted[0].metadata["failing"].records] == [late | windows]
     assert noted(MORNING + timedelta(hours=51)) == [
         ("gold/model_0", False, "made over 50 hours ago, at 2026-03-01 06:00 UTC"),
     ]
@@ -517,6 +521,11 @@ def test_who_asks_the_check_by_hand_is_told_what_the_daemon_says(settings: Setti
     assert said == {
         "model_0": (False, "made over 26 hours ago, at 2026-03-01 06:00 UTC"),
         "model_1": (False, "was never made"),
+    }
+    rows = [row.data for each in result.get_asset_check_evaluations() for row in cast(Any, each.metadata["failing"]).records]
+    assert {(row["asset"], row["made at"]) for row in rows} == {
+        ("gold/model_0", "2026-03-01 06:00 UTC"),
+        ("gold/model_1", "never"),
     }
 
 
@@ -615,6 +624,18 @@ def test_what_made_its_run_fail_is_told_by_the_run_alone_and_what_only_warned_in
         "1 check does not pass: rows warns (live)",
         "1 check passes again: rows warns (live)",
     ]
+
+
+def test_what_a_check_told_itself_is_not_told_once_more(settings: Settings) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        checks = Checks(instance)
+        for passed in (False, True):
+            said = dg.AssetCheckEvaluation(
+                checks.file.key, "columns_are_known", passed, {alerts.TOLD: dg.MetadataValue.bool(True)}
+            )
+            instance.report_runless_asset_event(said)
+            checks.tick()
+    assert notifications.recent(Warehouse(settings.model_url), 1) == []
 
 
 def test_a_check_that_is_asked_just_now_is_left_to_the_end_of_its_run(settings: Settings, server: Server) -> None:

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
+import psycopg
 import pytest
 
 from deploy.database import Urls
@@ -17,7 +18,7 @@ from pipelines.forecast.anomalies import SUMS, Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file, football_data_org, stream
 from pipelines.sources.protocol import Delivery
-from pipelines.store import bronze
+from pipelines.store import bronze, notifications
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
 from tests.sources.football_data_org import answer, match
@@ -25,6 +26,7 @@ from tests.sources.football_data_org import answer, match
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HS,B365H,AvgH,AvgD,AvgA"
 E0 = "mmz4281/2324/E0.csv"
+Columns = Callable[[], dg.AssetCheckResult]
 
 
 def first_round(changes: Mapping[int, Mapping[str, str]]) -> list[str]:
@@ -40,6 +42,19 @@ def first_round(changes: Mapping[int, Mapping[str, str]]) -> list[str]:
 @pytest.fixture
 def warehouse(database: Urls) -> Warehouse:
     return Warehouse(database.ingest)
+
+
+@pytest.fixture
+def columns(database: Urls) -> Columns:
+    """The check of columns, asked once more."""
+
+    def ask() -> dg.AssetCheckResult:
+        settings = Settings.read({"MODEL_DATABASE_URL": database.model})
+        result = schema_changes.columns_are_as_they_were(settings=settings, bronze=Warehouse(database.ingest))
+        assert isinstance(result, dg.AssetCheckResult)
+        return result
+
+    return ask
 
 
 def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0, more: Sequence[str] = ()) -> None:
@@ -126,7 +141,9 @@ def test_nothing_is_learnt_or_published_of_a_file_whose_check_failed_whoever_mad
                           raise_on_error=False)  # fmt: skip
     (failed,) = [event.step_failure_data for event in done.all_events if event.is_step_failure]
     assert failed.user_failure_data is not None
-    assert f"made of files that no expectation has accepted: football_data/{E0}." in (failed.user_failure_data.description or "")
+    assert f"made of files that the checks of bronze have not accepted: football_data/{E0}." in (
+        failed.user_failure_data.description or ""
+    )
     kinds = failed.user_failure_data.metadata
     assert kinds["class"].value == "data"
 
@@ -138,7 +155,7 @@ def test_a_corrected_file_is_published_once_it_is_judged_and_silver_is_made_of_i
     silver.end("a1")
     load(ingest, {})
     quality.checks[0](settings=settings, bronze=ingest)
-    with pytest.raises(dg.Failure, match="no expectation has accepted"):
+    with pytest.raises(dg.Failure, match="have not accepted"):
         quality.require_accepted(model)
     silver.end("a1")
     assert quality.require_accepted(model) == 2
@@ -148,7 +165,48 @@ def test_a_corrected_file_is_published_once_it_is_judged_and_silver_is_made_of_i
     with ingest.connect() as connection:
         bronze.load(connection, lost, football_data_file.parse(lost.content, football_data.expectation_of(E0)), NOW)
     silver.end("a1")
-    with pytest.raises(dg.Failure, match="no expectation has accepted"):
+    with pytest.raises(dg.Failure, match="have not accepted"):
+        quality.require_accepted(model)
+
+
+@pytest.mark.parametrize("is_judged_first", [True, False])
+def test_nothing_is_published_of_a_file_whose_lines_are_not_accounted_for_whichever_check_says_its_word_first(
+    database: Urls, tmp_path: Path, is_judged_first: bool
+) -> None:
+    ingest, model, silver = Warehouse(database.ingest), Warehouse(database.model), Silver(database.transform)
+    settings = Settings.read({"STATE_DIR": str(tmp_path)})
+    load(ingest, {})
+    load(ingest, {}, "mmz4281/2223/E0.csv")
+    if is_judged_first:
+        quality.checks[0](settings=settings, bronze=ingest)
+    silver.end("a1")
+    with psycopg.connect(database.owner) as owner:
+        lost = "delete from bronze.football_data_match where key = %s and line_number = 2 returning *"
+        owner.execute("create table lost as select * from bronze.football_data_match limit 0")
+        owner.execute(f"with lost as ({lost}) insert into lost overriding system value select * from lost", [E0])
+    verdict = ingestion.every_line_is_accounted_for(ingest)
+    assert isinstance(verdict, dg.AssetCheckResult)
+    assert not verdict.passed
+    quality.checks[0](settings=settings, bronze=ingest)
+    with pytest.raises(dg.Failure, match=f"have not accepted: football_data/{E0}. "):
+        quality.require_accepted(model)
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("insert into bronze.football_data_match overriding system value select * from lost; drop table lost")
+    quality.checks[0](settings=settings, bronze=ingest)
+    assert quality.require_accepted(model) == 2
+
+
+def test_nothing_is_published_of_silver_that_was_made_while_too_many_files_were_refused(database: Urls, tmp_path: Path) -> None:
+    ingest, model, silver = Warehouse(database.ingest), Warehouse(database.model), Silver(database.transform)
+    load(ingest, {})
+    quality.checks[0](settings=Settings.read({"STATE_DIR": str(tmp_path)}), bronze=ingest)
+    silver.end("a1")
+    lost = Delivery("football_data", E0, b"lost", None, None, NOW)
+    with ingest.connect() as connection:
+        bronze.load(connection, lost, football_data_file.parse(lost.content, football_data.expectation_of(E0)), NOW)
+    assert quality.require_accepted(model) == 1, "what is loaded meanwhile is in nothing yet"
+    silver.end("a1")
+    with pytest.raises(dg.Failure, match="made while 1 of 1 files were refused, more than 10%"):
         quality.require_accepted(model)
 
 
@@ -183,17 +241,17 @@ def test_a_batch_of_a_stream_is_judged_once_and_what_its_sender_says_wrongly_is_
     ]
 
 
-def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(warehouse: Warehouse) -> None:
+def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(
+    warehouse: Warehouse, columns: Columns
+) -> None:
     load(warehouse, {})
-    before = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(before, dg.AssetCheckResult)
+    before = columns()
     assert (before.passed, before.description) == (True, "all columns are as they were")
     content = "".join(f"{line}{more}\n" for line, more in zip((HEADER, *first_round({})), (",BFEH", *[",2.2"] * 10), strict=True))
     parsed = football_data_file.parse(content.encode(), football_data.expectation_of(E0))
     with warehouse.connect() as connection:
         bronze.load(connection, Delivery("football_data", E0, content.encode(), None, None, NOW), parsed, NOW)
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert result.description == "columns of 1 files differ from before: 1 new"
     assert table(result.metadata["changes"].value) == [
@@ -201,7 +259,7 @@ def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_
     ]
 
 
-def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse) -> None:
+def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse, columns: Columns) -> None:
     load(warehouse, {})
     lacking = "".join(f"{line.replace('HomeTeam', 'Home team')}\n" for line in (HEADER, *first_round({}))).encode()
     parsed = football_data_file.parse(lacking, football_data.expectation_of(E0))
@@ -210,43 +268,65 @@ def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(wareho
     assert (loaded.state, loaded.n_withdrawn) == ("refused", 0)
     standing = warehouse.read("select count(*) as n from bronze.football_data_match where until_version is null")
     assert standing["n"].tolist() == [10]
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert result.description == "columns of 1 files differ from before: 1 missing, 1 new, 1 required"
     assert [(row["kind"], row["column"]) for row in table(result.metadata["changes"].value)] == [
         *(("new", "Home team"), ("missing", "HomeTeam"), ("required", "HomeTeam or HT"))
     ]
     # The mended file is compared with the last one that was of use.
     load(warehouse, {}, more=["Season"])
-    mended = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(mended, dg.AssetCheckResult)
+    mended = columns()
     assert mended.description == "columns of 1 files differ from before: 1 new"
 
 
-def test_statistics_that_became_text_are_announced(warehouse: Warehouse) -> None:
+def test_statistics_that_became_text_are_announced(warehouse: Warehouse, columns: Columns) -> None:
     load(warehouse, {})
     load(warehouse, {n: {"HS": "nine"} for n in range(10)})
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert result.description == "columns of 1 files differ from before: 1 re-typed"
     assert [row["column"] for row in table(result.metadata["changes"].value)] == ["HS, from number to text"]
 
 
-def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Warehouse) -> None:
+def test_another_kind_of_column_is_told_by_the_check_itself_once_a_day_before_silver_and_so_is_its_end(
+    warehouse: Warehouse, columns: Columns, database: Urls
+) -> None:
+    model = Warehouse(database.model)
+    load(warehouse, {})
+    columns()
+    assert notifications.recent(model, 9) == []
+    load(warehouse, {n: {"HS": "nine"} for n in range(10)})
+    for _ in range(2):
+        columns()
+    (told,) = notifications.recent(model, 9)
+    assert (told.severity, told.title) == ("warning", "Columns of 1 file differ from before (live)")
+    assert told.body.startswith(f"football_data/{E0}: re-typed HS, from number to text (compared with version 1)\nNoted before")
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("update operations.notification set subject = '2024' || substr(subject, 5), noticed_at = '2024-01-01'")
+    columns()
+    assert len(notifications.recent(model, 9)) == 2, "another day's"
+    load(warehouse, {n: {"HS": "ten"} for n in range(10)})
+    for _ in range(2):
+        columns()
+    told, *before = notifications.recent(model, 9)
+    assert (told.severity, told.title, len(before)) == ("success", "All columns are as they were again (live)", 2)
+
+
+def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Warehouse, columns: Columns) -> None:
     matches = [match(f"2024-01-{1 + n:02}T15:00:00Z", f"A{n} FC", "B FC", (n, 1)) for n in range(8)]
     mended = [{**each, "score": {"final": each["score"]["fullTime"]}} for each in matches]
     for content in (answer(*matches), answer(*mended)):
         with warehouse.connect() as connection:
             delivered = Delivery("football_data_org", "2023/PL.json", content, None, None, NOW)
             bronze.load(connection, delivered, football_data_org.parse(content), NOW)
-    result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-    assert isinstance(result, dg.AssetCheckResult)
+    result = columns()
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     changes = {(row["compared_with"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)}
     assert {("version 1", "missing", "score.fullTime.home"), ("version 1", "new", "score.final.home")} <= changes
 
 
-def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_their_partition(warehouse: Warehouse) -> None:
+def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_their_partition(
+    warehouse: Warehouse, columns: Columns
+) -> None:
     today = datetime.now(UTC)
     event = {"schema": 1, "kind": "result", "competition": "E0", "home": "A", "away": "B", "kickoff_at": "2023-12-30T15:00:00Z"}
     event |= {"home_goals": 2, "away_goals": 1, "final_at": "2023-12-30T16:52:00Z"}
@@ -257,8 +337,7 @@ def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_t
         file = stream.delivery("football.events", 0, batch, at)
         with warehouse.connect() as connection:
             bronze.load(connection, file, stream.parse(file.content), at)
-        result = schema_changes.columns_are_as_they_were(bronze=warehouse)
-        assert isinstance(result, dg.AssetCheckResult)
+        result = columns()
         return [(row["key"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)]
 
     assert announced(0, 20, stadium="X") == [], "no news any more"

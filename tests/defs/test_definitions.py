@@ -161,7 +161,8 @@ def test_a_step_behind_a_blocking_check_waits_for_it(definitions: dg.Definitions
         if step.node_handle.name == checks.node_def.name and any(spec.blocking for spec in checks.check_specs)
     }
     of_bronze = {key for key in blocking if key.startswith("bronze__")}
-    assert len(of_bronze) == 9
+    assert len(of_bronze) == 10
+    assert "bronze__source_file_columns_are_as_they_were" in of_bronze, "people are told of columns before silver is made"
     assert of_bronze <= waits_for["transformation"]
     assert blocking - of_bronze == {"forecast__prediction_predictions_meet_expectations"}
     assert blocking - of_bronze <= waits_for["publication"]

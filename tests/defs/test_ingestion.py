@@ -65,6 +65,26 @@ def test_a_source_that_has_none_of_the_files_that_it_had_is_out_of_reach_and_one
         rounds[2].run()
 
 
+def test_a_source_whose_only_file_is_gone_is_out_of_reach_like_one_that_has_none_of_its_files(
+    database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: Site
+) -> None:
+    header = "date,home_team,away_team,home_score,away_score,tournament,city,country,neutral"
+    site.files = {"/results.csv": f"{header}\n2024-06-14,A,B,1,0,Friendly,C,D,FALSE\n".encode()}
+    asked = {"SOURCES": "international", "INTERNATIONAL_URL": site.url, "COMPETITIONS": "all", "SEASONS": "all"}
+    for name, value in {"STATE_DIR": str(tmp_path), "INGEST_DATABASE_URL": database.ingest, **asked}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    rounds = [Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing)) for _ in range(2)]
+    rounds[0].run()
+    assert rounds[0].n_inserted == {"international": 1}
+    site.files.clear()
+    with pytest.raises(
+        SourceUnreachable, match=r"international has none of the files that were loaded before .*\(results\.csv\)"
+    ):
+        rounds[1].run()
+    assert [each.key for each in rounds[1].faults] == ["results.csv"], "and its partition says so"
+
+
 def test_a_key_that_has_run_out_is_a_warning_and_the_other_sources_are_loaded(
     database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: Site
 ) -> None:

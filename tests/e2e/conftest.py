@@ -50,7 +50,7 @@ class Platform:
 
     def environment(self, **changes: str) -> dict[str, str]:
         """What `football` would set for this edition's processes."""
-        roles = {f"{role.upper()}_DATABASE_URL": getattr(self.urls, role) for role in ("ingest", "transform", "model")}
+        roles = {f"{role.upper()}_DATABASE_URL": getattr(self.urls, role) for role in ("ingest", "transform", "model", "reader")}
         return {
             **os.environ,
             **roles,

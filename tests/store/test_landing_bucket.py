@@ -1,38 +1,15 @@
 """The landing zone in a bucket, on a real server that speaks the protocol of S3: moto's."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto.server import ThreadedMotoServer
 
 from deploy.local.ports import Ports
 from pipelines.defs.failures import FailureClass, classify
 from pipelines.store.landing import FolderLanding, Landing, LandingDamaged, open_landing
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    """The address of a server with the bucket `football`."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in (
-            ("AWS_ACCESS_KEY_ID", "key"),
-            ("AWS_SECRET_ACCESS_KEY", "secret"),
-            ("AWS_DEFAULT_REGION", "us-east-1"),
-        ):
-            patch.setenv(name, value)
-        for name in ("AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-            patch.delenv(name, raising=False)
-        url = f"http://{host}:{port}"
-        boto3.client("s3", endpoint_url=url).create_bucket(Bucket="football")
-        yield url
-    server.stop()
 
 
 @pytest.fixture
@@ -85,15 +62,3 @@ def test_a_server_that_is_away_and_one_that_refuses_are_failures_of_different_cl
     with pytest.raises(ClientError, match="NoSuchBucket") as wrong:
         open_landing("s3://no-such-bucket/demo", endpoint).put(b"content")
     assert classify(wrong.value) is FailureClass.CODE
-
-
-def test_models_are_kept_in_the_bucket_by_mlflows_own_means(
-    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    monkeypatch.setenv("MLFLOW_S3_ENDPOINT_URL", endpoint)
-    (tmp_path / "model.txt").write_text("tree\n")
-    kept = get_artifact_repository("s3://football/demo/artifacts")
-    kept.log_artifact(str(tmp_path / "model.txt"), "1/models")
-    assert Path(kept.download_artifacts("1/models/model.txt", str(tmp_path))).read_text() == "tree\n"

@@ -233,6 +233,7 @@ def test_one_file_whose_bytes_are_lost_leaves_every_file_as_it_was(warehouse: Wa
 def command(database: Urls, landing: Landing, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("INGEST_DATABASE_URL", database.ingest)
     monkeypatch.setenv("MODEL_DATABASE_URL", database.model)
+    monkeypatch.setenv("READER_DATABASE_URL", database.reader)
     monkeypatch.setenv("LANDING_DIR", str(landing.root))
 
     def run(*arguments: str, exit_code: int = 0) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from uuid import uuid4
 
+import boto3
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from pipelines.forecast.contract import FEATURES, LABELS, PROBABILITIES
 from pipelines.forecast.models import MODELS
 from pipelines.store.registry import ModelVersion, Registry
+from tests.conftest import running_mlflow
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,27 @@ def test_fetched_files_are_the_registered_ones_and_mlflow_itself_predicts_the_sa
     served = mlflow.pyfunc.load_model(f"models:/{name}/{version.version}")
     assert served.metadata.signature is not None
     assert np.array_equal(served.predict(features)[list(PROBABILITIES)].to_numpy(), expected)
+
+
+def test_a_model_that_is_kept_in_a_bucket_is_registered_promoted_found_and_predicts_the_same(
+    endpoint: str, server_state: Path, folder: Path, features: pd.DataFrame, tmp_path: Path
+) -> None:
+    """As the server of an edition with a bucket is started: it alone knows where the files are."""
+    kept = tmp_path / "mlflow-with-a-bucket"
+    kept.mkdir()
+    with running_mlflow(kept, server_state, "s3://football/demo/artifacts", MLFLOW_S3_ENDPOINT_URL=endpoint) as url:
+        registry, name = Registry(url), f"model-{uuid4().hex}"
+        registry.promote(name, _log(registry, name, folder, features, tmp_path).version, "2026-01-01T00:00:00+00:00")
+        champion = registry.champion(name)
+        assert champion is not None
+        fetched = registry.fetch(champion, tmp_path / "cache")
+        assert registry.evidence(champion, "scores.csv") == b"n\n1\n"
+    assert {p.name: p.read_bytes() for p in fetched.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+    expected, found = (MODELS["results-logit"].read(each).predict_proba(features) for each in (folder, fetched))
+    assert np.array_equal(found, expected)
+    listed = boto3.client("s3", endpoint_url=endpoint).list_objects_v2(Bucket="football", Prefix="demo/artifacts/")["Contents"]
+    assert {path.name for path in folder.iterdir()} <= {Path(each["Key"]).name for each in listed}, "in the bucket"
+    assert not [*kept.rglob("*.json")], "and nowhere else"
 
 
 def test_a_version_s_evidence_is_found_byte_for_byte_however_the_version_was_found(
