@@ -26,6 +26,7 @@ from serving.current import CurrentPublication
 from serving.earlier import Earlier
 from serving.ending import close, end
 from serving.examples import Document
+from serving.headers import AnyHostRequest
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
@@ -262,6 +263,7 @@ def create_app(settings: Settings) -> Litestar:
             DefineMiddleware(ReadyAnswers, current=current, settings=settings, metrics=metrics),
         ],
         guards=[authorise],
+        request_class=AnyHostRequest,
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAXIMUM_BODY_BYTES,
         openapi_config=_openapi(settings),

@@ -209,6 +209,8 @@ def test_a_host_that_is_no_address_is_no_fault_of_ours(browser: Client, host: st
     assert browser.get("/schema", headers=headers).status_code == 200
     assert browser.get("/v1/predictions", headers=headers).status_code == 200
     assert browser.get("/", headers=headers).status_code == 200
+    assert browser.get("/v1/predictions?limit=x", headers=headers).status_code == 400
+    assert browser.post("/v1/auth/token", headers=headers).status_code == 400
     signed_out = browser.post("/logout", headers=headers | {"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
     assert signed_out.status_code == 303
 
