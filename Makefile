@@ -82,7 +82,7 @@ bench-pipeline: ## Time and peak memory of each stage on the full corpus, and th
 	@$(BIN)/football bench-pipeline
 
 .PHONY: fuzz
-fuzz: install ## Over ten thousand requests made from the OpenAPI document: none may break the service or contradict the document (CASES)
+fuzz: install ## Over ten thousand requests made from the OpenAPI document, as many in bytes that no client sends: none may break the service or contradict the document (CASES)
 	@FUZZ_CASES=$(or $(CASES),12000) $(BIN)/python -m pytest --quiet --capture=no tests/serving/test_fuzz.py
 
 .PHONY: attack

@@ -26,6 +26,7 @@ from serving.current import CurrentPublication
 from serving.earlier import Earlier
 from serving.ending import close, end
 from serving.examples import Document
+from serving.headers import AnyHostRequest
 from serving.identity import limits
 from serving.identity.bearers import BearerAuthentication
 from serving.identity.buckets import Buckets
@@ -53,6 +54,7 @@ from serving.redis_clients import clients
 from serving.routes.audit import list_audit
 from serving.routes.auth import change_password, create_token, log_out, refresh_token
 from serving.routes.competitions import get_competition, list_competitions
+from serving.routes.forms import refuse_tables_of_none
 from serving.routes.health import live, ready
 from serving.routes.keys import create_key, list_keys, revoke_key
 from serving.routes.lineage import get_lineage
@@ -189,6 +191,7 @@ def create_app(settings: Settings) -> Litestar:
         route_handlers=[
             Router(
                 "/v1",
+                before_request=refuse_tables_of_none,
                 route_handlers=[
                     create_token,
                     refresh_token,
@@ -262,6 +265,7 @@ def create_app(settings: Settings) -> Litestar:
             DefineMiddleware(ReadyAnswers, current=current, settings=settings, metrics=metrics),
         ],
         guards=[authorise],
+        request_class=AnyHostRequest,
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAXIMUM_BODY_BYTES,
         openapi_config=_openapi(settings),
@@ -310,6 +314,7 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
         version="1",
         description="Probabilities for coming football matches. Moments are in UTC; probabilities sum to exactly 1; errors are "
         "problem details (RFC 9457). `RateLimit` tells how many requests may follow at once; after 429, wait for `Retry-After`. "
+        "Answers are `application/json`, lists by `Accept` also `text/csv`, which alone is answered by 406 where there is none. "
         "Log in at `/v1/auth/token` and send `Authorization: Bearer …` with the access token, or with an API key (`fb_…`) "
         "made at `/v1/keys`. Each operation names as `x-permission` what it asks for: viewers have `own` and `read`, analysts "
         "`analyse` too, operators also `operate`, admins also `administer`. "

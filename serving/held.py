@@ -20,6 +20,10 @@ from serving.store.publications import Filters, Publications
 ANSWERS_BYTES: Final = 64 * 1024 * 1024
 """How much the answers kept for one publication may weigh, their compressed forms included."""
 
+MAXIMUM_SPELLINGS: Final = 4096
+LONGEST_SPELLING: Final = 512
+"""In how many other ways those who ask may have written what they get, and how long each may be: some megabytes at most."""
+
 T = TypeVar("T")
 
 
@@ -39,7 +43,10 @@ class Row(NamedTuple):
 
 
 class Key(NamedTuple):
-    """What a request that reads the publication differs by: nothing else may enter an answer."""
+    """What a request that reads the publication differs by: nothing else may enter an answer.
+
+    An answer is kept under one key, in which address and query stand as the handler writes what it understood.
+    """
 
     path: str
     query: bytes
@@ -60,6 +67,7 @@ class Answers:
         self._maximum_bytes = maximum_bytes
         self._n_bytes = 0
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
+        self._meant: dict[Key, Key] = {}  # the spelling that was learnt first goes first
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -67,6 +75,8 @@ class Answers:
     def get(self, key: Key, now: float) -> Answer | None:
         """The answer to such a request, if it was made before and still is right."""
         kept = self._kept.get(key)
+        if kept is None and (meant := self._meant.get(key)) is not None:
+            key, kept = meant, self._kept.get(meant)
         if kept is None or now > kept.until:
             return None
         self._kept.move_to_end(key)
@@ -80,6 +90,13 @@ class Answers:
         self._n_bytes += _weight(key, self._kept[key])
         while self._n_bytes > self._maximum_bytes:
             self._n_bytes -= _weight(*self._kept.popitem(last=False))
+
+    def learn(self, written: Key, meant: Key) -> None:
+        """Have the answer to `meant` ready also for who writes the same in this other way, without keeping it twice."""
+        if len(written.path) + len(written.query) <= LONGEST_SPELLING:
+            self._meant[written] = meant
+            if len(self._meant) > MAXIMUM_SPELLINGS:
+                del self._meant[next(iter(self._meant))]
 
 
 class HeldPublication:

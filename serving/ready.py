@@ -5,6 +5,7 @@ ask (the layers before and the handler's own guards), making any other answer (t
 """
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -27,19 +28,34 @@ FROM_MEMORY: Final = {"is_ready_perhaps": True}
 
 
 def key_of(scope: Scope) -> Key:
-    """What the answer to this request depends on."""
+    """What the answer to this request depends on, as it was written."""
     return Key(scope["path"], scope["query_string"], prefers_csv(header(scope, b"accept")))
 
 
-def keep(scope: Scope, held: HeldPublication, answer: Answer, until: float = float("inf")) -> None:
-    """Have the answer to this request ready for the next who asks the same.
+def made_once(
+    scope: Scope, held: HeldPublication, meant: Key, now: datetime, make: Callable[[], Answer], until: float = float("inf")
+) -> Answer:
+    """The answer to this request, ready from now on for the next who asks the same, however written.
 
-    Not where the query names what the handler has not, or a name twice: the answer would lie there under as many addresses as
-    somebody can make up, and drive out those that others ask for.
+    `meant` is what the handler understood, written as it would write it: kept under the request's own words, an answer would lie
+    there under as many addresses as somebody can make up, and drive out those that others ask for. Other words are learnt, but
+    for those in which the query names what the handler has not, or a name twice: they can only be a mistake, or made up. Who asks
+    in the handler's words, or in some that were learnt, never comes as far as here.
     """
+    answer = held.answers.get(meant, now.timestamp())
+    if answer is None:
+        answer = make()
+        held.answers.keep(meant, answer, until)
+    written = key_of(scope)
+    # What takes CSV alone must not be given JSON that is ready for who would rather have had CSV.
+    if written != meant and written.is_csv == meant.is_csv and _is_declared(scope):
+        held.answers.learn(written, meant)
+    return answer
+
+
+def _is_declared(scope: Scope) -> bool:
     names = [part.partition(b"=")[0] for part in scope["query_string"].split(b"&")] if scope["query_string"] else []
-    if _declared(scope["route_handler"]).issuperset(names) and len(set(names)) == len(names):
-        held.answers.keep(key_of(scope), answer, until)
+    return _declared(scope["route_handler"]).issuperset(names) and len(set(names)) == len(names)
 
 
 @cache

@@ -59,15 +59,15 @@ class SessionKeeper(Struct, frozen=True):
         access_token = self.tokens.issue(str(account.account_id), Role(account.role), session_id)
         return Given(access_token, TOKEN_LIFETIME, token)
 
-    async def begin_web(self, account: Account, by: Actor) -> str:
-        """Begin the session of a browser: its cookie.
+    async def begin_web(self, account: Account, by: Actor, earlier: str = "") -> str:
+        """Begin the session of a browser: its cookie. The session of the `earlier` one that it sent, if any, ends with that.
 
         Raises:
             NotAuthorizedException: the account was changed at this very moment.
         """
         cookie = opaque.new()
         kept = opaque.digest(cookie)
-        begun = self.sessions.begin_web(account.account_id, account.revised_at, COOKIE_LIFETIME, kept, by)
+        begun = self.sessions.begin_web(account.account_id, account.revised_at, COOKIE_LIFETIME, kept, _kept(earlier), by)
         if await begun is None:
             raise _refusal("login")
         return cookie
@@ -83,10 +83,11 @@ class SessionKeeper(Struct, frozen=True):
         digest = opaque.digest(code)
         return await self.lookups.find(address, "link", digest, lambda: self.sessions.offered(digest))
 
-    async def take_up(self, code: str, by: Actor) -> str | None:
-        """Use the code of a link, once: the cookie of a browser's session."""
+    async def take_up(self, code: str, by: Actor, earlier: str = "") -> str | None:
+        """Use the code of a link, once: the cookie of a browser's session, as `begin_web`."""
         cookie = opaque.new()
-        begun = await self.sessions.take_up(opaque.digest(code), COOKIE_LIFETIME, opaque.digest(cookie), by)
+        kept = opaque.digest(cookie)
+        begun = await self.sessions.take_up(opaque.digest(code), COOKIE_LIFETIME, kept, _kept(earlier), by)
         return begun and cookie
 
     async def owner(self, token: str, address: str) -> int:
@@ -130,6 +131,11 @@ class SessionKeeper(Struct, frozen=True):
         lifetime = min(TOKEN_LIFETIME, refreshed.expires_at - datetime.now(UTC))
         access_token = self.tokens.issue(str(refreshed.account_id), Role(refreshed.role), refreshed.session_id, lifetime)
         return Given(access_token, lifetime, successors[refreshed.successor_hash])
+
+
+def _kept(cookie: str) -> bytes | None:
+    """Under what a cookie that a browser sent is kept; None if it can be none of ours."""
+    return opaque.digest(cookie) if opaque.looks_right(cookie) else None
 
 
 def _refusal(what: str) -> NotAuthorizedException:

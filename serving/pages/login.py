@@ -59,17 +59,21 @@ async def sign_in(
     data: Annotated[Form, Body(media_type=RequestEncodingType.URL_ENCODED)],
     password_login: NamedDependency[PasswordLogin],
     keeper: NamedDependency[SessionKeeper],
+    credentials: NamedDependency[Credentials],
 ) -> Response[Any]:
     """Give the browser its cookie and lead on; or show the form again with what was wrong."""
     from_here(request)
+    earlier = request.cookies.get(COOKIE, "")
     try:
         account = await password_login.account(request, data.username, data.password)
-        cookie = await keeper.begin_web(account, as_account(request, account.account_id))
+        cookie = await keeper.begin_web(account, as_account(request, account.account_id), earlier)
     except HTTPException as error:
         return login_page(request, data.wanted, error.detail, error.status_code, data.username)
     except Busy:
         busy = "Too many logins at once. Try again soon."
         return login_page(request, data.wanted, busy, HTTPStatus.TOO_MANY_REQUESTS, data.username)
+    if earlier:
+        await credentials.hear()
     return _led_on(request, own_address(data.wanted), cookie, int(COOKIE_LIFETIME.total_seconds()))
 
 
@@ -77,13 +81,17 @@ async def sign_in(
 async def sign_in_once(
     request: Request[Any, Any, Any],
     keeper: NamedDependency[SessionKeeper],
+    credentials: NamedDependency[Credentials],
     code: Annotated[str, QueryParameter(max_length=100)] = "",
 ) -> Response[Any]:
     """Give the browser that follows a link from the command line its cookie, and lead on to an address without the code."""
     account_id = await keeper.offered(code, whence(request))
-    cookie = account_id and await keeper.take_up(code, as_account(request, account_id))
+    earlier = request.cookies.get(COOKIE, "")
+    cookie = account_id and await keeper.take_up(code, as_account(request, account_id), earlier)
     if not cookie:
         return login_page(request, "/", TOO_LATE, HTTPStatus.FORBIDDEN)
+    if earlier:
+        await credentials.hear()
     return _led_on(request, "/", cookie, int(COOKIE_LIFETIME.total_seconds()))
 
 

@@ -1,10 +1,12 @@
 """What handlers say about themselves in the OpenAPI document, beyond their types."""
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, OpenAPIType, Operation, Schema, SecurityRequirement
 from litestar.routes import BaseRoute
@@ -71,12 +73,21 @@ def _headers_of(operation: dict[str, Any], status: str) -> list[str]:
     return sorted(found)
 
 
+class Table(Operation):
+    """An operation whose answer is told as CSV, too."""
+
+
+def is_told_as_csv(handler: BaseRouteHandler) -> bool:
+    """Whether what the handler answers with is told as CSV, too."""
+    return issubclass(getattr(handler, "operation_class", Operation), Table)
+
+
 def also_csv(kind: type[Struct]) -> type[Operation]:
     """Of a list that is told as CSV too, a row for each of `kind`: a handler's types speak of JSON alone."""
     columns = ",".join(field.encode_name for field in structs.fields(kind))
 
     @dataclass
-    class AlsoCsv(Operation):
+    class AlsoCsv(Table):
         def __post_init__(self) -> None:
             answer = (self.responses or {})["200"]
             if isinstance(answer, OpenAPIResponse) and answer.content is not None:
@@ -96,6 +107,8 @@ def completed(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str
     for path, item in document["paths"].items():
         for method, operation in item.items():
             operation["x-permission"] = asked[method, path].value
+            if method == "get" and path.startswith("/v1/") and CSV not in operation["responses"]["200"].get("content", {}):
+                _refuse_tables(operation["responses"])
             for status, answer in operation["responses"].items():
                 names = _headers_of(operation, status)
                 answer["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
@@ -103,6 +116,12 @@ def completed(document: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str
                     if "oneOf" in content["schema"]:
                         content["schema"]["anyOf"] = content["schema"].pop("oneOf")
     return document
+
+
+def _refuse_tables(responses: dict[str, Any]) -> None:
+    """Document what `forms` answers: a problem, as the others are."""
+    refused = "`Accept` takes `text/csv` and no JSON: there is `application/json` alone."
+    responses["406"] = deepcopy(responses["429"]) | {"description": refused}
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

@@ -16,7 +16,8 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, NotFoundException, ValidationException
 from litestar.params import PathParameter, QueryParameter
-from msgspec import DecodeError, Meta, Raw, Struct, json
+from litestar.utils import normalize_path
+from msgspec import DecodeError, Meta, Raw, Struct, json, structs
 
 from serving.answers import CSV, Answer, only, to_csv, to_json, wants_csv
 from serving.current import CurrentPublication
@@ -24,7 +25,7 @@ from serving.earlier import Earlier
 from serving.held import HeldPublication, Key, Row
 from serving.identity.roles import Permission, allow
 from serving.problems import NoPublication
-from serving.ready import FROM_MEMORY, keep, seconds
+from serving.ready import FROM_MEMORY, made_once, seconds
 from serving.routes.documented import BEARER, NOT_MODIFIED, also_csv, problems
 from serving.routes.paging import MAXIMUM_LIMIT, TEXT
 from serving.schemas import PageOfParts, PartOfPredictionDetail, Prediction, PredictionDetail, PredictionPage, Publication
@@ -75,13 +76,14 @@ class Cursor(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
             ValidationException: it is not one of ours.
         """
         try:
-            return json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
-        except (DecodeError, ValueError):
+            cursor = json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=cls)
+            return structs.replace(cursor, kickoff_at=cursor.kickoff_at.astimezone(UTC))
+        except (DecodeError, ValueError, OverflowError):
             raise ValidationException("This cursor is not one that the service gave out.") from None
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """What a reader asks of the list, as written."""
+    """What a reader asks of the list, each thing written in one way, however the reader wrote it."""
 
     competition: str | None = None
     since: str | None = None
@@ -93,12 +95,12 @@ class Query(Struct, frozen=True, kw_only=True):
     cursor: str | None = None
 
     def digest(self) -> str:
-        """Recognises the filters a cursor was given for, as the client wrote them."""
+        """Recognises the filters a cursor was given for."""
         filters = (self.competition, self.since, self.until, self.team, self.information_set)
         return hashlib.sha256(json.encode(filters)).hexdigest()[:16]
 
-    def following(self, path: str, cursor: str) -> str:
-        """The address of the next page."""
+    def written(self) -> str:
+        """As the query of an address; what goes without saying is not said."""
         given = {
             "competition": self.competition,
             "from": self.since,
@@ -106,10 +108,14 @@ class Query(Struct, frozen=True, kw_only=True):
             "team": self.team,
             "information_set": self.information_set,
             "fields": self.fields,
-            "limit": self.limit,
-            "cursor": cursor,
+            "limit": None if self.limit == DEFAULT_LIMIT else self.limit,
+            "cursor": self.cursor,
         }
-        return f"{path}?" + urlencode({name: value for name, value in given.items() if value is not None})
+        return urlencode({name: value for name, value in given.items() if value is not None})
+
+    def following(self, path: str, cursor: str) -> str:
+        """The address of the next page."""
+        return f"{path}?{structs.replace(self, cursor=cursor).written()}"
 
 
 @get(
@@ -157,36 +163,45 @@ async def list_predictions(
     ] = None,
 ) -> Response[PredictionPage | PageOfParts]:
     """Answer with one page of predictions."""
+    is_csv, path, now = wants_csv(request), normalize_path(request.scope["path"]), settings.now()
+    first, last = period(since, until)
+    chosen = _fields(fields, Prediction)
+    usual = None if chosen is None else _in_order(chosen, Prediction)
+    shown = chosen if is_csv else usual  # members of an object have no order, columns stand as the reader likes
     query = Query(
         competition=competition,
-        since=since,
-        until=until,
-        team=team,
+        since=_written(first),
+        until=_written(last, is_end=True),
+        team=team and team.lower(),  # as names are compared; ids are in lower case
         information_set=information_set,
-        fields=fields,
+        fields=None if shown is None else ",".join(shown),
         limit=limit,
-        cursor=cursor,
     )
-    is_csv, path, now = wants_csv(request), request.scope["path"], settings.now()
     held = await current.hold()
+
+    def answered(held: HeldPublication, after: tuple[datetime, str] | None, filters: Filters, until: float) -> Response[Any]:
+        def make() -> Answer:
+            return page(held.publication, query, held.rows(filters, after, limit + 1), path, is_csv)
+
+        # Of columns there are more orders than anybody wants: only the usual one is kept ready.
+        if shown != usual:
+            return make().response(request)
+        key = Key(path, query.written().encode(), is_csv)
+        return made_once(request.scope, held, key, now, make, until).response(request)
+
     if cursor is None:
         if held is None:
             raise NoPublication
-        filters = _filters(query, now)
-        answer = page(held.publication, query, held.rows(filters, None, limit + 1), path, is_csv)
         # By default the list begins now: it stays what it is until the next match kicks off.
-        until_when = seconds(held.next_kickoff(now) if since is None else None)
-        keep(request.scope, held, answer, until_when)
-        return answer.response(request)
+        return answered(held, None, _filters(query, now), seconds(held.next_kickoff(now) if since is None else None))
 
     position = Cursor.decode(cursor)
     if position.query != query.digest():
         raise ValidationException("This cursor belongs to another query: send the filters it was given for.")
+    query = structs.replace(query, cursor=position.encode())
     filters, after = _filters(query, position.kickoff_at), (position.kickoff_at, position.prediction_id)
     if held is not None and held.publication.publication_id == position.publication_id:
-        answer = page(held.publication, query, held.rows(filters, after, limit + 1), path, is_csv)
-        keep(request.scope, held, answer)
-        return answer.response(request)
+        return answered(held, after, filters, seconds(None))
     if (publication := await unknown.publication(request.user.subject, position.publication_id)) is None:
         raise HTTPException("The publication that this cursor walks is no longer kept. Begin again.", status_code=410)
     found = await unknown.rows(
@@ -210,6 +225,7 @@ async def list_predictions(
 )
 async def get_prediction(
     request: Request[Any, Any, Any],
+    settings: NamedDependency[Settings],
     current: NamedDependency[CurrentPublication],
     earlier: NamedDependency[Earlier],
     prediction_id: Annotated[str, PathParameter(max_length=100, pattern=TEXT)],
@@ -218,18 +234,19 @@ async def get_prediction(
     """Answer with one prediction."""
     if (held := await current.hold()) is None:
         raise NoPublication
+    chosen = _fields(fields, PredictionDetail)
+    chosen = None if chosen is None else _in_order(chosen, PredictionDetail)
     encoded = held.detail(prediction_id)
     if encoded is None:
         if (found := await earlier.find(request.user.subject, prediction_id)) is None:
             raise NotFoundException("No prediction of this id was published.")
-        return _detailed(to_json(found), fields).response(request)
-    answer = _detailed(encoded, fields)
-    keep(request.scope, held, answer)
-    return answer.response(request)
+        return _detailed(to_json(found), chosen).response(request)
+    written = urlencode({"fields": ",".join(chosen)}) if chosen else ""
+    key = Key(normalize_path(request.scope["path"]), written.encode(), is_csv=False)
+    return made_once(request.scope, held, key, settings.now(), lambda: _detailed(encoded, chosen)).response(request)
 
 
-def _detailed(encoded: bytes, fields: str | None) -> Answer:
-    chosen = _fields(fields, PredictionDetail)
+def _detailed(encoded: bytes, chosen: list[str] | None) -> Answer:
     return Answer(encoded if chosen is None else only(encoded, chosen))
 
 
@@ -238,14 +255,13 @@ def prepare(held: HeldPublication, path: str, now: datetime) -> None:
     until_when = seconds(held.next_kickoff(now))
     for competition in (None, *(each.competition_id for each in held.competitions)):
         query = Query(competition=competition)
-        written = b"" if competition is None else urlencode({"competition": competition}).encode()
         answer = page(held.publication, query, held.rows(_filters(query, now), None, query.limit + 1), path, is_csv=False)
-        held.answers.keep(Key(path, written, is_csv=False), answer, until_when)
+        held.answers.keep(Key(path, query.written().encode(), is_csv=False), answer, until_when)
 
 
 def page(publication: Publication, query: Query, found: Sequence[Row], path: str, is_csv: bool) -> Answer:
     """The answer that shows the rows found, but for the one beyond the limit, which only tells that there is a next page."""
-    shown, fields = found[: query.limit], _fields(query.fields, Prediction)
+    shown, fields = found[: query.limit], query.fields.split(",") if query.fields else None
     headers: dict[str, str] = {}
     next_cursor = None
     if len(found) > query.limit:
@@ -281,7 +297,12 @@ def _fields(text: str | None, kind: type[Struct]) -> list[str] | None:
     wanted = list(dict.fromkeys(text.split(",")))
     if unknown := [name for name in wanted if name not in kind.__struct_fields__]:
         raise ValidationException(f"`fields` names what a prediction has not: {', '.join(unknown)}.")
-    return wanted
+    return None if wanted == [*kind.__struct_fields__] else wanted
+
+
+def _in_order(fields: list[str], kind: type[Struct]) -> list[str]:
+    """These fields as the whole has them."""
+    return [name for name in kind.__struct_fields__ if name in fields]
 
 
 def period(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
@@ -296,6 +317,15 @@ def period(since: str | None, until: str | None) -> tuple[datetime | None, datet
     if first is not None and last is not None and last <= first:
         raise HTTPException("`to` has to be later than `from`.", status_code=422)
     return first, last
+
+
+def _written(moment: datetime | None, is_end: bool = False) -> str | None:
+    """How `from`, or with `is_end` `to`, says this instant: as a day where that is the same."""
+    if moment is None:
+        return None
+    if moment.time() == time() and (not is_end or moment.date() > date.min):
+        return (moment.date() - timedelta(days=int(is_end))).isoformat()
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _moment(name: str, text: str, whole_day: bool = False) -> datetime:

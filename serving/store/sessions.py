@@ -78,11 +78,14 @@ class Sessions:
         return session_id
 
     async def begin_web(
-        self, account_id: int, revised_at: datetime, lifetime: timedelta, cookie_hash: bytes, by: Actor
+        self, account_id: int, revised_at: datetime, lifetime: timedelta, cookie_hash: bytes, earlier: bytes | None, by: Actor
     ) -> str | None:
-        """Begin the session of a browser's cookie; its id. None: the account was changed after it was looked at."""
+        """Begin the session of a browser's cookie; its id. None: the account was changed after it was looked at.
+
+        The session of the browser's `earlier` cookie, of whichever account, ends with it: nobody holds that cookie any more.
+        """
         async with audited(self._database, by) as write:
-            return await _begin(write, account_id, revised_at, lifetime, kind="web", cookie_hash=cookie_hash)
+            return await _begin_web(write, account_id, revised_at, lifetime, cookie_hash, earlier)
 
     async def offer(self, account_id: int, lifetime: timedelta, link_hash: bytes, by: Actor) -> None:
         """Keep a link that signs a browser in as that account, once; those that nobody used in time go."""
@@ -97,14 +100,19 @@ class Sessions:
         rows = await self._database.rows(_offered(link_hash))
         return int(rows[0]["account_id"]) if rows else None
 
-    async def take_up(self, link_hash: bytes, lifetime: timedelta, cookie_hash: bytes, by: Actor) -> str | None:
-        """Use a link: begin the session of a browser's cookie; its id. None as `offered`, for all but one of several at once."""
+    async def take_up(
+        self, link_hash: bytes, lifetime: timedelta, cookie_hash: bytes, earlier: bytes | None, by: Actor
+    ) -> str | None:
+        """Use a link: begin the session of a browser's cookie as `begin_web`; its id.
+
+        None as `offered`, for all but one of several at once.
+        """
         async with audited(self._database, by) as write:
             if not (offered := await write.rows(_offered(link_hash))):
                 return None
             await write.connection.execute(sa.delete(sign_in_link).where(sign_in_link.c.link_hash == link_hash))
             (one,) = offered
-            return await _begin(write, one["account_id"], one["revised_at"], lifetime, kind="web", cookie_hash=cookie_hash)
+            return await _begin_web(write, one["account_id"], one["revised_at"], lifetime, cookie_hash, earlier)
 
     async def web_session(self, cookie_hash: bytes) -> Session | None:
         """The session of a cookie, while it is open."""
@@ -189,6 +197,17 @@ async def _end(write: Write, action: str, account_id: int, session_id: str) -> b
         (after,) = await write.rows(sa.update(session).where(this).values(ended_at=sa.func.now()).returning(session))
         await write.tell(action, f"session/{session_id}", before[0], after)
     return bool(before)
+
+
+async def _begin_web(
+    write: Write, account_id: int, revised_at: datetime, lifetime: timedelta, cookie_hash: bytes, earlier: bytes | None
+) -> str | None:
+    begun = await _begin(write, account_id, revised_at, lifetime, kind="web", cookie_hash=cookie_hash)
+    if begun is not None and earlier is not None:
+        of_cookie = sa.select(session.c.session_id, session.c.account_id).where(session.c.cookie_hash == earlier, _OPEN)
+        for each in await write.rows(of_cookie):
+            await _end(write, "session.end", each["account_id"], each["session_id"])
+    return begun
 
 
 async def _begin(write: Write, account_id: int, revised_at: datetime, lifetime: timedelta, **values: Any) -> str | None:

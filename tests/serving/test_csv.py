@@ -62,6 +62,44 @@ def test_a_list_as_csv_has_the_documented_columns_and_as_many_rows_as_in_json(
     assert {len(row) for row in rows} <= {len(header)}
 
 
+ONES: dict[str, str] = {
+    "/v1/predictions/{prediction_id}": f"/v1/predictions/{1:064x}",
+    "/v1/predictions/{prediction_id}/lineage": f"/v1/predictions/{1:064x}/lineage",
+    "/v1/status": "/v1/status",
+    "/v1/publication": "/v1/publication",
+    "/v1/competitions/{competition_id}": "/v1/competitions/E0",
+}
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ONES)
+def test_who_takes_nothing_but_csv_is_told_what_there_is_where_there_is_none(
+    client: Client, bearer: Callable[..., dict[str, str]], path: str
+) -> None:
+    """Else a program that reads tables would read JSON, and fail at its first line; whether or not the JSON lies ready."""
+    documented = client.get("/schema/openapi.json").json()["paths"][path]["get"]["responses"]["406"]
+    assert [*documented["content"]] == ["application/problem+json"]
+    analyst, address = bearer("analyst"), ONES[path]
+    usual = client.get(address, headers=analyst)
+    for accept in ("*/*", BROWSER, "application/json", "text/csv, application/json;q=0.5", "text/csv, */*;q=0.1", "image/png"):
+        answer = client.get(address, headers=analyst | {"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (usual.status_code, usual.headers["content-type"]), accept
+    for accept in ("text/csv", "text/*", "text/csv, application/json;q=0"):
+        for method in ("GET", "HEAD"):
+            refused = client.request(method, address, headers=analyst | {"Accept": accept})
+            assert (refused.status_code, refused.headers["content-type"]) == (406, "application/problem+json"), accept
+    assert "application/json" in client.get(address, headers=analyst | {"Accept": "text/csv"}).json()["detail"]
+    assert client.get(address, headers={"Accept": "text/csv"}).status_code == 401, "nobody in particular is told nothing"
+
+
+def test_every_read_documents_csv_or_that_there_is_none(client: Client, columns: dict[str, str]) -> None:
+    paths = client.get("/schema/openapi.json").json()["paths"]
+    refused = {path for path, item in paths.items() if "406" in item.get("get", {"responses": {}})["responses"]}
+    assert refused >= ONES.keys()
+    assert refused | columns.keys() == {path for path, item in paths.items() if path.startswith("/v1/") and "get" in item}
+    assert not refused & columns.keys()
+
+
 def test_what_is_a_list_itself_is_json_in_its_cell(ask: Ask) -> None:
     address = "/v1/models/results/evidence"
     (row, *_) = csv.DictReader(io.StringIO(ask(address, {"Accept": "text/csv"}).text))

@@ -94,14 +94,14 @@ def test_memory_finds_what_a_look_at_every_row_finds(
     assert all(json.loads(row.encoded)["prediction_id"] == row.prediction.prediction_id for row in found)
 
 
-def test_only_the_fields_asked_for_are_answered_in_the_order_asked_for(ask: Ask) -> None:
+def test_only_the_fields_asked_for_are_answered_columns_in_the_order_asked_for(ask: Ask) -> None:
     whole = ask("/v1/predictions", limit=3).json()["predictions"]
     some = ask("/v1/predictions", limit=3, fields="p_home,match_id,p_home").json()["predictions"]
     assert [list(each.items()) for each in some] == [
-        [("p_home", each["p_home"]), ("match_id", each["match_id"])] for each in whole
+        [("match_id", each["match_id"]), ("p_home", each["p_home"])] for each in whole
     ]
-    lines = ask("/v1/predictions", {"Accept": "text/csv"}, limit=1, fields="match_id,p_draw").text.splitlines()
-    assert lines == ["match_id,p_draw", f"{whole[0]['match_id']},{whole[0]['p_draw']}"]
+    lines = ask("/v1/predictions", {"Accept": "text/csv"}, limit=1, fields="p_draw,match_id").text.splitlines()
+    assert lines == ["p_draw,match_id", f"{whole[0]['p_draw']},{whole[0]['match_id']}"]
     one = ask(f"/v1/predictions/{90:064x}", fields="selections").json()
     assert one == {"selections": ask(f"/v1/predictions/{90:064x}").json()["selections"]}
     assert "fields=p_home" in ask("/v1/predictions", limit=3, fields="p_home").headers["Link"]
@@ -204,7 +204,8 @@ def test_made_up_parameters_take_no_place_among_ready_answers(urls: Urls, settin
     one = f"/v1/predictions/{1:064x}"
     with TestClient(app) as client:
         plain = client.get("/v1/predictions?limit=2", headers=bearer()).content
-        client.get(f"{one}?fields=p_home", headers=bearer())
+        for query in ("", "?fields=p_home"):
+            client.get(f"{one}{query}", headers=bearer())
         kept = app.state.current.held.answers
         n_before = len(kept)
         for n in range(5):
@@ -217,6 +218,95 @@ def test_made_up_parameters_take_no_place_among_ready_answers(urls: Urls, settin
             client.get(f"/v1/predictions?{query.decode()}", headers=bearer())
             assert kept.get(Key("/v1/predictions", query, is_csv=False), 0.0) is not None, query
         assert kept.get(Key(one, b"fields=p_home", is_csv=False), 0.0) is not None
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "otherwise"),
+    [
+        ("/v1/predictions", "", ["limit=50", "limit=%350", "limit=50.0", "limit=5e1"]),
+        ("/v1/predictions", "limit=2", ["limit=%32", "%6Cimit=2", "limit=2&"]),
+        (
+            "/v1/predictions",
+            "from=2026-03-01&to=2026-04-01",
+            [
+                *("to=2026-04-01&from=2026-03-01", "from=2026-03-01T00%3A00Z&to=2026-04-02T00:00:00.000Z"),
+                *("from=2026-02-28T23:00-01:00&to=20260402T00", "from=2026-W09-7&to=2026%2D04%2D01"),
+            ],
+        ),
+        ("/v1/predictions", "team=home+1", ["team=Home+1", "team=HOME%201", "team=home%201"]),
+        (
+            "/v1/predictions",
+            "fields=match_id%2Cp_home",
+            ["fields=match_id,p_home", "fields=p_home,match_id", "fields=p_home,match_id,p_home"],
+        ),
+        (f"/v1/predictions/{90:064x}", "fields=match_id%2Cp_home", ["fields=p_home,match_id,p_home,match_id"]),
+    ],
+)
+def test_what_is_asked_in_other_words_is_the_same_answer_kept_once(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer, path: str, written: str, otherwise: list[str]
+) -> None:
+    """Else whoever writes 50 as %350, as 50.0, as 50.00 … would drive out what others ask for."""
+    app = create_app(settings_for(urls.api))
+    with TestClient(app) as client:
+        client.get("/health/ready")
+        kept = app.state.current.held.answers
+        client.get(f"{path}?{written}", headers=bearer())
+        n_before = len(kept)
+        answer = kept.get(Key(path, written.encode(), is_csv=False), 0.0)
+        assert answer is not None, "the words that the handler itself would use lead to it without more ado"
+        for address in (*(f"{path}?{each}" for each in otherwise), f"/{path}//?{written}"):
+            for _ in range(2):
+                given = client.get(f"http://testserver.local{address}", headers=bearer())
+                assert (given.status_code, given.content) == (200, answer.body), address
+        assert len(kept) == n_before
+        found = samples(client)
+    hits = found["serving_cache_lookups_total", (("layer", "answer"), ("outcome", "hit"))]
+    assert hits >= len(otherwise) - 1, "what is asked so again is ready, unless it was made up"
+
+
+def test_the_pages_of_a_list_are_walked_and_kept_in_other_words_too(
+    urls: Urls, settings_for: SettingsFor, bearer: Bearer
+) -> None:
+    """A cursor belongs to what was meant, and has one form, whatever is put between its letters."""
+    app = create_app(settings_for(urls.api))
+    with TestClient(app) as client:
+        first = client.get("/v1/predictions?team=HOME+1&from=2026-01-01&limit=1", headers=bearer()).json()
+        assert first["next_cursor"] is None
+        asked = {"from": "2026-01-01T00:00Z", "limit": 2}
+        cursor = client.get("/v1/predictions", params=asked, headers=bearer()).json()["next_cursor"]
+        page = client.get("/v1/predictions", params={"from": "2026-01-01", "limit": 2, "cursor": cursor}, headers=bearer())
+        kept = app.state.current.held.answers
+        n_before = len(kept)
+        for each in (f"{cursor[:9]}!!!!{cursor[9:]}", f"{cursor}====", f"{cursor[:1]}....{cursor[1:]}"):
+            again = client.get("/v1/predictions", params={**asked, "cursor": each}, headers=bearer())
+            assert (again.status_code, again.content) == (200, page.content)
+        assert len(kept) == n_before
+
+
+def test_columns_in_an_order_of_ones_own_are_answered_and_not_kept(urls: Urls, settings_for: SettingsFor, bearer: Bearer) -> None:
+    """There are more orders than anybody wants."""
+    app = create_app(settings_for(urls.api))
+    with TestClient(app) as client:
+        lines = []
+        for fields in ("match_id,p_home", "p_home,match_id"):
+            answer = client.get(f"/v1/predictions?fields={fields}", headers=bearer() | {"Accept": "text/csv"})
+            lines.append(answer.text.splitlines()[0])
+            n_kept = len(app.state.current.held.answers)
+        assert lines == ["match_id,p_home", "p_home,match_id"]
+        assert n_kept == 4, "with the lists that are made beforehand"
+
+
+def test_ways_of_writing_are_forgotten_when_there_are_too_many_and_never_learnt_when_they_are_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serving.held.MAXIMUM_SPELLINGS", 2)
+    answers, meant = Answers(), Key("/path", b"", is_csv=False)
+    answers.keep(meant, Answer(b"x"))
+    spellings = [Key("/path", b"limit=%d" % n if n else b"limit=" + b"0" * 512, is_csv=False) for n in range(4)]
+    for each in spellings:
+        answers.learn(each, meant)
+    assert [answers.get(each, 0.0) is not None for each in spellings] == [False, False, True, True]
+    assert len(answers) == 1
 
 
 def test_a_ready_answer_asks_the_same_rights_as_any_other(urls: Urls, settings_for: SettingsFor, bearer: Bearer) -> None:

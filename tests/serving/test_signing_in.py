@@ -209,6 +209,8 @@ def test_a_host_that_is_no_address_is_no_fault_of_ours(browser: Client, host: st
     assert browser.get("/schema", headers=headers).status_code == 200
     assert browser.get("/v1/predictions", headers=headers).status_code == 200
     assert browser.get("/", headers=headers).status_code == 200
+    assert browser.get("/v1/predictions?limit=x", headers=headers).status_code == 400
+    assert browser.post("/v1/auth/token", headers=headers).status_code == 400
     signed_out = browser.post("/logout", headers=headers | {"Sec-Fetch-Site": "same-origin"}, follow_redirects=False)
     assert signed_out.status_code == 303
 
@@ -247,6 +249,32 @@ def test_signing_out_ends_the_session_though_the_cookie_was_copied(browser: Clie
     assert browser.get("/v1/predictions").status_code == 401
     with psycopg.connect(browser_urls.owner) as connection:
         assert copied not in str(connection.execute("select * from app.session").fetchall())
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_signing_in_again_ends_the_session_that_the_browser_had(
+    browser: Client, link: Callable[..., str], browser_urls: Urls, is_link: bool
+) -> None:
+    """The browser forgets its cookie: whoever has a copy of that would be in for the rest of eight hours."""
+    sign_in(browser)
+    copied = browser.cookies[COOKIE]
+    assert sign_in(browser, "wrong password")[0] == 401
+    assert browser.get("/v1/predictions").status_code == 200, "a login that failed ends nothing"
+    assert (follow(browser, link()).status_code if is_link else sign_in(browser)[0]) == 303
+    current = browser.cookies[COOKIE]
+    assert browser.get("/v1/predictions").status_code == 200
+    browser.cookies.clear()
+    browser.cookies.set(COOKIE, copied)
+    assert browser.get("/v1/predictions").status_code == 401
+    browser.cookies.set(COOKIE, current)
+    with psycopg.connect(browser_urls.owner) as connection:
+        (ended, begun) = connection.execute(
+            "select action, object, after ->> 'ended_at' is not null, request_id from app.audit order by sequence desc limit 2"
+        ).fetchall()
+        known = connection.execute("select session_id, ended_at is null from app.session order by created_at desc limit 2")
+        assert {f"session/{each}": is_open for each, is_open in known} == {ended[1]: False, begun[1]: True}
+    assert (ended[0], ended[2], begun[0], begun[2]) == ("session.end", True, "session.begin", False)
+    assert ended[3] == begun[3], "both are of one request"
 
 
 @pytest.mark.parametrize("cookie", ["x", "a" * 43])
