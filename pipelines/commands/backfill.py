@@ -96,7 +96,7 @@ def _standing(settings: "Settings", files: Sequence[tuple[str, str]]) -> str:
     from pipelines.store import file_versions
     from pipelines.store.warehouse import Warehouse
 
-    warehouse = Warehouse(settings.ingest_url)
+    warehouse = Warehouse(settings.reader_url)
     latest = {name: file_versions.latest(warehouse, name) for name in {name for name, _ in files}}
     loaded = [latest[name][key] for name, key in files if key in latest[name] and latest[name][key].state != "refused"]
     return f"{len(loaded)} of {len(files)} files are loaded, with {sum(each.n_loaded for each in loaded):,} lines."

@@ -75,6 +75,6 @@ def _standings(settings: "Settings") -> "list[Standing]":
     from pipelines.streams.intake import standings
 
     try:
-        return standings(settings, Warehouse(settings.ingest_url))
+        return standings(settings, Warehouse(settings.reader_url))
     except StreamError as error:
         raise click.ClickException(str(error)) from error

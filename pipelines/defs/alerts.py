@@ -239,8 +239,8 @@ def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> 
 
 
 def announce_columns(settings: Settings, changes: Sequence[Change], now: datetime) -> None:
-    """Note that columns of a source are not what they were: at once where others are not, once a day while any stands so; and
-    that all are as they were, if the last that was said is that some were not."""
+    """Note that columns of a source are not what they were: at once where one joins those that were told of, once a day while any
+    stands so; and that all are as they were, if the last that was said is that some were not."""
     last = next(iter(notifications.last_words(Warehouse(settings.model_url), COLUMNS, 1)), None)
     if not changes:
         if last is not None and last.severity == "warning":
@@ -248,14 +248,15 @@ def announce_columns(settings: Settings, changes: Sequence[Change], now: datetim
             _note(settings, COLUMNS, "none", Message("success", title, "Each file has the columns of the one before it."), now)
         return
     said = [f"{each.source}/{each.key}: {each.kind} {each.column} (compared with {each.compared_with})" for each in changes]
-    subject = f"{now.date()} {hashlib.sha256(chr(10).join(said).encode()).hexdigest()}"
-    if last is not None and last.subject == subject:
+    today, told = str(now.date()), set(last.subject.split()) if last is not None else set()
+    each_told = [hashlib.sha256(line.encode()).hexdigest()[:12] for line in said]
+    if today in told and told.issuperset(each_told):
         return
     n_files = len({(each.source, each.key) for each in changes})
     title = f"Columns of {n_files} file{'s' * (n_files > 1)} differ from before ({settings.edition})"
     rest = [f"and {len(said) - N_CHECKS_SAID} more"] * (len(said) > N_CHECKS_SAID)
     body = "\n".join([*said[:N_CHECKS_SAID], *rest, _OTHER_COLUMNS, CHECKS_RUNBOOK, f"{settings.dagster_url}/assets"])
-    _note(settings, COLUMNS, subject, Message("warning", title, body), now)
+    _note(settings, COLUMNS, " ".join([today, *each_told]), Message("warning", title, body), now)
 
 
 def _first(names: Sequence[str]) -> str:

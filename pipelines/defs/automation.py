@@ -18,6 +18,7 @@ from pipelines.defs.conditions import TO_PUBLICATION, TO_RATINGS
 from pipelines.defs.freshness import FreshnessChecks
 from pipelines.defs.ingestion import every_line_is_accounted_for, latest_versions_are_intact
 from pipelines.defs.partitions import FILE
+from pipelines.defs.schema_changes import columns_are_as_they_were
 from pipelines.defs.streams import STREAM
 from pipelines.defs.training import MODELS_OF
 
@@ -31,8 +32,11 @@ _LATER = dg.AssetSelection.assets(MODELS_OF["history"], MODELS_OF["market"])
 _DOCS = dg.AssetSelection.groups("docs")
 _BEHIND = dg.AssetSelection.assets(["forecast", "season_outlook"], ["published", "ledger_verification"]) - _BY_THE_CLOCK
 _BACKTEST = dg.AssetSelection.assets(BACKTEST)
-# What is loaded and was not accepted yet, of a backfill or of a day that was stopped, must stop whoever would publish it.
-_JUDGING = dg.AssetSelection.checks(*quality.checks, every_line_is_accounted_for, latest_versions_are_intact)
+# What is loaded and was not accepted yet, of a backfill or of a day that was stopped, must stop whoever would publish it; and of
+# other columns people are to hear before anything is made of them.
+_JUDGING = dg.AssetSelection.checks(
+    *quality.checks, every_line_is_accounted_for, latest_versions_are_intact, columns_are_as_they_were
+)
 _RATINGS = dg.AssetSelection.assets(["forecast", "match_rating"]) - _BY_THE_CLOCK
 _DATA = (dg.AssetSelection.groups("bronze", "silver", "gold") - _BESIDE) | _RATINGS
 

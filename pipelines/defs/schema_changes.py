@@ -1,7 +1,7 @@
 """Schema changes at a source, told before they do harm.
 
-Belongs here: the check. It blocks, though it never stops a run: silver waits until it is noted what people are to be told. Which
-headers are compared, and how, is `pipelines.sources.schema_changes`.
+Belongs here: the check. It blocks, so that silver waits until it is noted what people are to be told; what it finds is a warning
+and stops nothing. Which headers are compared, and how, is `pipelines.sources.schema_changes`.
 """
 
 from collections import Counter

@@ -22,7 +22,7 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.contract import OUTCOMES
-from pipelines.forecast.cores import threads
+from pipelines.forecast.cores import go_on, threads
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -35,7 +35,7 @@ class Grown:
     trees: MutableMapping[str, lightgbm.Booster] = field(default_factory=dict)
     """By a digest of all they were grown from."""
     added: dict[str, Array] = field(default_factory=dict)
-    """What trees said, by a digest of theirs and of the matches: numbers alone, a few megabytes for the whole corpus."""
+    """What trees said, by a digest of theirs and of the matches: numbers alone, some tens of megabytes for the whole corpus."""
 
 
 class Logit(BaseEstimator):  # type: ignore[misc]
@@ -200,11 +200,11 @@ class Trees:
             # The same bytes whenever the same frame comes again: no choice of algorithm by timing, no race of sums.
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": threads(len(features)),
             "verbose": -1,
         }
         made_of = repr((lightgbm.__version__, tuple(self.columns), settings))
         self.digest_ = _digest(made_of, values, target, start, weight if weight is not None else np.ones(0))
+        settings["num_threads"] = threads(len(features))  # which changes no tree, and so is no part of what they are made of
         try:
             self.booster_ = grown.trees[self.digest_]  # one question: between two another process may have tidied up
         except KeyError:
@@ -216,7 +216,7 @@ class Trees:
                 feature_name=list(self.columns),
                 params=settings,
             )
-            self.booster_ = grown.trees[self.digest_] = lightgbm.train(settings, data)
+            self.booster_ = grown.trees[self.digest_] = lightgbm.train(settings, data, callbacks=[go_on])
         return self
 
     def predict(self, features: pd.DataFrame, start: Array, grown: Grown | None = None) -> Array:

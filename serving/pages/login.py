@@ -128,7 +128,8 @@ def _led_on(request: Request[Any, Any, Any], address: str, cookie: str, lifetime
         value=cookie,
         max_age=lifetime,
         httponly=True,
-        samesite="lax",  # so that a link from elsewhere opens its page; nothing but a read is ever done for a cookie
+        # So that a link from elsewhere opens its page; for a cookie nothing is done but to read, and to end its own session.
+        samesite="lax",
         secure=request.scope["scheme"] == "https",
     )
     return Redirect(address, status_code=303, cookies=[given])

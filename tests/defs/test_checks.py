@@ -13,11 +13,23 @@ import psycopg
 import pytest
 
 from deploy.database import Urls
-from pipelines.defs import anomalies, ingestion, outlook, predictions, publication, quality, record, schema_changes, training
+from pipelines.defs import (
+    alerts,
+    anomalies,
+    ingestion,
+    outlook,
+    predictions,
+    publication,
+    quality,
+    record,
+    schema_changes,
+    training,
+)
 from pipelines.forecast.anomalies import SUMS, Judgement
 from pipelines.settings import Settings
 from pipelines.sources import football_data, football_data_file, football_data_org, stream
 from pipelines.sources.protocol import Delivery
+from pipelines.sources.schema_changes import Change
 from pipelines.store import bronze, notifications
 from pipelines.store.silver import Silver
 from pipelines.store.warehouse import Warehouse
@@ -285,6 +297,15 @@ def test_statistics_that_became_text_are_announced(warehouse: Warehouse, columns
     result = columns()
     assert result.description == "columns of 1 files differ from before: 1 re-typed"
     assert [row["column"] for row in table(result.metadata["changes"].value)] == ["HS, from number to text"]
+
+
+def test_of_columns_that_were_told_of_those_that_stay_are_no_news(database: Urls) -> None:
+    """Of two that were told of one is as it was again: nobody is told once more of the other, until a third joins it."""
+    settings, noon = Settings.read({"MODEL_DATABASE_URL": database.model}), datetime(2024, 1, 8, 12, tzinfo=UTC)
+    one, two, three = (Change("football_data", E0, "version 1", "re-typed", name) for name in ("HS", "AS", "HST"))
+    for minutes, changes, n_told in ((0, [one, two], 1), (70, [two], 1), (140, [two, three], 2), (210, [three], 2)):
+        alerts.announce_columns(settings, changes, noon + timedelta(minutes=minutes))
+        assert len(notifications.recent(Warehouse(database.model), 9)) == n_told, minutes
 
 
 def test_another_kind_of_column_is_told_by_the_check_itself_once_a_day_before_silver_and_so_is_its_end(

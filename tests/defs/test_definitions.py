@@ -151,8 +151,9 @@ def test_whatever_writes_to_the_warehouse_waits_for_its_turn(definitions: dg.Def
     assert "turn" in steps["publication"].required_resource_keys
 
 
-def test_a_step_behind_a_blocking_check_waits_for_it(definitions: dg.Definitions) -> None:
-    plan = create_execution_plan(definitions.resolve_job_def("day"))
+@pytest.mark.parametrize("job", ["build", "anew", "day", "between"])
+def test_a_step_behind_a_blocking_check_waits_for_it(definitions: dg.Definitions, job: str) -> None:
+    plan = create_execution_plan(definitions.resolve_job_def(job))
     waits_for = {step.key: step.get_execution_dependency_keys() for step in plan.steps if isinstance(step, ExecutionStep)}
     blocking = {
         step.key
