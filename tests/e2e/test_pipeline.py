@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,24 @@ from tests.e2e.conftest import Platform, mirror_at
 MakePlatform = Callable[..., Platform]
 
 SIMULATED = {"IS_SIMULATED": "1"}
+
+
+def at_one_time(test: Callable[[Platform, MakePlatform], None]) -> Callable[[Platform, MakePlatform], None]:
+    """A match that kicks off behind `built` has a forecast there, and none in what is compared with it: then both are made anew."""
+
+    @wraps(test)
+    def compared(built: Platform, make_platform: MakePlatform) -> None:
+        try:
+            test(built, make_platform)
+        except AssertionError:
+            kicked_off = "select count(*) from published.prediction where kickoff_at < now()"
+            if built.query(kicked_off) == [(0,)]:
+                raise
+            anew = make_platform("anew")
+            anew.must_run("build", **SIMULATED)
+            test(anew, make_platform)
+
+    return compared
 
 
 def test_a_build_publishes_the_coming_fixtures_and_shows_them_as_simulated(built: Platform) -> None:
@@ -121,6 +140,7 @@ def test_the_ledger_refuses_to_be_rewritten_by_the_role_that_writes_it(built: Pl
         connection.execute("update forecast.prediction set p_home = 0.5")
 
 
+@at_one_time
 def test_the_same_files_again_leave_every_table_as_it_was(built: Platform, make_platform: MakePlatform) -> None:
     platform = make_platform("again", like=built)
     before = platform.content()
@@ -129,6 +149,7 @@ def test_the_same_files_again_leave_every_table_as_it_was(built: Platform, make_
     assert platform.content() == before
 
 
+@at_one_time
 def test_killed_at_any_moment_and_run_again_the_tables_are_the_same(built: Platform, make_platform: MakePlatform) -> None:
     """Moments at which something is half done: files kept and not loaded, tables made in part, a model kept without its record."""
     platform = make_platform("killed")
