@@ -155,10 +155,10 @@ def seasons(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> Ite
 @under_policy
 def season(context: dg.OpExecutionContext, walk: dg.ResourceParam[Walk]) -> pd.DataFrame:
     """Forecast the season that the step is named after by models that have seen only earlier ones."""
-    from pipelines.forecast.backtest import backtest
+    from pipelines.forecast.backtest import backtest, with_pooled_goals
 
     year = int(context.get_mapping_key() or "")
-    forecasts = backtest(*walk.known, walk.recipe, [year], walk.grown)
+    forecasts = with_pooled_goals(backtest(*walk.known, walk.recipe, [year], walk.grown), walk.known[0])
     context.log.info(f"{len(forecasts):,} matches of {year}")
     return forecasts
 

@@ -34,6 +34,7 @@ from pipelines.forecast.splits import begins_late, walk_forward
 
 MARKET_PROBABILITIES = ("market_p_home", "market_p_draw", "market_p_away")
 CLOSING_ODDS = ("closing_odds_home", "closing_odds_draw", "closing_odds_away")
+GOALS = ["expected_home_goals", "expected_away_goals"]
 
 
 def backtest(
@@ -71,8 +72,8 @@ def backtest(
     DataFrame
         Index `match_id`, in the order of `features` within each season; columns `season`, `competition_id`,
         `kickoff_at`, `as_of`, `outcome` (0, 1, 2 for home, draw, away), `p_home`, `p_draw`, `p_away`,
-        `expected_home_goals`, `expected_away_goals`, the market's `market_p_*` by the power method (NaN without usable
-        closing odds), and those of `occasions.occasions`.
+        `expected_home_goals`, `expected_away_goals` (the model's own, see `with_pooled_goals`), the market's `market_p_*` by
+        the power method (NaN without usable closing odds), and those of `occasions.occasions`.
     """
     rows = matches.set_index("match_id").loc[features.index]
     closing = (quotes.set_index("match_id") if "match_id" in quotes else quotes).reindex(rows.index)
@@ -81,16 +82,13 @@ def backtest(
     goals = rows[["home_goals", "away_goals"]].astype("float64")
     labels = label(matches, quotes).loc[rows.index, list(LABELS[recipe.information_set])]
     grown = Grown() if grown is None else grown
-    seasons = list(seasons)
-    of_goals = rate(matches, since=rows.loc[rows["season"].isin(seasons), "as_of"].min())
     parts = []
     for split in walk_forward(rows, seasons, recipe.n_seasons, apart=begins_late(rows)):
         model = recipe.make().fit(features[split.train], labels[split.train], grown)
         part = rows.loc[split.test, ["season", "competition_id", "kickoff_at", "as_of"]].copy()
         part["outcome"] = outcome_of(goals.loc[split.test, "home_goals"], goals.loc[split.test, "away_goals"])
         part[list(PROBABILITIES)] = model.predict_proba(features[split.test])
-        expected = pooled(model.predict_goals(features[split.test]), of_goals.loc[part.index])
-        part[["expected_home_goals", "expected_away_goals"]] = expected
+        part[GOALS] = model.predict_goals(features[split.test])
         part[list(MARKET_PROBABILITIES)] = devig(closing.loc[split.test, list(CLOSING_ODDS)].to_numpy(dtype=np.float64))
         parts.append(part)
     if not parts:
@@ -98,6 +96,23 @@ def backtest(
     forecasts = pd.concat(parts)
     order = pd.Series(np.arange(len(features)), index=features.index).loc[forecasts.index].to_numpy()
     return forecasts.iloc[np.lexsort((order, forecasts["season"].to_numpy()))].join(occasion)
+
+
+def with_pooled_goals(forecasts: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """What `backtest` returns, with expected goals as they are published: pooled with Dixon and Coles' fit of each week.
+
+    Grids alone need them, outcomes do not: a comparison of outcomes is spared some thousand fits a season.
+
+    Parameters
+    ----------
+    forecasts
+        Of any of these matches.
+    matches
+        `contract.MATCH_COLUMNS`, all that the fits may learn from.
+    """
+    weekly = rate(matches, since=forecasts["as_of"].min()).loc[forecasts.index]
+    expected = pooled(forecasts[GOALS].to_numpy(dtype=np.float64), weekly)
+    return forecasts.assign(**dict(zip(GOALS, expected.T, strict=True)))
 
 
 def match_day(forecasts: pd.DataFrame) -> "pd.Series[pd.Timestamp]":

@@ -22,7 +22,6 @@ from sklearn.linear_model import LogisticRegression, PoissonRegressor
 from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.contract import OUTCOMES
-from pipelines.forecast.cores import go_on, threads
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -204,7 +203,7 @@ class Trees:
         }
         made_of = repr((lightgbm.__version__, tuple(self.columns), settings))
         self.digest_ = _digest(made_of, values, target, start, weight if weight is not None else np.ones(0))
-        settings["num_threads"] = threads(len(features))  # which changes no tree, and so is no part of what they are made of
+        settings["num_threads"] = _threads(len(features))  # which changes no tree, and so is no part of what they are made of
         try:
             self.booster_ = grown.trees[self.digest_]  # one question: between two another process may have tidied up
         except KeyError:
@@ -216,7 +215,7 @@ class Trees:
                 feature_name=list(self.columns),
                 params=settings,
             )
-            self.booster_ = grown.trees[self.digest_] = lightgbm.train(settings, data, callbacks=[go_on])
+            self.booster_ = grown.trees[self.digest_] = lightgbm.train(settings, data)
         return self
 
     def predict(self, features: pd.DataFrame, start: Array, grown: Grown | None = None) -> Array:
@@ -228,7 +227,7 @@ class Trees:
         key = _digest(self.digest_, values) if grown is not None else ""
         added = grown.added.get(key) if grown is not None else None
         if added is None:
-            said = self.booster_.predict(values, raw_score=True, num_threads=threads(len(features)))
+            said = self.booster_.predict(values, raw_score=True, num_threads=_threads(len(features)))
             added = np.asarray(said, dtype=np.float64)
             if grown is not None:
                 grown.added[key] = added
@@ -263,6 +262,14 @@ class Trees:
         trees = cls(booster.feature_name(), growth)
         trees.booster_ = booster
         return trees
+
+
+def _threads(n_matches: int) -> int:
+    """How many threads LightGBM is given, which changes no tree.
+
+    On small data a second thread waits longer for the first than it works, by far if others use the machine too.
+    """
+    return 2 if n_matches > 20_000 else 1
 
 
 def _digest(text: str, *arrays: npt.NDArray[Any]) -> str:

@@ -128,6 +128,7 @@ def loaded(postgres: PostgresServer, database_template: Secrets, tmp_path_factor
             "STATE_DIR": str(folder),
             "INGEST_DATABASE_URL": urls.ingest,
             "MODEL_DATABASE_URL": urls.model,
+            "READER_DATABASE_URL": urls.reader,
             "DAGSTER_EVENT_BATCH_SIZE": "1000",
         }
         for name, value in values.items():

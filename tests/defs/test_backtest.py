@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from pipelines.defs.backtest import BACKTEST, Frames, Walk, backtest, forget_ended
-from pipelines.forecast.backtest import as_file
+from pipelines.forecast.backtest import as_file, with_pooled_goals
 from pipelines.forecast.backtest import backtest as walk_forward
 from pipelines.forecast.features import assemble
 from pipelines.forecast.models import MODELS
@@ -102,6 +102,14 @@ def test_what_ended_runs_handed_from_step_to_step_is_cleared_and_what_others_nee
         forget_ended(instance, tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == [waiting]
         forget_ended(instance, tmp_path / "not there")
+
+
+def test_a_season_is_handed_over_with_the_expected_goals_that_would_have_been_published(
+    frames: tuple[pd.DataFrame, ...], folder: Path, result: dg.ExecuteInProcessResult
+) -> None:
+    (kept,) = (folder / "frames").glob("*/forecast__backtest.season/**/*2018*")
+    expected = with_pooled_goals(walk_forward(*frames, MODELS["results-logit"], [2018]), frames[0])
+    pd.testing.assert_frame_equal(pd.read_parquet(kept), expected, check_exact=True)
 
 
 def test_the_file_holds_what_the_seasons_say_together(

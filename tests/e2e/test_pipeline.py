@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -194,14 +193,13 @@ def _changed(line: bytes, header: bytes, **cells: str) -> bytes:
     return b",".join(texts) + b"\r\n"
 
 
-def test_bad_files_are_set_aside_with_a_reason_and_the_run_goes_on(
-    built: Platform, make_platform: MakePlatform, tmp_path: Path
-) -> None:
+@at_one_time
+def test_bad_files_are_set_aside_with_a_reason_and_the_run_goes_on(built: Platform, make_platform: MakePlatform) -> None:
     """Seasons older than those of the platform come from a mirror in which nearly every file is bad in its own way."""
     platform = make_platform("bad", like=built)
     before = platform.query("select match_id, home_goals, away_goals from gold.fct_match order by 1")
     ((n_published,),) = platform.query("select n_predictions from published.publication order by publication_id desc limit 1")
-    mirror = tmp_path / "mirror"
+    mirror = platform.folder / "mirror"
     write_site(mirror, datetime.now(UTC).date(), 1, Size(n_seasons=10))
     seasons = sorted(path.name for path in (mirror / "mmz4281").iterdir())
     known = {path.name for path in (platform.folder / "simulated" / "mmz4281").iterdir()}

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast.backtest import as_file, backtest, match_day, score, summarise
+from pipelines.forecast import dixon_coles
+from pipelines.forecast.backtest import as_file, backtest, match_day, score, summarise, with_pooled_goals
 from pipelines.forecast.devig import devig
 from pipelines.forecast.features import assemble
 from pipelines.forecast.metrics import reliability
@@ -42,6 +43,15 @@ def test_every_played_match_of_the_seasons_is_forecast_once(frames, forecasts):
     assert sorted(forecasts.index) == sorted(due)
     assert np.abs(forecasts[["p_home", "p_draw", "p_away"]].sum(axis=1) - 1).max() < 1e-12
     assert (forecasts[["expected_home_goals", "expected_away_goals"]] > 0).all(axis=None)
+
+
+def test_expected_goals_are_pooled_with_the_fits_of_each_week_as_they_are_published(frames, forecasts):
+    weekly = dixon_coles.rate(frames[0], since=forecasts["as_of"].min()).loc[forecasts.index]
+    own, published = (
+        part[["expected_home_goals", "expected_away_goals"]] for part in (forecasts, with_pooled_goals(forecasts, frames[0]))
+    )
+    np.testing.assert_allclose(published, np.sqrt(own * weekly[own.columns]), rtol=1e-12)
+    assert not np.isclose(published, own).any(axis=1).all()
 
 
 def test_the_model_of_a_season_has_seen_only_earlier_ones(frames):

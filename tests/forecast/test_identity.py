@@ -25,7 +25,6 @@ SETS = ("results", "history", "market")
 NOTHING_DECIDED = {
     "pipelines.forecast.additive": "takes a finished forecast apart",
     "pipelines.forecast.contract": "its columns are in the digest by the set that they belong to",
-    "pipelines.forecast.cores": "how many threads grow a tree: it is the same with any number",
     "pipelines.forecast.grid": "what expected goals mean for scores: no forecast of outcomes or goals takes anything from it",
     "pipelines.forecast.metrics": "judges",
     "pipelines.forecast.models.files": "how a fitted model is kept",

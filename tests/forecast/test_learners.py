@@ -1,13 +1,11 @@
 """The learners on data we understand."""
 
-from functools import partial
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from pipelines.forecast.cores import at_once
+from pipelines.forecast import learners
 from pipelines.forecast.learners import LEAST, N_BLOCK, N_WARM, ExpectedGoals, Grown, Growth, Logit, Trees, foresee
 
 GROWTH = Growth(n_trees=60, learning_rate=0.2, n_leaves=6, least_leaf=30, row_share=0.9, column_share=1.0, ridge=1.0)
@@ -79,20 +77,19 @@ def test_trees_are_asked_once_about_the_same_matches_and_never_mistaken_for_othe
     assert len(grown.added) == 3
 
 
-def test_trees_that_are_grown_at_once_are_those_that_are_grown_one_after_the_other():
-    """Above the size from which trees alone are grown by two threads: how many there are decides nothing."""
+def test_how_many_threads_grow_trees_decides_nothing(monkeypatch):
     x = np.random.default_rng(4).uniform(-1.0, 1.0, 25_000)
-    frame, nothing = pd.DataFrame({"x": x, "y": np.sin(9.0 * x)}), np.zeros(25_000)
+    frame = pd.DataFrame({"x": x, "y": np.sin(9.0 * x)})
 
-    def grow(target):
-        return Trees(["x", "y"], GROWTH).fit(frame, target, Grown(), start=nothing)
+    def grow():
+        trees = Trees(["x", "y"], GROWTH).fit(frame, x**2, Grown(), start=np.zeros(25_000))
+        return trees.booster_.params["num_threads"], trees.digest_, trees.booster_.dump_model()["tree_info"]
 
-    alone = [grow(target) for target in (x**2, x**3, np.abs(x))]
-    beside = at_once(*(partial(grow, target) for target in (x**2, x**3, np.abs(x))))
-    trees = [[each.booster_.dump_model()["tree_info"] for each in several] for several in (alone, beside)]
-    assert trees[0] == trees[1]
-    threads = [each.booster_.params["num_threads"] for each in (alone[0], beside[0])]
-    assert threads == [2, 1]
+    two = grow()
+    monkeypatch.setattr(learners, "_threads", lambda n_matches: 1)
+    one = grow()
+    assert (two[0], one[0]) == (2, 1)
+    assert two[1:] == one[1:]
 
 
 def test_leaves_of_the_trees_scale_down_with_small_data():

@@ -1,6 +1,5 @@
 """The model of the information set `history`: the prices of earlier matches as well."""
 
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +9,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.models import files
@@ -64,13 +62,10 @@ class History(BaseEstimator):  # type: ignore[misc]
         priced = labels["price_side"].notna().to_numpy()
         told = is_told(said.mean(axis=1))
         self.trees_: dict[str, Trees] = {}
-
-        def grow(k: int) -> dict[str, Trees]:
-            prices = MEMBERS[k].grow(features[priced], labels[priced], grown) if priced.sum() >= LEAST else {}
-            return prices | MEMBERS[k].grow_outcome(features[told], labels[told], said[told, k], grown)
-
-        for trees in at_once(*(partial(grow, k) for k in range(len(MEMBERS)))):
-            self.trees_ |= trees
+        for k, member in enumerate(MEMBERS):
+            if priced.sum() >= LEAST:
+                self.trees_ |= member.grow(features[priced], labels[priced], grown)
+            self.trees_ |= member.grow_outcome(features[told], labels[told], said[told, k], grown)
         remembered = np.mean([member.remembered(features) for member in MEMBERS], axis=0)
         probabilities = probabilities_of(*np.where(told, said.mean(axis=1).T, remembered.T))
         self.expected_goals_ = ExpectedGoals((*RATE_COLUMNS, "memory_total")).fit(features, probabilities, labels)
@@ -86,7 +81,7 @@ class History(BaseEstimator):  # type: ignore[misc]
 
             return foresee(labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), priced, forecast, 2)
 
-        return np.stack(at_once(*(partial(said, member) for member in MEMBERS)), axis=1)
+        return np.stack([said(member) for member in MEMBERS], axis=1)
 
     def foresee_overlooked(self, features: pd.DataFrame, labels: pd.DataFrame, said: Array, grown: Grown) -> Array:
         """(n, 3) what the price would have overlooked long before, given what `foresee` says; 0 where nothing can be told."""
@@ -96,11 +91,11 @@ class History(BaseEstimator):  # type: ignore[misc]
         features, labels, said = features[told], labels[told], said[told]
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
-            def added(k: int) -> Array:
-                trees = MEMBERS[k].grow_outcome(features[learn], labels[learn], said[learn, k], grown)
-                return MEMBERS[k].overlooked(trees, features[asked], said[asked, k], grown)
-
-            return np.asarray(np.mean(at_once(*(partial(added, k) for k in range(len(MEMBERS)))), axis=0))
+            added = []
+            for k, member in enumerate(MEMBERS):
+                trees = member.grow_outcome(features[learn], labels[learn], said[learn, k], grown)
+                added.append(member.overlooked(trees, features[asked], said[asked, k], grown))
+            return np.asarray(np.mean(added, axis=0))
 
         overlooked[told] = foresee(
             labels["asked_at"].to_numpy(), labels["known_at"].to_numpy(), np.ones(len(said), dtype=bool), forecast, 3
@@ -114,12 +109,8 @@ class History(BaseEstimator):  # type: ignore[misc]
         number that the three have in common and that normalising takes away.
         """
         check_is_fitted(self)
-
-        def parts(k: int) -> tuple[Array, Array]:
-            said = MEMBERS[k].forecast(self.trees_, features)
-            return said, MEMBERS[k].overlooked(self.trees_, features, said)
-
-        said, overlooked = zip(*at_once(*(partial(parts, k) for k in range(len(MEMBERS)))), strict=True)
+        said = [member.forecast(self.trees_, features) for member in MEMBERS]
+        overlooked = [member.overlooked(self.trees_, features, each) for member, each in zip(MEMBERS, said, strict=True)]
         return np.mean(said, axis=0), np.mean(overlooked, axis=0)
 
     def predict_proba(self, features: pd.DataFrame) -> Array:

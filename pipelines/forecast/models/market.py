@@ -1,6 +1,5 @@
 """The model of the information set `market`: quotes of the match before it as well."""
 
-from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import HISTORY_LEADS, start, terms
 from pipelines.forecast.contract import FEATURES, MOVE_FEATURES, RESTLESS_FEATURES
-from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, Grown, Growth, Trees, foresee, is_told
 from pipelines.forecast.memory import probabilities_of
 from pipelines.forecast.metrics import outcome_of
@@ -88,13 +86,9 @@ class Market(BaseEstimator):  # type: ignore[misc]
         if told.sum() >= LEAST:
             outcomes = outcome_of(labels["home_goals"], labels["away_goals"])[told]
             start = self._start(said[told], overlooked[told])
-            learnt = features[told]
-
-            def draw(growth: Growth) -> Trees:
-                return Trees(_OUTCOME_COLUMNS, growth).fit(learnt, outcomes, grown, start=start)
-
-            drawn = at_once(*(partial(draw, growth) for growth in OUTCOME_GROWTHS))
-            self.trees_ |= {f"outcome_{trees.growth.seed}": trees for trees in drawn}
+            for growth in OUTCOME_GROWTHS:
+                trees = Trees(_OUTCOME_COLUMNS, growth).fit(features[told], outcomes, grown, start=start)
+                self.trees_[f"outcome_{growth.seed}"] = trees
         return self
 
     def predict_proba(self, features: pd.DataFrame) -> Array:
@@ -153,9 +147,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
 
     def _grow(self, features: pd.DataFrame, labels: pd.DataFrame, grown: Grown) -> dict[str, Trees]:
         home, _, away = probabilities_of(features["pre_match_side"].to_numpy(), features["pre_match_draw"].to_numpy()).T
-
-        def grow(name: str) -> Trees:
-            return Trees(_MOVE_COLUMNS, MOVE_GROWTH).fit(
+        return {
+            name: Trees(_MOVE_COLUMNS, MOVE_GROWTH).fit(
                 features,
                 labels[f"closing_{name}"].to_numpy(),
                 grown,
@@ -163,8 +156,8 @@ class Market(BaseEstimator):  # type: ignore[misc]
                 # As in `History`: an error of the log-odds costs the less, the surer the outcome.
                 weight=home + away - (home - away) ** 2,
             )
-
-        return dict(zip(PRICES, at_once(*(partial(grow, name) for name in PRICES)), strict=True))
+            for name in PRICES
+        }
 
     def _of_outcomes(self) -> list[Trees]:
         """The draws of the second stage, none if there was too little to learn from."""

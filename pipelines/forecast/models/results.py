@@ -11,7 +11,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from pipelines.forecast.additive import averaged, composed, start, terms
 from pipelines.forecast.contract import FEATURES, RATINGS
-from pipelines.forecast.cores import at_once
 from pipelines.forecast.learners import LEAST, RATE_COLUMNS, ExpectedGoals, Grown, Growth, Logit, Trees, foresee, is_told
 from pipelines.forecast.metrics import outcome_of
 from pipelines.forecast.models import files
@@ -191,19 +190,18 @@ class Results(BaseEstimator):  # type: ignore[misc]
         def grow(rows: npt.NDArray[np.bool_]) -> dict[str, Trees]:
             learn, play = features[rows], labels[rows]
             goal_difference = (play["home_goals"] - play["away_goals"]).to_numpy()
-            performance, difference = at_once(
-                lambda: Trees(FEATURES["results"], PERFORMANCE_GROWTH).fit(
+            return {
+                "performance": Trees(FEATURES["results"], PERFORMANCE_GROWTH).fit(
                     learn,
                     play["performance"].to_numpy(),
                     grown,
                     start=_expected_play(learn),
                     weight=play["performance_weight"].to_numpy(),
                 ),
-                lambda: Trees(FEATURES["results"], GOAL_DIFFERENCE_GROWTH).fit(
+                "goal_difference": Trees(FEATURES["results"], GOAL_DIFFERENCE_GROWTH).fit(
                     learn, goal_difference, grown, start=np.zeros(len(learn))
                 ),
-            )
-            return {"performance": performance, "goal_difference": difference}
+            }
 
         def forecast(learn: npt.NDArray[np.bool_], asked: npt.NDArray[np.bool_]) -> Array:
             return self._forecast_play(grow(learn), features[asked], grown)
