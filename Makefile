@@ -10,6 +10,7 @@ unexport VIRTUAL_ENV
 # Why these: deploy/installation.py, `PATIENT_THREADS`.
 export OMP_WAIT_POLICY := PASSIVE
 export GOMP_SPINCOUNT := 1000
+export OPENBLAS_NUM_THREADS := 1
 
 # Who gets in and what they may do: nearly every line of it is run by the tests, and of its branches alone no fewer.
 IDENTITY := serving/identity/*,serving/pages/login.py,$(\

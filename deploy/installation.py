@@ -40,8 +40,9 @@ NO_TELEMETRY = {
 
 # A thread that waits for another sleeps, for spinning it takes the core that another process needs; but not at once: parts of a
 # tree end within microseconds of each other, and trees grow in three quarters of the time. With ten times as many turns they
-# take twice as long where another process is busy.
-PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000"}
+# take twice as long where another process is busy. Products of matrices have one thread: a second gains a quarter, and gives way
+# to any other process so often that beside a busy one they take four times as long and more.
+PATIENT_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "OPENBLAS_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
