@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
 import pandas as pd
@@ -391,6 +392,35 @@ def test_the_step_that_reads_the_stream_reads_its_topic_by_openlineages_name() -
     assert [[(each["namespace"], each["name"]) for each in event["inputs"]] for event in told] == [
         [("kafka://broker.example.org:9093", "football.events")]
     ] * 2
+
+
+def test_a_run_s_id_is_told_as_a_uuid_however_it_is_spelt(world: World, receiver: Receiver, told: Told) -> None:
+    spelt = ("0197B2F4-0D7C-7A3E-8F51-6F0A3C1D2E4B", "0297b2f40d7c7a3e8f516f0a3c1d2e4b")
+    for run_id in spelt:
+        world.repository.get_job("rate").execute_in_process(instance=world.instance, run_id=run_id)
+    assert world.tell(receiver, told) == "8 events were sent"
+    assert told.n_events == {}
+    ids = [event["run"]["runId"] for event in receiver.events if event["job"]["name"] == "rate"]
+    parents = [run["run"]["facets"]["parent"] for run in receiver.events if run["job"]["name"] != "rate"]
+    assert ids[::2] == ids[1::2] == [parent["run"]["runId"] for parent in parents[::2]]
+    assert ids[::2] == [parent["root"]["run"]["runId"] for parent in parents[::2]]
+    assert ids[::2] == [str(UUID(run_id)) for run_id in spelt]
+
+
+def test_a_schedule_s_tag_that_is_no_moment_of_openlineages_holds_up_no_run(world: World, receiver: Receiver, told: Told) -> None:
+    said = {
+        "2026-03-01T06": "2026-03-01T06:00:00+00:00",
+        "2026-03-01T06:00:00+01:00": "2026-03-01T05:00:00+00:00",
+        "yesterday": None,
+        "0001-01-01T00:00:00+01:00": None,
+    }
+    for tag in said:
+        world.run("rate", **{".dagster/scheduled_execution_time": tag})
+    assert world.tell(receiver, told) == "16 events were sent"
+    runs = [
+        event["run"]["facets"] for event in receiver.events if event["job"]["name"] == "rate" and event["eventType"] == "START"
+    ]
+    assert [run.get("nominalTime", {}).get("nominalStartTime") for run in runs] == [*said.values()]
 
 
 def test_a_step_that_is_tried_again_goes_on_and_says_why() -> None:
