@@ -92,6 +92,7 @@ class _Telling:
     def __init__(self, story: Story, run: dg.DagsterRun) -> None:
         self.story = story
         self.run = run
+        self.run_id = str(UUID(run.run_id))  # Dagster takes a UUID in every spelling
         self.job = story.jobs(run.job_name)
         self.namespace = story.datasets.namespace
         self.planned: defaultdict[str, set[dg.AssetKey]] = defaultdict(set)
@@ -147,11 +148,11 @@ class _Telling:
         facets: dict[str, RunFacet] = {
             "processing_engine": processing_engine_run.ProcessingEngineRunFacet(version=dg.__version__, name="Dagster")
         }
-        if scheduled := self.run.tags.get(".dagster/scheduled_execution_time"):
-            facets["nominalTime"] = nominal_time_run.NominalTimeRunFacet(nominalStartTime=scheduled)
+        if scheduled := _moment(self.run.tags.get(".dagster/scheduled_execution_time", "")):
+            facets["nominalTime"] = nominal_time_run.NominalTimeRunFacet(nominalStartTime=scheduled.isoformat())
         description = self.job.description if self.job is not None else None
         job = Job(self.namespace, self.run.job_name, _job("DAGSTER", "JOB", description))
-        return self._event(state, at, Run(self.run.run_id, facets | _failure(event)), job)
+        return self._event(state, at, Run(self.run_id, facets | _failure(event)), job)
 
     def _step(self, step: str, state: RunState, at: datetime, event: dg.DagsterEvent | None = None) -> RunEvent:
         if state in (RunState.START, RunState.RUNNING):
@@ -227,12 +228,21 @@ class _Telling:
 
     def _id(self, name: str) -> str:
         """Of what is told within the run: the same whenever it is told."""
-        return str(uuid5(UUID(self.run.run_id), name))
+        return str(uuid5(UUID(self.run_id), name))
 
     def _parent(self, step: str | None = None) -> dict[str, RunFacet]:
-        run, name = (self.run.run_id, self.run.job_name) if step is None else (self._id(step), _name(step))
-        root = parent_run.Root(parent_run.RootRun(self.run.run_id), parent_run.RootJob(self.namespace, self.run.job_name))
+        run, name = (self.run_id, self.run.job_name) if step is None else (self._id(step), _name(step))
+        root = parent_run.Root(parent_run.RootRun(self.run_id), parent_run.RootJob(self.namespace, self.run.job_name))
         return {"parent": parent_run.ParentRunFacet(parent_run.Run(run), parent_run.Job(self.namespace, name), root)}
+
+
+def _moment(tag: str) -> datetime | None:
+    """What a tag says, which anybody may set, in UTC and taken for that unless it says otherwise; None if it is no moment."""
+    try:
+        moment = datetime.fromisoformat(tag)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _name(step: str) -> str:

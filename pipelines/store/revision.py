@@ -9,8 +9,19 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+_ORIGIN: Final = re.compile(
+    r"""(?: (?P<scheme>https?)://(?:[^/]*@)?(?P<web>[A-Za-z0-9._-]+(?::[0-9]+)?)/
+    |   ssh://(?:[^/]*@)?(?P<ssh>[A-Za-z0-9._-]+)(?::[0-9]+)?/
+    |   [^@/:]+@(?P<scp>[A-Za-z0-9._-]+):
+    )(?P<path>.+)""",
+    re.VERBOSE,
+)
+"""The forms in which git names another machine: HTTP, SSH, and SSH as `scp` has it."""
 
 
 @cache
@@ -33,14 +44,25 @@ def git_revision() -> str | None:
 
 @cache
 def repository_url() -> str | None:
-    """Where the checkout came from, as an address of the web without a user's name or password; None if that is not known."""
+    """Where the checkout came from, as an address of the web; None if that is not known."""
     command = ["git", "config", "--get", "remote.origin.url"]
     try:
         origin = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.fullmatch(r"(?:https?://(?:[^@/]+@)?|ssh://[^@/]+@|[^@/:]+@)([^:/]+)[:/](.+?)(?:\.git)?/?", origin)
-    return f"https://{found[1]}/{found[2]}" if found else None
+    return web_address(origin)
+
+
+def web_address(origin: str) -> str | None:
+    """Where the web has what git fetches from `origin`, without a user's name or password; None where no host is named.
+
+    A port of HTTP's is kept, one of SSH's says nothing of the web. What an address may not hold is encoded.
+    """
+    found = _ORIGIN.fullmatch(origin)
+    path = found["path"].strip("/").removesuffix(".git") if found else ""
+    if found is None or not path:
+        return None
+    return f"{found['scheme'] or 'https'}://{found['web'] or found['ssh'] or found['scp']}/{quote(unquote(path))}"
 
 
 def platform_name() -> str:

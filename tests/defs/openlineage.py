@@ -3,19 +3,21 @@
 The demands (which members there are, which have to be there, of which type and form) are those of the specification 2-0-2 and of
 its facets in the versions that `_schemaURL` names; source: OpenLineage, `spec/OpenLineage.json` and `spec/facets`. Stricter here, to
 find what is misspelt: a facet has no member and a place no facet but the known ones, and what a job is processed as is one of
-three words. `test_openlineage.py` compares all this with the classes that OpenLineage generates from its specification;
-`openlineage_classes` derives a second schema from them.
+three words. What the forms are, `openlineage_forms` says. `test_openlineage.py` compares all this with the classes that
+OpenLineage generates from its specification; `openlineage_classes` derives a second schema from them.
 """
 
 from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
+from tests.defs.openlineage_forms import FORMATS, MOMENT, URI, UUID
+
 _TEXT: Final = {"type": "string"}
 _WHOLE: Final = {"type": "integer"}
-_URI: Final = {"type": "string", "pattern": r"^[a-z][a-z0-9+.-]*:\S+$"}
-_UUID: Final = {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"}
-_MOMENT: Final = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"}
+_URI: Final = {"type": "string", **URI}
+_UUID: Final = {"type": "string", **UUID}
+_MOMENT: Final = {"type": "string", **MOMENT}
 
 
 def _object(*required: str, **members: Any) -> dict[str, Any]:
@@ -74,7 +76,8 @@ _JOB_FACETS: Final = _object(
     sourceCode=_facet(*("1-0-1", "SourceCodeJobFacet", "language", "sourceCode"), language=_TEXT, sourceCode=_TEXT),
 )
 
-_FIELD: Final = _object("name", name=_TEXT, type=_TEXT, description=_TEXT, ordinal_position=_WHOLE, fields={"maxItems": 0})
+_NO_FIELDS: Final = {"type": "array", "maxItems": 0}
+_FIELD: Final = _object("name", name=_TEXT, type=_TEXT, description=_TEXT, ordinal_position=_WHOLE, fields=_NO_FIELDS)
 
 _DATASET_FACETS: Final = _object(
     schema=_facet("1-2-0", "SchemaDatasetFacet", fields=_list(_FIELD)),
@@ -125,6 +128,7 @@ RUN_EVENT: Final = Draft202012Validator(
         job=_object("namespace", "name", **_JOB_NAME, facets=_JOB_FACETS),
         inputs=_list(_INPUT),
         outputs=_list(_OUTPUT),
-    )
+    ),
+    format_checker=FORMATS,
 )
 """Validates one event as it goes over the wire, decoded from JSON."""

@@ -2,9 +2,9 @@
 
 Belongs here: the derivation. The specification's own JSON Schema is part of no package of PyPI or npm; what `openlineage-python`
 has is what its generator made of it, so this is that schema at second hand: members, which of them have to be there, their types,
-the form of texts where a class checks it (UUIDs, moments, addresses), the values of enumerations, and of each facet the address of
-its schema, its producer and the place where it may stand. Stricter than the specification: no object has other members than
-these, and no facet is of somebody's own.
+the form of texts where a class checks it (UUIDs, moments, addresses; `openlineage_forms` says what they are), the values of
+enumerations, and of each facet the address of its schema, its producer and the place where it may stand. Stricter than the
+specification: no object has other members than these, and no facet is of somebody's own.
 """
 
 import importlib
@@ -21,14 +21,16 @@ from jsonschema import Draft202012Validator
 from openlineage.client import generated
 from openlineage.client.generated import base
 
+from tests.defs.openlineage_forms import FORMATS, MOMENT, URI, UUID
+
 _TYPES: Final = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 _UUID, _MOMENT, _BROKEN = "0197b2f4-0d7c-7a3e-8f51-6f0a3c1d2e4b", "2026-03-01T12:00:00Z", "http://["
 
-_FORMS: Final[Mapping[frozenset[str], tuple[str, str]]] = {
-    frozenset({_UUID}): ("uuid", "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
-    frozenset({_MOMENT}): ("date-time", r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"),
-    frozenset({_UUID, _MOMENT}): ("uri", r"^[a-z][a-z0-9+.-]*:\S+$"),
+_FORMS: Final[Mapping[frozenset[str], Mapping[str, str]]] = {
+    frozenset({_UUID}): UUID,
+    frozenset({_MOMENT}): MOMENT,
+    frozenset({_UUID, _MOMENT}): URI,
 }
 """What of these three texts a class's own check takes, to the form that it stands for. Of an address it refuses almost nothing."""
 
@@ -90,7 +92,7 @@ def _of_member(hint: Any, definitions: dict[str, Any], field: "attrs.Attribute[A
     elif issubclass(hint, Enum):
         found = {"enum": [each.value for each in hint]}
     else:
-        found = {"type": _TYPES[hint], **_form(field)}
+        found = {"type": _TYPES[hint], **form_of(field)}
     return found
 
 
@@ -100,7 +102,7 @@ def _of_value(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     return _of_member(kind, definitions)
 
 
-def _form(field: "attrs.Attribute[Any] | None") -> dict[str, Any]:
+def form_of(field: "attrs.Attribute[Any] | None") -> Mapping[str, str]:
     """What the class's own check of a text stands for: found by asking it."""
     check = field.validator if field is not None else None
     if check is None:
@@ -111,9 +113,8 @@ def _form(field: "attrs.Attribute[Any] | None") -> dict[str, Any]:
         with suppress(ValueError, AttributeError):
             check(None, field, sample)
             taken.add(sample)
-    form, pattern = _FORMS.get(frozenset(taken), ("", ""))
-    return {"format": form, "pattern": pattern} if form else {}
+    return _FORMS.get(frozenset(taken), {})
 
 
-RUN_EVENT: Final = Draft202012Validator(derived(base.RunEvent))
+RUN_EVENT: Final = Draft202012Validator(derived(base.RunEvent), format_checker=FORMATS)
 """Validates one event as it goes over the wire, decoded from JSON."""

@@ -7,14 +7,17 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import dagster as dg
+import pandas as pd
 import pytest
+from dagster import DagsterEventType
 
 from deploy import database as deploy_database
 from deploy.database import Urls
@@ -22,7 +25,7 @@ from deploy.local.postgres import PostgresServer
 from deploy.local.secrets import Secrets
 from pipelines.defs import lineage
 from pipelines.defs.failures import under_policy
-from pipelines.defs.ingestion import ingestion, nothing_waits_in_quarantine
+from pipelines.defs.ingestion import ingestion, nothing_waits_in_quarantine, table_metadata
 from pipelines.defs.lineage import KEPT_FOR, SETTLED_AFTER, Told, lineage_sensor, tell
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.streams import STREAM
@@ -30,11 +33,12 @@ from pipelines.lineage.datasets import Datasets
 from pipelines.lineage.events import READ, Story
 from pipelines.lineage.server import NotTaken, Server
 from pipelines.settings import Settings, SettingsError
+from pipelines.store.file_versions import Delivered
 from pipelines.store.landing import FolderLanding
 from pipelines.store.revision import git_revision
 from pipelines.store.warehouse import Warehouse
 from tests.conftest import TEMPLATE
-from tests.defs import openlineage, openlineage_classes
+from tests.defs.openlineage_faults import faultless, faults_of
 
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR"
 LINES = ("E0,12/08/2023,15:00,Home,Away,1,0,H", "E0,12/08/2023,15:00,Home,,1,0,H")
@@ -44,8 +48,7 @@ LINES = ("E0,12/08/2023,15:00,Home,Away,1,0,H", "E0,12/08/2023,15:00,Home,,1,0,H
 class Receiver:
     """A lineage server. It answers `status`, 201 unless told otherwise, and keeps what it took; `most` is how much it takes.
 
-    An event that is not of the specification is refused, as a server that holds events against it would: by what is stated of it
-    here, and by what is derived from the classes that OpenLineage generates.
+    An event that is not of the specification is refused, as a server that holds events against it would: by `faults_of`.
     """
 
     def __init__(self) -> None:
@@ -65,8 +68,7 @@ class Receiver:
                 assert self.path == "/api/v1/lineage"
                 if outer.is_silent.is_set():
                     time.sleep(2)
-                schemas = (openlineage.RUN_EVENT, openlineage_classes.RUN_EVENT)
-                faults = [fault.message for schema in schemas for fault in schema.iter_errors(content)]
+                faults = faults_of(content)
                 outer.faults += faults
                 status = 422 if faults else outer.status if len(outer.events) < outer.most else 503
                 if status == 201:
@@ -157,6 +159,23 @@ class World:
             server.close()
 
 
+def told_of(
+    asset: dg.AssetsDefinition,
+    checks: Sequence[dg.AssetChecksDefinition] = (),
+    datasets: Datasets | None = None,
+    delivered: Callable[[Sequence[int]], Sequence[Delivered]] = lambda _: (),
+) -> list[dict[str, Any]]:
+    """What is told of a run that makes one asset and judges it; all of it is of the specification."""
+    jobs = [dg.define_asset_job("alone", dg.AssetSelection.all())]
+    definitions = dg.Definitions(assets=[asset], asset_checks=[*checks], jobs=jobs)
+    datasets = datasets or Datasets("football-live", "postgresql://127.0.0.1/football", {}, {}, {})
+    story = Story(datasets, definitions.resolve_asset_graph(), definitions.resolve_job_def, delivered)
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = definitions.resolve_job_def("alone").execute_in_process(instance=instance).dagster_run
+        log = [each.event_log_entry for each in instance.get_records_for_run(run.run_id, of_type=set(READ)).records]
+        return faultless(story.tell(run, log))
+
+
 @pytest.fixture
 def told() -> Told:
     return Told.read(None, datetime.now(UTC))
@@ -232,12 +251,17 @@ def test_a_run_is_told_with_its_steps_and_with_what_each_read_and_wrote(world: W
 
 
 def test_a_file_of_the_web_is_named_by_its_address(world: World) -> None:
-    from pipelines.store.file_versions import Delivered
+    story = lineage._story(Settings.read({"INGEST_DATABASE_URL": world.urls.ingest}), world.repository)
+    delivered = [Delivered("football_data", "mmz4281/2324/E0.csv", "ab" * 32, 10, 1)]
 
-    (file,) = lineage._story(Settings.read({"INGEST_DATABASE_URL": world.urls.ingest}), world.repository).datasets.files(
-        [Delivered("football_data", "mmz4281/2324/E0.csv", "ab" * 32, 10, 1)]
-    )
-    assert (file.namespace, file.name) == ("https://www.football-data.co.uk", "mmz4281/2324/E0.csv")
+    @dg.asset
+    def taken_in() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata={"file_ids": [1]})
+
+    (*_, done, _) = told_of(taken_in, datasets=story.datasets, delivered=lambda _: delivered)
+    (file,) = done["inputs"]
+    assert (file["namespace"], file["name"]) == ("https://www.football-data.co.uk", "mmz4281/2324/E0.csv")
+    assert file["facets"]["version"]["datasetVersion"] == "ab" * 32
 
 
 def test_a_failure_is_told_with_its_sentence_and_trace(urls: Urls, tmp_path: Path, receiver: Receiver, told: Told) -> None:
@@ -363,17 +387,88 @@ def test_the_step_that_reads_the_stream_reads_its_topic_by_openlineages_name() -
     def stream_message() -> None:
         pass
 
-    definitions = dg.Definitions(assets=[stream_message], jobs=[dg.define_asset_job("between", [stream_message])])
-    story = Story(
-        Datasets("football-live", "postgresql://127.0.0.1/football", {}, {}, {}, topics),
-        definitions.resolve_asset_graph(),
-        definitions.resolve_job_def,
-        lambda _: [],
-    )
-    with dg.DagsterInstance.ephemeral() as instance:
-        run = definitions.resolve_job_def("between").execute_in_process(instance=instance).dagster_run
-        log = [each.event_log_entry for each in instance.get_records_for_run(run.run_id, of_type=set(READ)).records]
-        told = [event for event in story.tell(run, log) if event.job.name == "bronze__stream_message"]
-    assert [[(each.namespace, each.name) for each in event.inputs or []] for event in told] == [
+    datasets = Datasets("football-live", "postgresql://127.0.0.1/football", {}, {}, {}, topics)
+    told = [event for event in told_of(stream_message, datasets=datasets) if event["job"]["name"] == "bronze__stream_message"]
+    assert [[(each["namespace"], each["name"]) for each in event["inputs"]] for event in told] == [
         [("kafka://broker.example.org:9093", "football.events")]
     ] * 2
+
+
+def test_a_run_s_id_is_told_as_a_uuid_however_it_is_spelt(world: World, receiver: Receiver, told: Told) -> None:
+    spelt = ("0197B2F4-0D7C-7A3E-8F51-6F0A3C1D2E4B", "0297b2f40d7c7a3e8f516f0a3c1d2e4b")
+    for run_id in spelt:
+        world.repository.get_job("rate").execute_in_process(instance=world.instance, run_id=run_id)
+    assert world.tell(receiver, told) == "8 events were sent"
+    assert told.n_events == {}
+    ids = [event["run"]["runId"] for event in receiver.events if event["job"]["name"] == "rate"]
+    parents = [run["run"]["facets"]["parent"] for run in receiver.events if run["job"]["name"] != "rate"]
+    assert ids[::2] == ids[1::2] == [parent["run"]["runId"] for parent in parents[::2]]
+    assert ids[::2] == [parent["root"]["run"]["runId"] for parent in parents[::2]]
+    assert ids[::2] == [str(UUID(run_id)) for run_id in spelt]
+
+
+def test_a_schedule_s_tag_that_is_no_moment_of_openlineages_holds_up_no_run(world: World, receiver: Receiver, told: Told) -> None:
+    said = {
+        "2026-03-01T06": "2026-03-01T06:00:00+00:00",
+        "2026-03-01T06:00:00+01:00": "2026-03-01T05:00:00+00:00",
+        "yesterday": None,
+        "0001-01-01T00:00:00+01:00": None,
+    }
+    for tag in said:
+        world.run("rate", **{".dagster/scheduled_execution_time": tag})
+    assert world.tell(receiver, told) == "16 events were sent"
+    runs = [
+        event["run"]["facets"] for event in receiver.events if event["job"]["name"] == "rate" and event["eventType"] == "START"
+    ]
+    assert [run.get("nominalTime", {}).get("nominalStartTime") for run in runs] == [*said.values()]
+
+
+def test_a_step_that_is_tried_again_goes_on_and_says_why() -> None:
+    attempts = []
+
+    @dg.asset
+    def at_the_second_attempt() -> None:
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            raise dg.RetryRequested(seconds_to_wait=0) from ConnectionError("the line is dead")
+
+    told = told_of(at_the_second_attempt)
+    assert [event["eventType"] for event in told if event["job"]["name"] == "at_the_second_attempt"] == [
+        *("START", "RUNNING", "COMPLETE"),
+    ]
+    (running,) = (event for event in told if event["eventType"] == "RUNNING")
+    error = running["run"]["facets"]["errorMessage"]
+    assert "has requested a retry" in error["message"]
+    assert "the line is dead" in error["stackTrace"]
+
+
+def test_a_step_that_the_process_left_open_is_aborted_before_its_run_ends(world: World, receiver: Receiver, told: Told) -> None:
+    run = world.instance.create_run_for_job(world.repository.get_job("rate"))
+    step = "forecast__match_rating"
+    for kind, key in ((DagsterEventType.RUN_START, None), (DagsterEventType.STEP_START, step)):
+        world.instance.report_dagster_event(dg.DagsterEvent(kind.value, "rate", step_key=key), run.run_id)
+    world.instance.report_run_canceled(run)
+    world.tell(receiver, told)
+    assert receiver.said == [("START", "rate"), ("START", step), ("ABORT", step), ("ABORT", "rate")]
+    assert receiver.last(step)["run"]["facets"]["parent"]["run"]["runId"] == run.run_id
+
+
+def test_each_expectation_that_failed_is_told_by_its_column() -> None:
+    failures = [{"expectation": "expect_column_values_to_not_be_null", "column": "goals", "n_failing": None}]
+
+    @dg.asset
+    def match() -> None:
+        pass
+
+    @dg.asset_check(asset=match)
+    def meets_its_suite() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, metadata={"failures": table_metadata(pd.DataFrame(failures))})
+
+    (told,) = (event for event in told_of(match, checks=[meets_its_suite])
+               if event["job"]["name"] == "match_meets_its_suite" and event["eventType"] == "COMPLETE")  # fmt: skip
+    (judged,) = told["inputs"]
+    assertions = judged["inputFacets"]["dataQualityAssertions"]["assertions"]
+    assert [(each["assertion"], each["success"], each.get("column")) for each in assertions] == [
+        ("meets_its_suite", False, None),
+        ("expect_column_values_to_not_be_null", False, "goals"),
+    ]

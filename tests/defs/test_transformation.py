@@ -1,6 +1,5 @@
 """dbt as Dagster runs it, on a real PostgreSQL: the whole project, a part of it, and a project that fails."""
 
-import json
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -14,7 +13,7 @@ from pipelines.sources import football_data, football_data_file
 from pipelines.sources.protocol import Delivery
 from pipelines.store import bronze
 from pipelines.store.silver import Silver
-from tests.defs.openlineage import RUN_EVENT
+from tests.defs.openlineage_faults import faultless
 
 COMPETITION = dg.AssetKey(["silver", "competition"])
 
@@ -93,16 +92,13 @@ def test_every_model_and_test_is_told_to_dagster_a_day_runs_every_test_and_a_par
 
 def models_are_told_to_a_lineage_server(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Each model is a job of its own between the tables that it reads and the one that it makes; its tests judge that one."""
-    from openlineage.client.serde import Serde
-
     from pipelines.defs import lineage
     from pipelines.defs.transformation import transformation
 
     resources = dict.fromkeys(("dbt", "settings", "turn", "warehouse"), dg.ResourceDefinition.none_resource())
     story = lineage._story(Settings.read(), dg.Definitions(assets=[transformation], resources=resources).get_repository_def())
     log = [record.event_log_entry for record in instance.get_records_for_run(run.run_id).records]
-    events = [json.loads(Serde.to_json(event)) for event in story.tell(run, log)]
-    assert [error.message for event in events for error in RUN_EVENT.iter_errors(event)] == []
+    events = faultless(story.tell(run, log))
     database = Settings.read().ingest_url.rpartition("/")[2]
     told = {(event["job"]["name"], event["eventType"]): event for event in events}
     form = told["transformation.silver.int_form", "COMPLETE"]
