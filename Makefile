@@ -92,7 +92,7 @@ attack: install ## Stolen refresh tokens, times of refused logins, a flood of gu
 
 .PHONY: drill-celery
 drill-celery: install ## A backtest and a backfill on two Celery workers, one killed in the middle of each: the result is one process's
-	@DRILL=1 $(BIN)/python -m pytest --quiet tests/machines
+	@DRILL=1 $(BIN)/python -m pytest --quiet tests/machines/test_celery.py
 
 .PHONY: bench-serving
 bench-serving: install ## The service beside its ceiling, FastAPI and mlflow models serve: rates, times, memory (SECONDS, WORKERS, SOAK in minutes)

@@ -107,7 +107,7 @@ def test_what_ended_runs_handed_from_step_to_step_is_cleared_and_what_others_nee
 def test_a_season_is_handed_over_with_the_expected_goals_that_would_have_been_published(
     frames: tuple[pd.DataFrame, ...], folder: Path, result: dg.ExecuteInProcessResult
 ) -> None:
-    (kept,) = (folder / "frames").glob("*/forecast__backtest.season/**/*2018*")
+    kept = folder / "frames" / result.run_id / "forecast__backtest.season[2018]" / "result.parquet"
     expected = with_pooled_goals(walk_forward(*frames, MODELS["results-logit"], [2018]), frames[0])
     pd.testing.assert_frame_equal(pd.read_parquet(kept), expected, check_exact=True)
 
