@@ -81,10 +81,7 @@ class ProgressHandler(logging.Handler):
             evaluation = event.asset_check_evaluation_data
             if not evaluation.passed:
                 mark = "[red]✗[/]" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "[yellow]![/]"
-                n_rows = evaluation.metadata.get("dagster_dbt/failed_row_count")
-                said = evaluation.description or (
-                    f"{n_rows.value} rows, shown in the Dagster UI" if n_rows else "see the Dagster UI"
-                )
+                said = evaluation.description or "see the Dagster UI"
                 self.console.print(f"  {mark} check {evaluation.check_name.replace('_', ' ')}: {said}", highlight=False)
 
 

@@ -102,15 +102,16 @@ def transformation(
 
 
 def _with_failing_rows(result: dg.AssetCheckResult, silver: Silver) -> dg.AssetCheckResult:
-    """What a dbt test complains of, as a table: its own query, asked once more."""
+    """What a dbt test complains of, in a sentence, and as a table: its own query, asked once more."""
     unique_id = str(result.metadata["unique_id"].value)
+    count = result.metadata.get("dagster_dbt/failed_row_count")  # none if the query itself failed
     rows = silver.first_rows(compiled_query(MANIFEST["nodes"][unique_id]), N_FAILING_ROWS)
     return dg.AssetCheckResult(
         passed=result.passed,
         asset_key=result.asset_key,
         check_name=result.check_name,
         severity=result.severity,
-        description=result.description,
+        description=f"{count.value} row{'' if count.value == 1 else 's'}, shown in the Dagster UI" if count else None,
         metadata={**result.metadata, "failing rows": table_metadata(rows)},
     )
 

@@ -71,6 +71,7 @@ def test_every_model_and_test_is_told_to_dagster_a_day_runs_every_test_and_a_par
     assert {"a_club_never_plays_itself", "unique_competition_competition_id"} <= checks.keys()
     unknown = checks["lines_of_competitions_nobody_knows"]
     assert (unknown.passed, unknown.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert unknown.description == "1 row, shown in the Dagster UI"
     shown = unknown.metadata["failing rows"]
     assert isinstance(shown, dg.TableMetadataValue)
     assert [dict(record.data) for record in shown.records] == [
