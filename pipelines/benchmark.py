@@ -22,6 +22,9 @@ from pipelines.store.warehouse import Warehouse
 N_CHANGED = 22
 """Files that change on a busy day: one for each division of the site."""
 
+REFRESH_SECONDS = 15.0
+"""A day's refresh may take, beyond the interpreter's start-up."""
+
 Echo = Callable[[str], None]
 
 

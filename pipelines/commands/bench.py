@@ -12,7 +12,7 @@ def bench() -> None:
     import shutil
     import tempfile
 
-    from pipelines.benchmark import N_CHANGED, change_files, measure_floor, measure_run
+    from pipelines.benchmark import N_CHANGED, REFRESH_SECONDS, change_files, measure_floor, measure_run
     from pipelines.benchmark_learning import (
         BACKTEST_SECONDS,
         RATINGS_SECONDS,
@@ -49,6 +49,7 @@ def bench() -> None:
         "build_seconds": build.seconds, "build_stages": build.stages, "build_startup_seconds": build.startup_seconds,
         "build_peak_bytes": build.peak_bytes, "build_peaks": build.peaks, "floor": floor, "ratio": ratio,
         "refresh_seconds": refresh.seconds, "refresh_startup_seconds": refresh.startup_seconds, "refresh_stages": refresh.stages,
+        "refresh_peak_bytes": refresh.peak_bytes,
         "train_seconds": train.seconds, "train_stages": train.stages, "train_peak_bytes": train.peak_bytes,
         "learning": learning, "dixon_coles": dixon_coles, "backtest_seconds": backtest.seconds,
     }  # fmt: skip
@@ -56,7 +57,8 @@ def bench() -> None:
     click.echo(
         f"build {build.seconds:.0f} s (start-up {build.startup_seconds:.0f} s) = {ratio:.1f} × the floor of "
         f"{sum(floor.values()):.0f} s; peak {build.peak_bytes / 2**30:.2f} GiB\n"
-        f"refresh {refresh.seconds:.0f} s, of which start-up {refresh.startup_seconds:.0f} s\n"
+        f"refresh {refresh.seconds:.1f} s, of which start-up {refresh.startup_seconds:.1f} s; "
+        f"peak {refresh.peak_bytes / 2**30:.2f} GiB\n"
         f"training of the three sets {train.seconds:.0f} s = {train.seconds / sum(floor.values()):.1f} × the floor\n"
         f"backtest of market over five seasons {backtest.seconds:.0f} s\n"
         f"{evidence}"
@@ -66,7 +68,7 @@ def bench() -> None:
         for what, bad in (
             ("ratio ≤ 6", ratio > 6),
             ("peak ≤ 3 GB", build.peak_bytes > 3e9),
-            ("refresh ≤ 20 s", refresh.seconds > 20),
+            ("refresh ≤ 15 s beyond start-up", refresh.seconds - refresh.startup_seconds > REFRESH_SECONDS),
             ("ratings and memories ≤ 15 s", learning["ratings_and_memories"] > RATINGS_SECONDS),
             ("refit of each set ≤ 60 s", any(s > REFIT_SECONDS for name, s in learning.items() if "refit" in name)),
             ("training of each set ≤ 240 s", any(s > TRAINING_SECONDS for name, s in learning.items() if "training" in name)),
