@@ -537,14 +537,17 @@ def delivery_sensor() -> dg.SkipReason:
         return dg.SkipReason("ALERT_URLS names no address: `football alerts` shows what would be told")
     from pipelines.channels import channels
 
-    warehouse = Warehouse(settings.model_url)
-    deaf = [
-        channel.name
-        for channel in channels(settings.alert_urls)
-        if not notifications.deliver(warehouse, channel.name, _careful(channel), datetime.now(UTC))
-    ]
+    warehouse, now = Warehouse(settings.model_url), datetime.now(UTC)
+    found = channels(settings.alert_urls)
+    deaf = [each.name for each in found if not notifications.deliver(warehouse, each.name, _careful(each), now)]
     if deaf:
         raise RuntimeError(f"not taken by {', '.join(deaf)}: tried again in half a minute, for a day at most")
+    n_waiting = max(notifications.n_held_back(warehouse, each.name, now) for each in found)
+    if n_waiting:
+        most = notifications.MESSAGES_AN_HOUR
+        return dg.SkipReason(
+            f"{n_waiting} messages wait, for a channel is told at most {most} an hour; `football alerts list` has them"
+        )
     return dg.SkipReason("everybody was told everything")
 
 

@@ -179,6 +179,66 @@ def test_a_channel_hears_a_stated_number_an_hour_and_the_rest_in_one_message(war
     assert ear.titles[-1] == "Run of day failed"
 
 
+def test_what_waits_for_the_next_hour_is_counted_and_not_told_to_have_been_told(settings: Settings) -> None:
+    warehouse = Warehouse(settings.model_url)
+    for n in range(MESSAGES_AN_HOUR + 2):
+        if n == MESSAGES_AN_HOUR:
+            assert alerts.delivery_sensor().skip_message == "everybody was told everything"
+        note(warehouse, f"{n}", datetime.now(UTC), topic=f"job {n}")
+    said = alerts.delivery_sensor()
+    assert isinstance(said, dg.SkipReason)
+    assert str(said.skip_message).startswith("2 messages wait, for a channel is told at most 12 an hour")
+
+
+def test_a_message_that_is_refused_for_what_it_says_is_told_plainly_and_holds_up_nothing_for_long(warehouse: Warehouse) -> None:
+    heard: list[Message] = []
+
+    def picky(message: Message) -> bool:
+        is_taken = "_" not in message.title + message.body
+        heard.extend([message] * is_taken)
+        return is_taken
+
+    note(warehouse, message=Message("failure", "Run of *some_thing* failed", "no space_left"))
+    note(warehouse, "2", NOW + timedelta(minutes=1), topic="week")
+    assert not notifications.deliver(warehouse, "ear", picky, NOW + timedelta(minutes=9))
+    assert heard == [], "nothing is told before what is older"
+    for minutes in (11, 12):
+        assert notifications.deliver(warehouse, "ear", picky, NOW + timedelta(minutes=minutes))
+    plain = Message("failure", "Run of some thing failed", "What else it says was not taken here: football alerts list shows it.")
+    assert heard == [plain, FAILED]
+
+
+def test_an_address_that_takes_nothing_at_all_is_left_after_one_message(warehouse: Warehouse) -> None:
+    asked: list[str] = []
+
+    def away(message: Message) -> bool:
+        asked.append(message.title)
+        return False
+
+    for n in range(3):
+        note(warehouse, f"{n}", topic=f"job {n}", message=Message("failure", f"title {n}", "body"))
+    assert not notifications.deliver(warehouse, "ear", away, NOW + timedelta(hours=1))
+    assert asked == ["title 0", "title 0"], "as it is, and plainly"
+    ear = Ear()
+    assert notifications.deliver(warehouse, "ear", ear, NOW + timedelta(hours=2))
+    assert ear.heard == [Message("failure", f"title {n}", "body") for n in range(3)]
+
+
+def test_of_a_long_body_the_beginning_is_told_and_where_the_whole_is(warehouse: Warehouse) -> None:
+    ear = Ear()
+    nodes = "\n".join(f"model {n}: Verbindung abgebrochen, ö" for n in range(999))
+    note(warehouse, message=Message("failure", "Run of day failed", f"{nodes}\nWhat to do.\nhttp://127.0.0.1:3000/runs/r1"))
+    for n in range(500):
+        note(warehouse, f"{n}", topic=f"job {n}", message=Message("warning", f"title {n}", "body"))
+    assert notifications.deliver(warehouse, "ear", ear, NOW)
+    first, *_, further = ear.heard
+    assert first.body.startswith("model 0: Verbindung abgebrochen")
+    assert "…\n(This was cut: `football alerts list` shows all of it.)\nmodel 9" in first.body
+    assert first.body.endswith("\nWhat to do.\nhttp://127.0.0.1:3000/runs/r1")
+    assert further.body.endswith("title 499\n`football alerts list` shows them all.")
+    assert max(len(message.body.encode()) for message in ear.heard) < 5000
+
+
 def test_what_could_not_be_told_for_a_day_is_told_no_more(warehouse: Warehouse) -> None:
     ear = Ear()
     note(warehouse)
