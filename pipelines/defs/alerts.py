@@ -25,7 +25,7 @@ from pipelines.defs.backups import BASE
 from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
 from pipelines.defs.freshness import IS_FRESH, Verdict, news, verdicts
 from pipelines.defs.ingestion import competitions_nobody_knows
-from pipelines.defs.job_runs import Task, task_of
+from pipelines.defs.job_runs import SETTLED_AFTER, Task, task_of
 from pipelines.settings import Settings
 from pipelines.sources.football_data import what_to_add
 from pipelines.sources.registry import open_sources
@@ -317,8 +317,8 @@ def ended_run_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     does what the last one that was to do the same failed to do.
 
     It is none of Dagster's sensors of a run's status: those go past a run also where they could not say so. The cursor is the
-    last end of a run that was told, in the order in which runs ended, so that no recovery comes before its failure. The first
-    look tells nothing.
+    last end of a run that was told, in the order in which runs ended, so that no recovery comes before its failure. What ended
+    just now waits for the next tick (`SETTLED_AFTER`), and all behind it. The first look tells nothing.
 
     Raises:
         Exception: the first could not be told, as while the database is away; the tick is shown as failed, and the next one tries
@@ -329,7 +329,9 @@ def ended_run_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return dg.SensorResult(skip_reason="what ends from now on is told", cursor=str(last))
     after = int(context.cursor)
     both = [end for kind in _ENDS for end in _ends(context.instance, kind, N_ENDS_A_TICK, after)]
-    ends = sorted(both, key=lambda end: end.storage_id)[:N_ENDS_A_TICK]
+    settled = datetime.now(UTC) - SETTLED_AFTER
+    in_order = sorted(both, key=lambda end: end.storage_id)[:N_ENDS_A_TICK]
+    ends = list(takewhile(lambda end: datetime.fromtimestamp(end.timestamp, UTC) < settled, in_order))
     if not ends:
         return dg.SensorResult(skip_reason="no run has ended", cursor=context.cursor)
     settings = Settings.read()

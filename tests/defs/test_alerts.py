@@ -33,7 +33,7 @@ from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
 from pipelines.defs.freshness import FRESHNESS, IS_FRESH, freshness_checks, news, verdicts
-from pipelines.defs.job_runs import Task, task_of
+from pipelines.defs.job_runs import SETTLED_AFTER, Task, task_of
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings, SettingsError
 from pipelines.store import notifications, pin
@@ -762,9 +762,11 @@ def test_what_a_channel_raises_keeps_no_other_from_being_told_and_shows_no_addre
     assert "hush" not in caplog.text
 
 
-def told(instance: dg.DagsterInstance, cursor: str) -> str:
+def told(instance: dg.DagsterInstance, cursor: str, settled_after: timedelta = timedelta(0)) -> str:
     """One tick of the sensor that tells of ended runs; where the next one goes on."""
-    said = alerts.ended_run_sensor(dg.build_sensor_context(instance, cursor=cursor))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alerts, "SETTLED_AFTER", settled_after)
+        said = alerts.ended_run_sensor(dg.build_sensor_context(instance, cursor=cursor))
     assert isinstance(said, dg.SensorResult)
     return said.cursor or ""
 
@@ -828,6 +830,22 @@ def test_the_first_look_tells_nothing_of_what_ended_before_and_a_tick_tells_of_s
             n_noticed.append(notifications.recent(Warehouse(settings.model_url), 10)[0].n_noticed)
 
     assert n_noticed == [2, 3, 3]
+
+
+def test_an_end_that_is_committed_behind_a_later_one_is_told(
+    settings: Settings, failing: dg.JobDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two runs that end at one moment the one with the lower number may be committed last."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = told(instance, "")
+        runs = [failing.execute_in_process(instance=instance, raise_on_error=False).run_id for _ in range(2)]
+        ends = alerts._ends
+        with monkeypatch.context() as committing:
+            committing.setattr(alerts, "_ends", lambda *asked: [end for end in ends(*asked) if end.run_id != runs[0]])
+            assert told(instance, cursor, SETTLED_AFTER) == cursor, "the later one waits"
+        told(instance, cursor)
+    (said,) = notifications.recent(Warehouse(settings.model_url), 10)
+    assert said.n_noticed == 2
 
 
 def test_a_failure_that_is_tried_again_is_not_told(settings: Settings, failing: dg.JobDefinition) -> None:
