@@ -34,7 +34,6 @@ from pipelines.defs import alerts
 from pipelines.defs.failures import FailureClass, under_policy
 from pipelines.defs.freshness import FRESHNESS, IS_FRESH, freshness_checks, news, verdicts
 from pipelines.defs.job_runs import SETTLED_AFTER, Task, task_of
-from pipelines.defs.manifest import ensure_manifest
 from pipelines.settings import Settings, SettingsError
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import FORGOTTEN_AFTER, MESSAGES_AN_HOUR, NO_NEWS_WITHIN, Message
@@ -711,18 +710,6 @@ def test_a_check_that_is_asked_just_now_is_left_to_the_end_of_its_run(settings: 
         alerts.check_sensor(dg.build_sensor_context(instance, definitions=dg.Definitions(assets=[rows])))
     (told,) = notifications.recent(Warehouse(settings.model_url), 2)
     assert told.title == "1 check does not pass: rows adds_up (live)"
-
-
-def test_whatever_the_day_makes_has_a_policy_that_the_sensor_looks_at() -> None:
-    ensure_manifest()
-    from pipelines.definitions import defs
-
-    definitions = defs()
-    by_hand = {"docs/site", "forecast/backtest", "landing/file", "bronze/source_file", "bronze/stream_message"}
-    without = {spec.key for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy is None}
-    made = definitions.resolve_job_def("day").asset_layer.selected_asset_keys
-    kept = {key.to_user_string() for key in made & without}
-    assert kept - by_hand == {key for key in kept if "stg_" in key or key.split("/")[0] == "silver"}
 
 
 def test_of_the_services_schema_nothing_but_the_pin_is_told_and_to_nobody_else(settings: Settings, database: Urls) -> None:
