@@ -47,6 +47,10 @@ N_STALE_NAMED: Final = 5
 
 CHECKS_RUNBOOK: Final = f"{RUNBOOK}#a-check-that-does-not-pass"
 
+DRIFT_RUNBOOK: Final = f"{RUNBOOK}#forecasts-have-drifted"
+
+PIN_RUNBOOK: Final = f"{RUNBOOK}#a-publication-is-pinned"
+
 N_CHECKS_SAID: Final = 20
 """With their sentences; the rest are counted."""
 
@@ -142,7 +146,8 @@ def announce_recovery(settings: Settings, *, task: Task, run_id: str) -> bool:
 def announce_drift(settings: Settings, found: Sequence[str]) -> None:
     """Note that forecasts have become worse than they were promised to be."""
     title = f"Forecasts have drifted ({settings.edition})"
-    body = "\n".join([*found, "A training was asked for. What is published stands until a better model is promoted."])
+    meaning = "A training was asked for. What is published stands until a better model is promoted."
+    body = "\n".join([*found, meaning, DRIFT_RUNBOOK])
     _note(settings, "drift", "; ".join(found), Message("warning", title, body))
 
 
@@ -150,7 +155,8 @@ def announce_pin(settings: Settings, pinned: Pin, day: date) -> None:
     """Note that a publication is pinned; of one pin it is news once a day."""
     title = f"Publication {pinned.publication_id} is pinned ({settings.edition})"
     since = f"Since {pinned.pinned_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, by account {pinned.pinned_by}: {pinned.reason}"
-    body = f"{since}\nIt is served whatever is published after it, until it is released: DELETE /v1/publications/pin."
+    meaning = "It is served whatever is published after it, until it is released: DELETE /v1/publications/pin."
+    body = "\n".join([since, meaning, PIN_RUNBOOK])
     _note(settings, "pin", f"{pinned.publication_id} {pinned.pinned_at.isoformat()} {day}", Message("warning", title, body))
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import sys
 import threading
 import urllib.parse
@@ -31,10 +32,10 @@ from deploy.local.ports import Ports
 from pipelines.channels import Channel, DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
-from pipelines.defs.failures import FailureClass, under_policy
+from pipelines.defs.failures import RUNBOOK, FailureClass, under_policy
 from pipelines.defs.freshness import FRESHNESS, IS_FRESH, freshness_checks, news, verdicts
 from pipelines.defs.job_runs import SETTLED_AFTER, Task, task_of
-from pipelines.settings import Settings, SettingsError
+from pipelines.settings import PROJECT_DIR, Settings, SettingsError
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import FORGOTTEN_AFTER, MESSAGES_AN_HOUR, NO_NEWS_WITHIN, Message
 from pipelines.store.warehouse import Warehouse
@@ -403,7 +404,19 @@ def test_a_pin_is_told_at_once_and_every_day_while_it_stands_and_so_is_its_end(
     assert server.requests[0][1]["message"].split("\n") == [
         "Since 2026-03-01 11:59 UTC, by account 7: Prices of 42 were wrong.",
         "It is served whatever is published after it, until it is released: DELETE /v1/publications/pin.",
+        "deploy/runbooks/failures.md#a-publication-is-pinned",
     ]
+
+
+def test_what_a_message_points_to_is_a_chapter_of_the_runbook(settings: Settings, server: Server) -> None:
+    headings = re.findall(r"^## (.+)$", (PROJECT_DIR / RUNBOOK).read_text("utf-8"), re.MULTILINE)
+    chapters = {f"{RUNBOOK}#{heading.lower().replace(' ', '-')}" for heading in headings}
+    pointed = {value for name, value in vars(alerts).items() if name.endswith("_RUNBOOK")}
+    assert len(pointed) == 4
+    assert pointed <= chapters
+    alerts.announce_drift(settings, ["results: worse by .01"])
+    alerts.delivery_sensor()
+    assert server.requests[0][1]["message"].split("\n")[-1] == alerts.DRIFT_RUNBOOK
 
 
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
