@@ -416,6 +416,23 @@ def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_t
     assert announced(30, 0, stadium="X", city="Y") == [("football.events/0", "new", "result.city")]
 
 
+@pytest.mark.parametrize(("goes_on", "severity"), [(True, "info"), (False, "success")])
+def test_a_field_of_a_stream_that_stays_is_told_to_be_usual_and_one_that_came_to_an_end_to_have_ended(
+    warehouse: Warehouse, columns: Columns, database: Urls, goes_on: bool, severity: str
+) -> None:
+    event = {"schema": 1, "kind": "result", "competition": "E0", "home": "A", "away": "B", "kickoff_at": "2023-12-30T15:00:00Z"}
+    event |= {"home_goals": 2, "away_goals": 1, "final_at": "2023-12-30T16:52:00Z"}
+    for first, more in ((0, {"stadium": "X"}), (10, {"stadium": "X"} if goes_on else {})):
+        batch = [stream.Message(first + k, TODAY, json.dumps(event | more).encode()) for k in range(6)]
+        file = stream.delivery("football.events", 0, batch, TODAY)
+        with warehouse.connect() as connection:
+            bronze.load(connection, file, stream.parse(file.content), TODAY)
+        columns()
+        if first == 0:
+            later(database, 8)
+    assert [each.severity for each in notifications.recent(Warehouse(database.model), 9)] == [severity, "warning"]
+
+
 def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_are_left_out() -> None:
     few = Judgement("E0", 2023, "matches so far", 190.0, 247.0, 570.0, n_matches=190, n_earlier=10)
     usual = Judgement("D1", 2023, "goals a match", 3.1, 2.4, math.inf, n_matches=150, n_earlier=10)
