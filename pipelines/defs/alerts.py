@@ -25,11 +25,11 @@ from pipelines.defs.backups import BASE
 from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass, classify_event, runbook_line, sentence_of
 from pipelines.defs.freshness import IS_FRESH, Verdict, news, verdicts
 from pipelines.defs.ingestion import competitions_nobody_knows
-from pipelines.defs.job_runs import Task, task_of
+from pipelines.defs.job_runs import SETTLED_AFTER, Task, task_of
 from pipelines.settings import Settings
 from pipelines.sources.football_data import what_to_add
 from pipelines.sources.registry import open_sources
-from pipelines.sources.schema_changes import Change
+from pipelines.sources.schema_changes import USUAL_AFTER, Change
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import Message, Send
 from pipelines.store.pin import Pin
@@ -38,7 +38,7 @@ from pipelines.store.warehouse import Warehouse
 if TYPE_CHECKING:
     from pipelines.channels import Channel
 
-_LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO}
+_LEVEL_OF: Final = {"failure": logging.ERROR, "warning": logging.WARNING, "success": logging.INFO, "info": logging.INFO}
 
 STALE_RUNBOOK: Final = f"{RUNBOOK}#older-than-allowed"
 
@@ -46,6 +46,10 @@ N_STALE_NAMED: Final = 5
 """Of each layer."""
 
 CHECKS_RUNBOOK: Final = f"{RUNBOOK}#a-check-that-does-not-pass"
+
+DRIFT_RUNBOOK: Final = f"{RUNBOOK}#forecasts-have-drifted"
+
+PIN_RUNBOOK: Final = f"{RUNBOOK}#a-publication-is-pinned"
 
 N_CHECKS_SAID: Final = 20
 """With their sentences; the rest are counted."""
@@ -82,6 +86,12 @@ _OTHER_COLUMNS: Final = (
 )
 """What it means for readers."""
 
+_NEW_USUAL: Final = (
+    f"So it has been for {USUAL_AFTER.days} days: nobody is told of it any more, and what comes is compared with it. What is "
+    "missing, or says nothing its column could mean, still counts as empty."
+)
+"""What it means that nothing is as it was, and no change is news."""
+
 SITE: Final = "football_data"
 """The source whose own list of files is looked at."""
 
@@ -102,6 +112,9 @@ REMINDED_AFTER: Final = timedelta(hours=24)
 
 N_WORDS_ON_GAPS: Final = 100
 """So many are looked at: each tells of a loss that is new, or of one a day later."""
+
+N_WORDS_ON_COLUMNS: Final = 400
+"""So many are looked at: a year, if some column differs on each of its days."""
 
 N_ENDS_A_TICK: Final = 20
 """Of runs; those behind them are the next tick's."""
@@ -133,7 +146,8 @@ def announce_recovery(settings: Settings, *, task: Task, run_id: str) -> bool:
 def announce_drift(settings: Settings, found: Sequence[str]) -> None:
     """Note that forecasts have become worse than they were promised to be."""
     title = f"Forecasts have drifted ({settings.edition})"
-    body = "\n".join([*found, "A training was asked for. What is published stands until a better model is promoted."])
+    meaning = "A training was asked for. What is published stands until a better model is promoted."
+    body = "\n".join([*found, meaning, DRIFT_RUNBOOK])
     _note(settings, "drift", "; ".join(found), Message("warning", title, body))
 
 
@@ -141,7 +155,8 @@ def announce_pin(settings: Settings, pinned: Pin, day: date) -> None:
     """Note that a publication is pinned; of one pin it is news once a day."""
     title = f"Publication {pinned.publication_id} is pinned ({settings.edition})"
     since = f"Since {pinned.pinned_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, by account {pinned.pinned_by}: {pinned.reason}"
-    body = f"{since}\nIt is served whatever is published after it, until it is released: DELETE /v1/publications/pin."
+    meaning = "It is served whatever is published after it, until it is released: DELETE /v1/publications/pin."
+    body = "\n".join([since, meaning, PIN_RUNBOOK])
     _note(settings, "pin", f"{pinned.publication_id} {pinned.pinned_at.isoformat()} {day}", Message("warning", title, body))
 
 
@@ -238,25 +253,53 @@ def announce_competition(settings: Settings, code: str, keys: Sequence[str]) -> 
     return True
 
 
-def announce_columns(settings: Settings, changes: Sequence[Change], now: datetime) -> None:
+def columns_differ_since(settings: Settings) -> datetime | None:
+    """When the first was told of those columns that the last word, and each before it, says to differ; None where it says not."""
+    words = notifications.last_words(Warehouse(settings.model_url), COLUMNS, N_WORDS_ON_COLUMNS)
+    return min((word.noticed_at for word in takewhile(lambda word: word.severity == "warning", words)), default=None)
+
+
+def announce_columns(
+    settings: Settings, changes: Sequence[Change], now: datetime, *, became_usual: Sequence[Change] = ()
+) -> None:
     """Note that columns of a source are not what they were: at once where one joins those that were told of, once a day while any
-    stands so; and that all are as they were, if the last that was said is that some were not."""
+    stands so; and the end of it, if the last that was said is that some were not: that all are as they were, or else which are
+    not, and are no news any more."""
     last = next(iter(notifications.last_words(Warehouse(settings.model_url), COLUMNS, 1)), None)
     if not changes:
         if last is not None and last.severity == "warning":
-            title = f"All columns are as they were again ({settings.edition})"
-            _note(settings, COLUMNS, "none", Message("success", title, "Each file has the columns of the one before it."), now)
+            _note(settings, COLUMNS, "none", _end_of_columns(settings, became_usual), now)
         return
-    said = [f"{each.source}/{each.key}: {each.kind} {each.column} (compared with {each.compared_with})" for each in changes]
     today, told = str(now.date()), set(last.subject.split()) if last is not None else set()
-    each_told = [hashlib.sha256(line.encode()).hexdigest()[:12] for line in said]
+    # Without what it is compared with: from one day to the next that may be another version, and is no news.
+    each_told = [hashlib.sha256(_of_column(each).encode()).hexdigest()[:12] for each in changes]
     if today in told and told.issuperset(each_told):
         return
-    n_files = len({(each.source, each.key) for each in changes})
-    title = f"Columns of {n_files} file{'s' * (n_files > 1)} differ from before ({settings.edition})"
-    rest = [f"and {len(said) - N_CHECKS_SAID} more"] * (len(said) > N_CHECKS_SAID)
-    body = "\n".join([*said[:N_CHECKS_SAID], *rest, _OTHER_COLUMNS, CHECKS_RUNBOOK, f"{settings.dagster_url}/assets"])
+    title = f"Columns of {_files(changes)} differ from before ({settings.edition})"
+    body = "\n".join([*_of_columns(changes), _OTHER_COLUMNS, CHECKS_RUNBOOK, f"{settings.dagster_url}/assets"])
     _note(settings, COLUMNS, " ".join([today, *each_told]), Message("warning", title, body), now)
+
+
+def _end_of_columns(settings: Settings, became_usual: Sequence[Change]) -> Message:
+    if not became_usual:
+        title = f"All columns are as they were again ({settings.edition})"
+        return Message("success", title, "Each file has the columns that it had before the first of these changes was told.")
+    title = f"Columns of {_files(became_usual)} stay different, and are the usual from now on ({settings.edition})"
+    return Message("info", title, "\n".join([*_of_columns(became_usual), _NEW_USUAL, CHECKS_RUNBOOK]))
+
+
+def _of_column(change: Change) -> str:
+    return f"{change.source}/{change.key}: {change.kind} {change.column}"
+
+
+def _of_columns(changes: Sequence[Change]) -> list[str]:
+    rest = [f"and {len(changes) - N_CHECKS_SAID} more"] * (len(changes) > N_CHECKS_SAID)
+    return [f"{_of_column(each)} (compared with {each.compared_with})" for each in changes[:N_CHECKS_SAID]] + rest
+
+
+def _files(changes: Sequence[Change]) -> str:
+    n = len({(each.source, each.key) for each in changes})
+    return f"{n} file{'s' * (n > 1)}"
 
 
 def _first(names: Sequence[str]) -> str:
@@ -280,8 +323,8 @@ def ended_run_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     does what the last one that was to do the same failed to do.
 
     It is none of Dagster's sensors of a run's status: those go past a run also where they could not say so. The cursor is the
-    last end of a run that was told, in the order in which runs ended, so that no recovery comes before its failure. The first
-    look tells nothing.
+    last end of a run that was told, in the order in which runs ended, so that no recovery comes before its failure. What ended
+    just now waits for the next tick (`SETTLED_AFTER`), and all behind it. The first look tells nothing.
 
     Raises:
         Exception: the first could not be told, as while the database is away; the tick is shown as failed, and the next one tries
@@ -292,7 +335,9 @@ def ended_run_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return dg.SensorResult(skip_reason="what ends from now on is told", cursor=str(last))
     after = int(context.cursor)
     both = [end for kind in _ENDS for end in _ends(context.instance, kind, N_ENDS_A_TICK, after)]
-    ends = sorted(both, key=lambda end: end.storage_id)[:N_ENDS_A_TICK]
+    settled = datetime.now(UTC) - SETTLED_AFTER
+    in_order = sorted(both, key=lambda end: end.storage_id)[:N_ENDS_A_TICK]
+    ends = list(takewhile(lambda end: datetime.fromtimestamp(end.timestamp, UTC) < settled, in_order))
     if not ends:
         return dg.SensorResult(skip_reason="no run has ended", cursor=context.cursor)
     settings = Settings.read()
@@ -500,14 +545,17 @@ def delivery_sensor() -> dg.SkipReason:
         return dg.SkipReason("ALERT_URLS names no address: `football alerts` shows what would be told")
     from pipelines.channels import channels
 
-    warehouse = Warehouse(settings.model_url)
-    deaf = [
-        channel.name
-        for channel in channels(settings.alert_urls)
-        if not notifications.deliver(warehouse, channel.name, _careful(channel), datetime.now(UTC))
-    ]
+    warehouse, now = Warehouse(settings.model_url), datetime.now(UTC)
+    found = channels(settings.alert_urls)
+    deaf = [each.name for each in found if not notifications.deliver(warehouse, each.name, _careful(each), now)]
     if deaf:
         raise RuntimeError(f"not taken by {', '.join(deaf)}: tried again in half a minute, for a day at most")
+    n_waiting = max(notifications.n_held_back(warehouse, each.name, now) for each in found)
+    if n_waiting:
+        most = notifications.MESSAGES_AN_HOUR
+        return dg.SkipReason(
+            f"{n_waiting} messages wait, for a channel is told at most {most} an hour; `football alerts list` has them"
+        )
     return dg.SkipReason("everybody was told everything")
 
 

@@ -62,7 +62,7 @@ between = dg.define_asset_job(
     "between",
     tags=TO_PUBLICATION,
     selection=(_EVERYTHING - dg.AssetSelection.groups("bronze") - _LEARNING - _DOCS - _BEHIND - _BACKTEST)
-    | dg.AssetSelection.assets(STREAM)
+    | (dg.AssetSelection.assets(STREAM) - _BY_THE_CLOCK)
     | _JUDGING,
     description="What arrived between daily files: read the stream, then the day's work without asking a source for a file.",
 )

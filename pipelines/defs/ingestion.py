@@ -92,9 +92,7 @@ def _spec(key: dg.AssetKey, description: str) -> dg.AssetSpec:
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(
-            SOURCE_FILE, deps=[FILE], description="Every version of every delivered file, with its digest and its counts."
-        ),
+        _spec(SOURCE_FILE, "Every version of every delivered file, with its digest and its counts."),
         _spec(FOOTBALL_DATA, "Lines of files in football-data.co.uk's formats, as delivered."),
         _spec(OPENFOOTBALL, "Matches of openfootball's JSON files, as delivered."),
         _spec(INTERNATIONAL, "Lines of the file of national teams' matches, as delivered."),

@@ -1,11 +1,13 @@
 """What the instance knows of runs.
 
-Belongs here: questions that several sensors ask, of a job's runs before they ask for another, of one run before they tell of it.
+Belongs here: questions that several sensors ask, of a job's runs before they ask for another, of one run before they tell of it;
+and from when on what the instance's database says of a moment is all there is.
 """
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +25,11 @@ UNDER_WAY: Final = [
 NOT_ANEW: Final[Mapping[str, str]] = MappingProxyType({"dagster/max_retries": "0"})
 """Tags of a run that whoever asked for it asks for again, within a bound: were it started anew by Dagster as well where its
 process dies, it would be attempted thrice as often as that bound says."""
+
+
+SETTLED_AFTER: Final = timedelta(seconds=5)
+"""What is this old is in the database with all that came before it. What has a lower number may be committed later: whoever went
+past it with a cursor would never see it."""
 
 
 def is_under_way(instance: dg.DagsterInstance, job_name: str) -> bool:

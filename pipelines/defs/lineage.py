@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import dagster as dg
 
+from pipelines.defs.job_runs import SETTLED_AFTER
 from pipelines.defs.streams import STREAM
 from pipelines.settings import Settings
 from pipelines.sources.registry import SOURCES, address_of
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 FIRST_LOOK: Final = timedelta(days=1)
 """Without a cursor, runs of the last day are told: the first may have begun before the sensor did."""
-
-SETTLED_AFTER: Final = timedelta(seconds=5)
-"""A run is noticed when it is this old: all that were created before it are in the database by then."""
 
 KEPT_FOR: Final = timedelta(days=7)
 """What a server has not taken for as long is not sent any more."""
@@ -114,7 +112,7 @@ def tell(instance: dg.DagsterInstance, make_story: Callable[[], "Story"], server
 
 
 def _notice(instance: dg.DagsterInstance, told: Told, now: datetime) -> None:
-    """Add the runs that were created since the last look."""
+    """Add the runs that were created since the last look, and are settled."""
     settled = now - SETTLED_AFTER
     since = dg.RunsFilter(created_after=told.until, created_before=settled)
     for record in instance.get_run_records(since, ascending=True):

@@ -11,6 +11,7 @@ import dagster as dg
 
 from pipelines.defs.alerts import LOST
 from pipelines.defs.failures import under_policy
+from pipelines.defs.freshness import FRESHNESS
 from pipelines.defs.ingestion import ROWS_WORTH_STATISTICS
 from pipelines.settings import Settings
 from pipelines.store import bronze as store
@@ -33,6 +34,7 @@ IS_READ = dg.AssetCheckSpec(
     pool="bronze",
     kinds={"python", "postgres", "kafka"},
     owners=["team:data"],
+    freshness_policy=FRESHNESS,
     description="Results and quotes that arrived between daily files, a message a row, as they were sent.",
 )
 @under_policy

@@ -3,6 +3,9 @@
 Of JSON the fields of its records are compared like columns (`fields`); of a stream's messages those that are not the contract's.
 An object of JSON has no order, so that nothing there is ever re-ordered.
 
+What a file has had for a week (`USUAL_AFTER`) is its usual: its newest version is compared with the one that was in force then,
+whatever came between, and a change is news for as long.
+
 Belongs here: which file's columns a new one's are compared with, and the comparison. Does not belong here: what a file needs to
 be read at all; a parser knows that, and refuses a file without it.
 """
@@ -10,6 +13,7 @@ be read at all; a parser knows that, and refuses a file without it.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Final, Literal, cast
 
@@ -18,6 +22,9 @@ from pipelines.sources.football_data import season_of
 from pipelines.sources.protocol import Layout
 
 Kind = Literal["new", "missing", "re-ordered", "re-typed", "required"]
+
+USUAL_AFTER: Final = timedelta(days=7)
+"""What a file has had for so long is no news any more, whether the source meant it or not."""
 
 _SEASON: Final = re.compile(r"(.*/)(\d{4})(/[^/]+)")
 _JSON_SEASON: Final = re.compile(r"(\d{4})(?:-\d{2})?(/[^/]+\.json)")
@@ -31,7 +38,10 @@ _OF_A_RESULT: Final = re.compile(r"score(\.|$)")
 
 @dataclass(frozen=True)
 class Header:
-    """The column names of a file version, in the file's order, its layout, and the kinds of its columns' values that are told."""
+    """The column names of a file version, in the file's order, its layout, and the kinds of its columns' values that are told.
+
+    One that `is_usual` was of use, and in force `USUAL_AFTER` before the comparison, or still earlier.
+    """
 
     source: str
     key: str
@@ -39,6 +49,7 @@ class Header:
     names: tuple[str, ...]
     layout: str = "main"
     kinds: Mapping[str, str] = field(default_factory=dict)
+    is_usual: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,12 +75,12 @@ def series_of(key: str) -> tuple[str, int]:
 
 
 def announced(headers: Iterable[Header]) -> list[Change]:
-    """The changes to be told, of each file's newest version by the one before it.
+    """The changes to be told, of each file's newest version by the latest that is usual.
 
-    A file that has one version only is compared with the season before it, if it is the newest of its competition: the columns
-    of past seasons are history, and no news. What a season of JSON has of its first results is no news either, if the season
-    before had it too; nor does it lack that as long as there are none. Of a stream what is not the contract's is news for a week:
-    of each partition the newer of two batches is told, without what the older one had.
+    A file that has none yet is compared with the season before it, if it is the newest of its competition: the columns of past
+    seasons are history, and no news; else with its own first version. What a season of JSON has of its first results is no news
+    either, if the season before had it too; nor does it lack that as long as there are none. Of a stream what is not the
+    contract's is news for a week: of each partition the newer of two batches is told, without what the older one had.
     """
     versions: dict[tuple[str, str], list[Header]] = {}
     for header in sorted(headers, key=lambda each: each.version):
@@ -79,20 +90,19 @@ def announced(headers: Iterable[Header]) -> list[Change]:
     followed = {(each.source, each.key) for each in before.values()}
     changes: list[Change] = []
     for file, header in sorted(newest.items()):
+        usual = next((each for each in reversed(versions[file]) if each.is_usual), None)
         if header.layout == "stream":
             known_before = {(each.kind, each.column) for batch in versions[file][:-1] for each in _beside_the_contract(batch)}
             changes += [each for each in _beside_the_contract(header) if (each.kind, each.column) not in known_before]
-        elif len(versions[file]) > 1:
-            earlier = versions[file][-2]
-            had_before = before[file].names if file in before and header.layout in _NEEDED else ()
-            told = compare(header, earlier, f"version {earlier.version}")
-            changes += [each for each in told if each.kind != "new" or each.column not in had_before]
-        elif file in before and file not in followed:
+        elif usual is None and file in before and file not in followed:
             has_results = header.layout not in _NEEDED or any(map(_OF_A_RESULT.match, header.names))
             told = compare(header, before[file], before[file].key)
             changes += [each for each in told if has_results or each.kind != "missing" or not _OF_A_RESULT.match(each.column)]
         else:
-            changes += _required(header, "no file before")
+            earlier = usual or versions[file][0]
+            had_before = before[file].names if file in before and header.layout in _NEEDED else ()
+            told = compare(header, earlier, "no file before" if earlier is header else f"version {earlier.version}")
+            changes += [each for each in told if each.kind != "new" or each.column not in had_before]
     return changes
 
 

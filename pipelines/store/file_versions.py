@@ -302,41 +302,54 @@ def latest_versions(warehouse: Warehouse, through: int | None = None) -> pd.Data
     )
 
 
-def headers(warehouse: Warehouse) -> list[tuple[str, str, int, list[str], str, dict[str, str]]]:
-    """`source, key, version, header, layout, kinds` of each file's latest version with a header and the usable one before it.
+def headers(
+    warehouse: Warehouse, *, usual_until: datetime, news_since: datetime
+) -> list[tuple[str, str, int, list[str], str, dict[str, str], bool]]:
+    """`source, key, version, header, layout, kinds, is_usual` of three versions of each file, of those with a header: its latest,
+    the usable one that was in force at `usual_until`, and its first usable one.
 
     A batch of a stream has one only where its fields are not the contract's, and no later batch mends it: of each partition the
-    last such one within a week, and the last before that, under the partition's name and their `file_id` as versions.
+    last such one since `news_since`, and the last until `usual_until`, under the partition's name, their `file_id` as versions.
     """
     with warehouse.connect() as connection:
         return connection.execute(
             """
-            select source, key, version, header, layout, coalesce(kinds, '{}')
+            select source, key, version, header, layout, coalesce(kinds, '{}'), is_usual
             from (
                 select
                     *,
-                    row_number() over (partition by source, key order by version desc) as nth,
-                    row_number() over (partition by source, key, state = 'refused' order by version desc) as nth_of_its_kind
-                from bronze.source_file where header is not null and layout <> 'stream'
+                    row_number() over (partition by source, key order by version desc) as nth_latest,
+                    row_number() over (partition by source, key, is_usual order by version desc) as nth_usual,
+                    row_number() over (partition by source, key, is_usable order by version) as nth_usable
+                from (
+                    select
+                        *,
+                        state <> 'refused' as is_usable,
+                        state <> 'refused' and fetched_at <= %(usual_until)s as is_usual
+                    from bronze.source_file where header is not null and layout <> 'stream'
+                ) as judged
             ) as known
-            where nth = 1 or state <> 'refused' and nth_of_its_kind <= 2
+            where nth_latest = 1 or is_usual and nth_usual = 1 or is_usable and nth_usable = 1
 
             union all
 
             (
-                select distinct on (source, place, is_new) source, place, file_id, header, layout, coalesce(kinds, '{}')
+                select distinct on (source, place, is_new)
+                    source, place, file_id, header, layout, coalesce(kinds, '{}'), not is_new
                 from (
                     select
                         *,
                         substring(key from '(.*)/') as place,
-                        fetched_at > now() - interval '7 days' as is_new,
-                        bool_or(fetched_at > now() - interval '7 days')
-                            over (partition by source, substring(key from '(.*)/')) as is_told
-                    from bronze.source_file where header is not null and layout = 'stream'
+                        fetched_at > %(news_since)s as is_new,
+                        bool_or(fetched_at > %(news_since)s) over (partition by source, substring(key from '(.*)/')) as is_told
+                    from bronze.source_file
+                    where header is not null and layout = 'stream'
+                        and (fetched_at > %(news_since)s or fetched_at <= %(usual_until)s)
                 ) as batch
                 where is_told
                 order by source, place, is_new, file_id desc
             )
             order by source, key, version
-            """
+            """,
+            {"usual_until": usual_until, "news_since": news_since},
         ).fetchall()

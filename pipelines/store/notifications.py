@@ -1,9 +1,10 @@
 """What people are told: written down first, delivered then, recorded once a channel has taken it.
 
-Belongs here: what counts as news, what a channel has still to hear, how much it hears within an hour. Does not belong here: the
-words (`pipelines.defs.alerts`), or how a channel is reached (`pipelines.channels`).
+Belongs here: what counts as news, what a channel has still to hear, how much it hears within an hour and of one message. Does not
+belong here: the words (`pipelines.defs.alerts`), or how a channel is reached (`pipelines.channels`).
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,15 @@ FORGOTTEN_AFTER: Final = timedelta(days=1)
 
 MESSAGES_AN_HOUR: Final = 12
 """For each channel; what goes beyond is told in one message."""
+
+N_CHARACTERS: Final = 4000
+"""Of a body. DingTalk takes no message of more than 20,000 bytes, of which a character may have four."""
+
+N_CHARACTERS_AT_END: Final = 1000
+"""Of these: what a message means, what to do and where to look stand at its end."""
+
+PLAINLY_AFTER: Final = timedelta(minutes=10)
+"""What is still refused then is told by its title alone, lest everything behind it wait for a day: perhaps it is what it says."""
 
 
 @dataclass(frozen=True)
@@ -123,13 +133,17 @@ def recent(warehouse: Warehouse, limit: int) -> list[Notification]:
 def deliver(warehouse: Warehouse, channel: str, send: Send, now: datetime) -> bool:
     """Tell a channel what it has not heard, oldest first, at most `MESSAGES_AN_HOUR`; False where it took something not.
 
-    Each message is recorded when it was taken: one whose recording is prevented is told twice, never not at all.
+    Each message is recorded when it was taken: one whose recording is prevented is told twice, never not at all. None is told
+    before one that is older. One that is refused for what it says, and one that nobody answers, look alike from here: after
+    `PLAINLY_AFTER` it is told plainly. What does not take even that takes nothing: the rest is left to the next call.
     """
     with warehouse.connect() as connection:
         connection.autocommit = True
         messages = _in_messages(_unheard(connection, channel, now), _allowance(connection, channel, now))
         for n, together in enumerate(messages):  # the moment tells messages apart
-            if not send(_message_of(together)):
+            message = _message_of(together)
+            may_be_plain = now - together[0].noticed_at > PLAINLY_AFTER
+            if not send(message) and not (may_be_plain and send(_plainly(message))):
                 return False
             connection.execute(
                 """
@@ -139,6 +153,12 @@ def deliver(warehouse: Warehouse, channel: str, send: Send, now: datetime) -> bo
                 [channel, now + timedelta(microseconds=n), [each.notification_id for each in together]],
             )
     return True
+
+
+def n_held_back(warehouse: Warehouse, channel: str, now: datetime) -> int:
+    """How many a channel has still to hear, since it has heard as many as it may within the hour."""
+    with warehouse.connect() as connection:
+        return 0 if _allowance(connection, channel, now) else len(_unheard(connection, channel, now))
 
 
 def _unheard(connection: psycopg.Connection, channel: str, now: datetime) -> list[Notification]:
@@ -176,7 +196,22 @@ def _message_of(together: Sequence[Notification]) -> Message:
     if len(together) == 1:
         (only,) = together
         again = f"\nNoticed {only.n_noticed} times until {only.last_noticed_at:%H:%M} UTC." if only.n_noticed > 1 else ""
-        return Message(only.severity, only.title, only.body + again)
+        return Message(only.severity, only.title, _cut(only.body + again))
     worst = min((each.severity for each in together), key=_WORST_FIRST.index)
     titles = "\n".join(f"{each.noticed_at:%H:%M} UTC: {each.title}" for each in together)
-    return Message(worst, f"{len(together)} further messages", f"{titles}\n`football alerts` shows them all.")
+    return Message(worst, f"{len(together)} further messages", _cut(f"{titles}\n`football alerts list` shows them all."))
+
+
+def _cut(body: str) -> str:
+    """Of a long one its beginning, and whole lines of its end, if there are some."""
+    if len(body) <= N_CHARACTERS:
+        return body
+    end = body[-N_CHARACTERS_AT_END:].split("\n", 1)[-1]
+    cut = "…\n(This was cut: `football alerts list` shows all of it.)\n"
+    return body[: N_CHARACTERS - len(cut) - len(end)] + cut + end
+
+
+def _plainly(message: Message) -> Message:
+    """Its title, short and without what a channel could take for markup."""
+    title = re.sub(r"[^A-Za-z0-9.,:()/-]+", " ", message.title)[:150]
+    return Message(message.severity, title, "What else it says was not taken here: football alerts list shows it.")

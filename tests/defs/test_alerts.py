@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import sys
 import threading
 import urllib.parse
@@ -31,11 +32,10 @@ from deploy.local.ports import Ports
 from pipelines.channels import Channel, DingTalk, channels
 from pipelines.commands.alerts import alerts_group
 from pipelines.defs import alerts
-from pipelines.defs.failures import FailureClass, under_policy
+from pipelines.defs.failures import RUNBOOK, FailureClass, under_policy
 from pipelines.defs.freshness import FRESHNESS, IS_FRESH, freshness_checks, news, verdicts
-from pipelines.defs.job_runs import Task, task_of
-from pipelines.defs.manifest import ensure_manifest
-from pipelines.settings import Settings, SettingsError
+from pipelines.defs.job_runs import SETTLED_AFTER, Task, task_of
+from pipelines.settings import PROJECT_DIR, Settings, SettingsError
 from pipelines.store import notifications, pin
 from pipelines.store.notifications import FORGOTTEN_AFTER, MESSAGES_AN_HOUR, NO_NEWS_WITHIN, Message
 from pipelines.store.warehouse import Warehouse
@@ -177,6 +177,66 @@ def test_a_channel_hears_a_stated_number_an_hour_and_the_rest_in_one_message(war
     assert len(ear.heard) == MESSAGES_AN_HOUR
     notifications.deliver(warehouse, "ear", ear, NOW + timedelta(minutes=61))
     assert ear.titles[-1] == "Run of day failed"
+
+
+def test_what_waits_for_the_next_hour_is_counted_and_not_told_to_have_been_told(settings: Settings) -> None:
+    warehouse = Warehouse(settings.model_url)
+    for n in range(MESSAGES_AN_HOUR + 2):
+        if n == MESSAGES_AN_HOUR:
+            assert alerts.delivery_sensor().skip_message == "everybody was told everything"
+        note(warehouse, f"{n}", datetime.now(UTC), topic=f"job {n}")
+    said = alerts.delivery_sensor()
+    assert isinstance(said, dg.SkipReason)
+    assert str(said.skip_message).startswith("2 messages wait, for a channel is told at most 12 an hour")
+
+
+def test_a_message_that_is_refused_for_what_it_says_is_told_plainly_and_holds_up_nothing_for_long(warehouse: Warehouse) -> None:
+    heard: list[Message] = []
+
+    def picky(message: Message) -> bool:
+        is_taken = "_" not in message.title + message.body
+        heard.extend([message] * is_taken)
+        return is_taken
+
+    note(warehouse, message=Message("failure", "Run of *some_thing* failed", "no space_left"))
+    note(warehouse, "2", NOW + timedelta(minutes=1), topic="week")
+    assert not notifications.deliver(warehouse, "ear", picky, NOW + timedelta(minutes=9))
+    assert heard == [], "nothing is told before what is older"
+    for minutes in (11, 12):
+        assert notifications.deliver(warehouse, "ear", picky, NOW + timedelta(minutes=minutes))
+    plain = Message("failure", "Run of some thing failed", "What else it says was not taken here: football alerts list shows it.")
+    assert heard == [plain, FAILED]
+
+
+def test_an_address_that_takes_nothing_at_all_is_left_after_one_message(warehouse: Warehouse) -> None:
+    asked: list[str] = []
+
+    def away(message: Message) -> bool:
+        asked.append(message.title)
+        return False
+
+    for n in range(3):
+        note(warehouse, f"{n}", topic=f"job {n}", message=Message("failure", f"title {n}", "body"))
+    assert not notifications.deliver(warehouse, "ear", away, NOW + timedelta(hours=1))
+    assert asked == ["title 0", "title 0"], "as it is, and plainly"
+    ear = Ear()
+    assert notifications.deliver(warehouse, "ear", ear, NOW + timedelta(hours=2))
+    assert ear.heard == [Message("failure", f"title {n}", "body") for n in range(3)]
+
+
+def test_of_a_long_body_the_beginning_is_told_and_where_the_whole_is(warehouse: Warehouse) -> None:
+    ear = Ear()
+    nodes = "\n".join(f"model {n}: Verbindung abgebrochen, ö" for n in range(999))
+    note(warehouse, message=Message("failure", "Run of day failed", f"{nodes}\nWhat to do.\nhttp://127.0.0.1:3000/runs/r1"))
+    for n in range(500):
+        note(warehouse, f"{n}", topic=f"job {n}", message=Message("warning", f"title {n}", "body"))
+    assert notifications.deliver(warehouse, "ear", ear, NOW)
+    first, *_, further = ear.heard
+    assert first.body.startswith("model 0: Verbindung abgebrochen")
+    assert "…\n(This was cut: `football alerts list` shows all of it.)\nmodel 9" in first.body
+    assert first.body.endswith("\nWhat to do.\nhttp://127.0.0.1:3000/runs/r1")
+    assert further.body.endswith("title 499\n`football alerts list` shows them all.")
+    assert max(len(message.body.encode()) for message in ear.heard) < 5000
 
 
 def test_what_could_not_be_told_for_a_day_is_told_no_more(warehouse: Warehouse) -> None:
@@ -344,7 +404,19 @@ def test_a_pin_is_told_at_once_and_every_day_while_it_stands_and_so_is_its_end(
     assert server.requests[0][1]["message"].split("\n") == [
         "Since 2026-03-01 11:59 UTC, by account 7: Prices of 42 were wrong.",
         "It is served whatever is published after it, until it is released: DELETE /v1/publications/pin.",
+        "deploy/runbooks/failures.md#a-publication-is-pinned",
     ]
+
+
+def test_what_a_message_points_to_is_a_chapter_of_the_runbook(settings: Settings, server: Server) -> None:
+    headings = re.findall(r"^## (.+)$", (PROJECT_DIR / RUNBOOK).read_text("utf-8"), re.MULTILINE)
+    chapters = {f"{RUNBOOK}#{heading.lower().replace(' ', '-')}" for heading in headings}
+    pointed = {value for name, value in vars(alerts).items() if name.endswith("_RUNBOOK")}
+    assert len(pointed) == 4
+    assert pointed <= chapters
+    alerts.announce_drift(settings, ["results: worse by .01"])
+    alerts.delivery_sensor()
+    assert server.requests[0][1]["message"].split("\n")[-1] == alerts.DRIFT_RUNBOOK
 
 
 MORNING = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -653,18 +725,6 @@ def test_a_check_that_is_asked_just_now_is_left_to_the_end_of_its_run(settings: 
     assert told.title == "1 check does not pass: rows adds_up (live)"
 
 
-def test_whatever_the_day_makes_has_a_policy_that_the_sensor_looks_at() -> None:
-    ensure_manifest()
-    from pipelines.definitions import defs
-
-    definitions = defs()
-    by_hand = {"docs/site", "forecast/backtest", "landing/file", "bronze/source_file", "bronze/stream_message"}
-    without = {spec.key for spec in definitions.resolve_all_asset_specs() if spec.freshness_policy is None}
-    made = definitions.resolve_job_def("day").asset_layer.selected_asset_keys
-    kept = {key.to_user_string() for key in made & without}
-    assert kept - by_hand == {key for key in kept if "stg_" in key or key.split("/")[0] == "silver"}
-
-
 def test_of_the_services_schema_nothing_but_the_pin_is_told_and_to_nobody_else(settings: Settings, database: Urls) -> None:
     assert pin.standing(Warehouse(settings.model_url)) is None
     for url, statement in (
@@ -702,9 +762,11 @@ def test_what_a_channel_raises_keeps_no_other_from_being_told_and_shows_no_addre
     assert "hush" not in caplog.text
 
 
-def told(instance: dg.DagsterInstance, cursor: str) -> str:
+def told(instance: dg.DagsterInstance, cursor: str, settled_after: timedelta = timedelta(0)) -> str:
     """One tick of the sensor that tells of ended runs; where the next one goes on."""
-    said = alerts.ended_run_sensor(dg.build_sensor_context(instance, cursor=cursor))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(alerts, "SETTLED_AFTER", settled_after)
+        said = alerts.ended_run_sensor(dg.build_sensor_context(instance, cursor=cursor))
     assert isinstance(said, dg.SensorResult)
     return said.cursor or ""
 
@@ -768,6 +830,22 @@ def test_the_first_look_tells_nothing_of_what_ended_before_and_a_tick_tells_of_s
             n_noticed.append(notifications.recent(Warehouse(settings.model_url), 10)[0].n_noticed)
 
     assert n_noticed == [2, 3, 3]
+
+
+def test_an_end_that_is_committed_behind_a_later_one_is_told(
+    settings: Settings, failing: dg.JobDefinition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two runs that end at one moment the one with the lower number may be committed last."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        cursor = told(instance, "")
+        runs = [failing.execute_in_process(instance=instance, raise_on_error=False).run_id for _ in range(2)]
+        ends = alerts._ends
+        with monkeypatch.context() as committing:
+            committing.setattr(alerts, "_ends", lambda *asked: [end for end in ends(*asked) if end.run_id != runs[0]])
+            assert told(instance, cursor, SETTLED_AFTER) == cursor, "the later one waits"
+        told(instance, cursor)
+    (said,) = notifications.recent(Warehouse(settings.model_url), 10)
+    assert said.n_noticed == 2
 
 
 def test_a_failure_that_is_tried_again_is_not_told(settings: Settings, failing: dg.JobDefinition) -> None:

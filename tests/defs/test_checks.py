@@ -36,6 +36,7 @@ from pipelines.store.warehouse import Warehouse
 from tests.sources.football_data_org import answer, match
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
+TODAY = datetime.now(UTC)
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,HS,B365H,AvgH,AvgD,AvgA"
 E0 = "mmz4281/2324/E0.csv"
 Columns = Callable[[], dg.AssetCheckResult]
@@ -69,11 +70,25 @@ def columns(database: Urls) -> Columns:
     return ask
 
 
-def load(warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0, more: Sequence[str] = ()) -> None:
+def load(
+    warehouse: Warehouse, changes: Mapping[int, Mapping[str, str]], key: str = E0, more: Sequence[str] = (), days_ago: int = 0
+) -> None:
     content = "".join(f"{','.join((line, *more))}\n" for line in (HEADER, *first_round(changes))).encode()
     parsed = football_data_file.parse(content, football_data.expectation_of(key))
+    at = TODAY - timedelta(days=days_ago)
     with warehouse.connect() as connection:
-        bronze.load(connection, Delivery("football_data", key, content, None, None, NOW), parsed, NOW)
+        bronze.load(connection, Delivery("football_data", key, content, None, None, at), parsed, at)
+
+
+def later(database: Urls, days: int) -> None:
+    """So many days go by: what was fetched and told is as much older."""
+    with psycopg.connect(database.owner) as owner:
+        owner.execute("update bronze.source_file set fetched_at = fetched_at - make_interval(days => %s)", [days])
+        owner.execute(
+            "update operations.notification set noticed_at = noticed_at - make_interval(days => %s),"
+            " subject = regexp_replace(subject, '^\\d{4}', '2000')",
+            [days],
+        )
 
 
 def table(value: Any) -> list[dict[str, Any]]:
@@ -253,22 +268,26 @@ def test_a_batch_of_a_stream_is_judged_once_and_what_its_sender_says_wrongly_is_
     ]
 
 
-def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_until_the_next_version_has_it_too(
-    warehouse: Warehouse, columns: Columns
+def test_a_column_that_is_new_in_a_version_is_shown_as_a_warning_for_a_week_whatever_versions_follow(
+    warehouse: Warehouse, columns: Columns, database: Urls
 ) -> None:
     load(warehouse, {})
     before = columns()
-    assert (before.passed, before.description) == (True, "all columns are as they were")
+    assert (before.passed, before.description) == (True, "all columns are as usual")
     content = "".join(f"{line}{more}\n" for line, more in zip((HEADER, *first_round({})), (",BFEH", *[",2.2"] * 10), strict=True))
     parsed = football_data_file.parse(content.encode(), football_data.expectation_of(E0))
     with warehouse.connect() as connection:
-        bronze.load(connection, Delivery("football_data", E0, content.encode(), None, None, NOW), parsed, NOW)
-    result = columns()
-    assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
-    assert result.description == "columns of 1 files differ from before: 1 new"
-    assert table(result.metadata["changes"].value) == [
-        {"source": "football_data", "key": E0, "compared_with": "version 1", "kind": "new", "column": "BFEH"}
-    ]
+        bronze.load(connection, Delivery("football_data", E0, content.encode(), None, None, TODAY), parsed, TODAY)
+    for _ in range(2):
+        result = columns()
+        assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
+        assert result.description == "columns of 1 files differ from before: 1 new"
+        assert table(result.metadata["changes"].value) == [
+            {"source": "football_data", "key": E0, "compared_with": "version 1", "kind": "new", "column": "BFEH"}
+        ]
+        load(warehouse, {0: {"HS": "8"}}, more=["BFEH"])
+    later(database, 8)
+    assert columns().passed
 
 
 def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(warehouse: Warehouse, columns: Columns) -> None:
@@ -276,7 +295,7 @@ def test_a_file_without_the_home_teams_is_announced_and_withdraws_nothing(wareho
     lacking = "".join(f"{line.replace('HomeTeam', 'Home team')}\n" for line in (HEADER, *first_round({}))).encode()
     parsed = football_data_file.parse(lacking, football_data.expectation_of(E0))
     with warehouse.connect() as connection:
-        loaded = bronze.load(connection, Delivery("football_data", E0, lacking, None, None, NOW), parsed, NOW)
+        loaded = bronze.load(connection, Delivery("football_data", E0, lacking, None, None, TODAY), parsed, TODAY)
     assert (loaded.state, loaded.n_withdrawn) == ("refused", 0)
     standing = warehouse.read("select count(*) as n from bronze.football_data_match where until_version is null")
     assert standing["n"].tolist() == [10]
@@ -321,15 +340,45 @@ def test_another_kind_of_column_is_told_by_the_check_itself_once_a_day_before_si
     (told,) = notifications.recent(model, 9)
     assert (told.severity, told.title) == ("warning", "Columns of 1 file differ from before (live)")
     assert told.body.startswith(f"football_data/{E0}: re-typed HS, from number to text (compared with version 1)\nNoted before")
-    with psycopg.connect(database.owner) as owner:
-        owner.execute("update operations.notification set subject = '2024' || substr(subject, 5), noticed_at = '2024-01-01'")
+    later(database, 2)
     columns()
     assert len(notifications.recent(model, 9)) == 2, "another day's"
     load(warehouse, {n: {"HS": "ten"} for n in range(10)})
+    columns()
+    assert len(notifications.recent(model, 9)) == 2, "another version with the same fault ends nothing, and is no news"
+    load(warehouse, {0: {"HS": "8"}})
     for _ in range(2):
         columns()
     told, *before = notifications.recent(model, 9)
     assert (told.severity, told.title, len(before)) == ("success", "All columns are as they were again (live)", 2)
+
+
+def test_columns_that_a_source_keeps_for_a_week_are_told_to_be_usual_and_not_to_be_as_they_were(
+    warehouse: Warehouse, columns: Columns, database: Urls
+) -> None:
+    """One file stays different while another comes and goes: the end of the latter is not told as that of both."""
+    model, other = Warehouse(database.model), "mmz4281/2324/E1.csv"
+    of_other = {n: {"Div": "E1"} for n in range(10)}
+    load(warehouse, {}, days_ago=30)
+    load(warehouse, of_other, other, days_ago=30)
+    load(warehouse, {n: {"HS": "nine"} for n in range(10)})
+    columns()
+    later(database, 5)
+    load(warehouse, {n: {"Div": "E1", "HS": "nine"} for n in range(10)}, other)
+    columns()
+    later(database, 3)
+    columns()
+    assert [each.severity for each in notifications.recent(model, 9)] == ["warning"] * 3
+    load(warehouse, of_other | {0: {"Div": "E1", "HS": "8"}}, other)
+    for _ in range(2):
+        columns()
+    told, *before = notifications.recent(model, 9)
+    assert (told.severity, len(before)) == ("info", 3)
+    assert told.title == "Columns of 1 file stay different, and are the usual from now on (live)"
+    assert told.body.startswith(f"football_data/{E0}: re-typed HS, from number to text (compared with version 1)\nSo it has been")
+    load(warehouse, {})
+    columns()
+    assert notifications.recent(model, 1)[0].severity == "warning", "from then on the other way round is the change"
 
 
 def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Warehouse, columns: Columns) -> None:
@@ -337,8 +386,8 @@ def test_a_field_of_json_that_is_gone_is_announced_by_its_path(warehouse: Wareho
     mended = [{**each, "score": {"final": each["score"]["fullTime"]}} for each in matches]
     for content in (answer(*matches), answer(*mended)):
         with warehouse.connect() as connection:
-            delivered = Delivery("football_data_org", "2023/PL.json", content, None, None, NOW)
-            bronze.load(connection, delivered, football_data_org.parse(content), NOW)
+            delivered = Delivery("football_data_org", "2023/PL.json", content, None, None, TODAY)
+            bronze.load(connection, delivered, football_data_org.parse(content), TODAY)
     result = columns()
     assert (result.passed, result.severity) == (False, dg.AssetCheckSeverity.WARN)
     changes = {(row["compared_with"], row["kind"], row["column"]) for row in table(result.metadata["changes"].value)}
@@ -365,6 +414,23 @@ def test_fields_of_a_stream_beside_its_contract_are_announced_for_a_week_under_t
     assert announced(10, 2) == []
     assert announced(20, 1, stadium="X") == [], "nor where it goes on"
     assert announced(30, 0, stadium="X", city="Y") == [("football.events/0", "new", "result.city")]
+
+
+@pytest.mark.parametrize(("goes_on", "severity"), [(True, "info"), (False, "success")])
+def test_a_field_of_a_stream_that_stays_is_told_to_be_usual_and_one_that_came_to_an_end_to_have_ended(
+    warehouse: Warehouse, columns: Columns, database: Urls, goes_on: bool, severity: str
+) -> None:
+    event = {"schema": 1, "kind": "result", "competition": "E0", "home": "A", "away": "B", "kickoff_at": "2023-12-30T15:00:00Z"}
+    event |= {"home_goals": 2, "away_goals": 1, "final_at": "2023-12-30T16:52:00Z"}
+    for first, more in ((0, {"stadium": "X"}), (10, {"stadium": "X"} if goes_on else {})):
+        batch = [stream.Message(first + k, TODAY, json.dumps(event | more).encode()) for k in range(6)]
+        file = stream.delivery("football.events", 0, batch, TODAY)
+        with warehouse.connect() as connection:
+            bronze.load(connection, file, stream.parse(file.content), TODAY)
+        columns()
+        if first == 0:
+            later(database, 8)
+    assert [each.severity for each in notifications.recent(Warehouse(database.model), 9)] == [severity, "warning"]
 
 
 def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_are_left_out() -> None:

@@ -149,7 +149,7 @@ def test_what_is_told_is_written_down_before_the_training_is_asked_for(warehouse
     tick(None)
     (said,) = notifications.recent(warehouse, 10)
     assert (said.severity, said.title) == ("warning", "Forecasts have drifted (live)")
-    assert said.body.endswith("What is published stands until a better model is promoted.")
+    assert "What is published stands until a better model is promoted.\n" in said.body
 
 
 def test_the_sensor_asks_for_the_weeks_work() -> None:

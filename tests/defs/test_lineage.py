@@ -26,7 +26,8 @@ from deploy.local.secrets import Secrets
 from pipelines.defs import lineage
 from pipelines.defs.failures import under_policy
 from pipelines.defs.ingestion import ingestion, nothing_waits_in_quarantine, table_metadata
-from pipelines.defs.lineage import KEPT_FOR, SETTLED_AFTER, Told, lineage_sensor, tell
+from pipelines.defs.job_runs import SETTLED_AFTER
+from pipelines.defs.lineage import KEPT_FOR, Told, lineage_sensor, tell
 from pipelines.defs.manifest import ensure_manifest
 from pipelines.defs.streams import STREAM
 from pipelines.lineage.datasets import Datasets

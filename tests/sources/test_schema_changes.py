@@ -18,9 +18,15 @@ MATCH = "Div,Date,HomeTeam,AwayTeam,FTHG,FTAG"
 
 
 def header(
-    names: str, key: str = E0_2324, version: int = 1, layout: str = "main", kinds: Mapping[str, str] | None = None
+    names: str,
+    key: str = E0_2324,
+    version: int = 1,
+    layout: str = "main",
+    kinds: Mapping[str, str] | None = None,
+    *,
+    is_usual: bool = False,
 ) -> Header:
-    return Header("football_data", key, version, tuple(names.split(",")), layout, kinds or {})
+    return Header("football_data", key, version, tuple(names.split(",")), layout, kinds or {}, is_usual)
 
 
 def told(changes: list[Change]) -> list[tuple[str, str, str, str]]:
@@ -46,9 +52,29 @@ def test_past_seasons_are_history_and_no_news() -> None:
     assert {change.key for change in announced(seasons)} == {"mmz4281/0001/E0.csv"}
 
 
-def test_a_season_that_changed_while_it_ran_is_told_by_its_own_version_before() -> None:
-    known = [header(f"{MATCH},A", E0_2223), header(f"{MATCH},B"), header(f"{MATCH},B", version=2)]
-    assert announced(known) == []
+def test_the_next_version_with_the_same_fault_is_told_until_the_first_with_it_is_usual() -> None:
+    fine, other = header(f"{MATCH},HS"), header(f"{MATCH},HS", kinds={"HS": "text"})
+    faulty = header(MATCH, version=2)
+    for is_usual, compared_with in ((True, "version 1"), (False, "version 1")):
+        known = [replace(fine, is_usual=is_usual), faulty, replace(faulty, version=3)]
+        assert told(announced(known)) == [(E0_2324, compared_with, "missing", "HS")]
+    assert announced([replace(fine, is_usual=True), replace(faulty, is_usual=True), replace(faulty, version=3)]) == []
+    assert announced([replace(fine, is_usual=True), faulty, replace(other, version=3)]) == [], "as it was again"
+
+
+def test_a_season_is_compared_with_the_one_before_until_it_has_columns_of_its_own_that_are_usual() -> None:
+    before, first = header(f"{MATCH},A", E0_2223), header(f"{MATCH},B")
+    changed = [(E0_2324, E0_2223, "new", "B"), (E0_2324, E0_2223, "missing", "A")]
+    assert told(announced([before, first, replace(first, version=2)])) == changed, (
+        "its second version says no more than its first"
+    )
+    first = replace(first, is_usual=True)
+    assert announced([before, first]) == announced([before, first, replace(first, version=2, is_usual=False)]) == []
+
+
+def test_what_a_file_is_refused_for_is_told_however_long_it_is_so() -> None:
+    changes = announced([header(MATCH, is_usual=True), header(MATCH.replace("FTAG", "AG"), version=9)])
+    assert [change.kind for change in changes] == ["new", "missing", "required"]
 
 
 def test_the_first_file_of_a_competition_has_nothing_to_differ_from() -> None:
@@ -123,7 +149,7 @@ def test_a_season_of_json_is_compared_with_the_one_before_and_what_comes_with_it
     before, unplayed = fields(f"{OPENFOOTBALL},stage", EN_2223), fields("date,round,team1,team2")
     assert told(announced([before, unplayed])) == [(EN_2324, EN_2223, "missing", "stage")]
     played = fields(OPENFOOTBALL, version=2)
-    assert announced([before, unplayed, played]) == []
+    assert announced([before, replace(unplayed, is_usual=True), played]) == []
     assert told(announced([before, fields("date,round,score.ft,team1,team2")])) == [
         (EN_2324, EN_2223, "missing", "score.ht"),
         (EN_2324, EN_2223, "missing", "stage"),
