@@ -8,7 +8,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from expectations.run import N_KEPT, RUN_NAME, to_great_expectations
+from expectations.run import MOST_KEPT, RUN_NAME, to_great_expectations
 from expectations.suites import SUITES
 
 
@@ -41,7 +41,10 @@ def build_data_docs(results: Path, folder: Path) -> Path:
             "pages",
             {
                 "class_name": "SiteBuilder",
-                "site_index_builder": {"class_name": "DefaultSiteIndexBuilder", "validation_results_limit": N_KEPT * len(SUITES)},
+                "site_index_builder": {
+                    "class_name": "DefaultSiteIndexBuilder",
+                    "validation_results_limit": MOST_KEPT * len(SUITES),
+                },
                 "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder.absolute())},
             },
         )

@@ -23,10 +23,14 @@ N_EXAMPLES: Final = 20
 """Rows shown of each failure."""
 
 N_KEPT: Final = 14
-"""Results kept of each suite: of the predictions, which are judged every day, a fortnight's."""
+"""Results kept of each suite, and days of which the last one is: where messages are streamed, predictions are judged every few
+minutes, and the last results alone would be an hour's."""
+
+MOST_KEPT: Final = 2 * N_KEPT
+"""Results of a suite, all told."""
 
 RUN_NAME: Final = "%Y%m%dT%H%M%S.%fZ"
-"""How a kept result is called after its moment: in the order of time."""
+"""How a kept result is called after its moment: in the order of time, and by its first eight characters of days."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,17 @@ class Outcome:
     """Great Expectations' own form of the result, ready for JSON."""
 
     def save(self, folder: Path, judged_at: datetime) -> None:
-        """Keep the result where `docs.build_data_docs` finds it, beside the suite's last ones; the oldest beyond `N_KEPT` go."""
+        """Keep the result where `docs.build_data_docs` finds it, beside the suite's last ones and the last of each of its last
+        days (`N_KEPT`); the others go."""
         own = folder / self.summary["suite"]
         own.mkdir(parents=True, exist_ok=True)
         path = own / f"{judged_at.astimezone(UTC):{RUN_NAME}}.json"
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(self.result), encoding="utf-8")
         draft.replace(path)
-        for old in sorted(own.glob("*.json"))[:-N_KEPT]:
+        results = sorted(own.glob("*.json"))
+        last_of_days = {result.name[:8]: result for result in results}
+        for old in {*results}.difference(results[-N_KEPT:], [*last_of_days.values()][-N_KEPT:]):
             old.unlink(missing_ok=True)
 
 

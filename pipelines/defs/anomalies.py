@@ -12,7 +12,7 @@ import dagster as dg
 import pandas as pd
 
 from pipelines.defs.ingestion import table_metadata
-from pipelines.forecast.anomalies import EARLIER, SILENCE, Judgement, judge
+from pipelines.forecast.anomalies import EARLIER, NOT_FOLLOWED, SILENCE, Judgement, judge
 from pipelines.settings import Settings
 from pipelines.store import season_days
 from pipelines.store.warehouse import Warehouse
@@ -23,8 +23,12 @@ RUNNING: Final = timedelta(days=100)
 """A season with a result so lately is under way, or has just ended: no league's winter or summer is longer."""
 
 MISSED: Final = timedelta(days=400)
-"""So long a league's newest season is looked at that is not complete: else one whose results stopped coming would be forgotten
-after `RUNNING`, and told to be as it should be. A league that goes on begins a newer one sooner; one that does not is over."""
+"""So long it is asked whether a league's newest season goes on, or is followed by another: else one whose results stopped coming
+would be forgotten after `RUNNING`, and told to be as it should be. A league that goes on is heard of sooner; one that is not is
+over."""
+
+FRESH: Final = frozenset({SILENCE, NOT_FOLLOWED})
+"""What the check on fresh results tells of."""
 
 CHANGED: Final = timedelta(days=7)
 """How long a season is looked at after a line of it came, however old it is."""
@@ -41,7 +45,8 @@ CHANGED: Final = timedelta(days=7)
         dg.AssetCheckSpec(
             "results_are_as_fresh_as_in_seasons_before",
             asset=MATCHES,
-            description="A season under way has no longer pause than the league's last ten had, and a week.",
+            description="A season under way has no longer pause than the league's last ten had, and a week; behind one that is "
+            "complete another begins, five weeks later than in nearly all of those years at the latest.",
         ),
     ],
     name="anomalies",
@@ -54,11 +59,12 @@ def season_checks(settings: dg.ResourceParam[Settings], warehouse: dg.ResourcePa
     newest = season_days.newest(warehouse, (now - MISSED).date(), now.date())
     seasons = sorted({*recent, *newest})
     found = judge(season_days.sums(warehouse, seasons, EARLIER), seasons, now.date()) if seasons else []
-    # The rule asks for silence where a season is neither complete nor followed by another.
+    # The rule asks for silence where a season is neither complete nor followed by another. Whether a complete one
+    # is like those before was told while it was recent.
     looked_at = {*recent, *((each.competition_id, each.season) for each in found if each.what == SILENCE)}
-    found = [each for each in found if (each.competition_id, each.season) in looked_at]
-    yield told("seasons_are_like_those_before", [each for each in found if each.what != SILENCE])
-    yield told("results_are_as_fresh_as_in_seasons_before", [each for each in found if each.what == SILENCE])
+    like = [each for each in found if each.what not in FRESH and (each.competition_id, each.season) in looked_at]
+    yield told("seasons_are_like_those_before", like)
+    yield told("results_are_as_fresh_as_in_seasons_before", [each for each in found if each.what in FRESH])
 
 
 def told(name: str, judged: Collection[Judgement]) -> dg.AssetCheckResult:

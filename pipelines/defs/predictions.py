@@ -29,7 +29,10 @@ HORIZON = timedelta(days=10)
 
 @dg.asset(
     key=LEDGER,
-    deps=[RATINGS, *MODELS_OF.values(), ["gold", "feat_match"], ["gold", "dim_competition"]],
+    deps=[
+        *(RATINGS, *MODELS_OF.values()),
+        *(["gold", name] for name in ("fct_match", "feat_match", "feat_market", "fct_odds", "dim_competition")),
+    ],
     group_name="forecast",
     kinds={"python", "lightgbm", "postgres"},
     owners=["team:forecasting"],

@@ -52,6 +52,10 @@ _KNOWS = {
     "market": "that, and quotes of the match before it",
 }
 
+_MADE_OF = [["forecast", "match_rating"], ["gold", "fct_match"], ["gold", "feat_match"]]
+_PRICES = [["gold", "feat_market"], ["gold", "fct_odds"]]
+"""What `matrix` reads for each model, and what besides for those that know prices: what clubs are remembered by, and quotes."""
+
 _RATING_COLUMNS = [name for names in contract.RATINGS.values() for name in names]
 
 
@@ -69,7 +73,7 @@ class TrainingConfig(dg.Config):
     specs=[
         dg.AssetSpec(
             key,
-            deps=[["forecast", "match_rating"], ["gold", "feat_match"]],
+            deps=_MADE_OF if name == "results" else [*_MADE_OF, *_PRICES],
             description=f"The registered model that knows {_KNOWS[name]}: its scores beside the market's, and why it is served.",
             kinds={"python", "lightgbm", "mlflow"},
             owners=["team:forecasting"],

@@ -9,7 +9,8 @@ or what the prices themselves say of their log loss), and of seasons from one an
 absolute deviation) and never below a floor, for a league whose last ten seasons happened to agree will not always. Its *matches
 so far* lie between `FEWEST` of what the lower quarter of them had a week before that day of the season and `MOST` of what the
 upper quarter had a week later. A season under way is *silent* where its last result is older than the longest pause of those
-seasons and a week.
+seasons and a week. One that may have ended is *not followed* where none began within the second longest break between those
+seasons and `LATE` days: the longest may be the pandemic's, which would hide for ten years that a league's file stands still.
 
 What the rule says of thirty seasons in which nothing was wrong stands in CONTRIBUTING.md, decision 40.
 """
@@ -53,6 +54,9 @@ MOST: Final = 1.5
 WEEK: Final = 7
 SHORT_PAUSE: Final = 21
 """Days between two results of a season that are nothing unusual in any league."""
+
+LATE: Final = 35
+"""Days that a season may begin later than nearly all before it: calendars move."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ MEASURES: Final = (
 
 MATCHES: Final = "matches so far"
 SILENCE: Final = "days since the last result"
+NOT_FOLLOWED: Final = "days since the season ended"
 
 
 @dataclass(frozen=True)
@@ -151,6 +156,11 @@ class _Season:
         return int(self.n_matches[: np.searchsorted(self.day, day, side="right")].sum())
 
     @property
+    def end(self) -> np.datetime64:
+        """The day of its last result."""
+        return cast("np.datetime64", self.begin + self.day[-1])
+
+    @property
     def longest_pause(self) -> int:
         return int(np.diff(self.day).max(initial=0))
 
@@ -182,13 +192,20 @@ def judge(days: pd.DataFrame, seasons: Collection[tuple[str, int]], today: date)
         now = _Season.read(matches_on[rows][is_past[rows]], values[rows][is_past[rows]])
         is_newest = not any(name == competition_id and number > season for name, number in begun)
         earlier = [whole[competition_id, number] for number in numbers]
-        found += _judge(competition_id, season, now, earlier, (np.datetime64(today) - now.begin).astype(int), is_newest=is_newest)
+        breaks = [
+            (whole[competition_id, number + 1].begin - whole[competition_id, number].end).astype(int)
+            for number in numbers
+            if (competition_id, number + 1) in whole
+        ]
+        elapsed = (np.datetime64(today) - now.begin).astype(int)
+        found += _judge(competition_id, season, now, earlier, elapsed, breaks if is_newest else None)
     return found
 
 
 def _judge(
-    competition_id: str, season: int, now: _Season, earlier: list[_Season], elapsed: int, *, is_newest: bool
+    competition_id: str, season: int, now: _Season, earlier: list[_Season], elapsed: int, breaks: list[int] | None
 ) -> list[Judgement]:
+    """`breaks` are the days between one season and the next; None where this one was followed."""
     limits: list[tuple[str, float, tuple[float, float], int]] = []
     fewest, most = (
         float(np.quantile([before.by(day) for before in earlier], quarter))
@@ -197,9 +214,13 @@ def _judge(
     if most >= ENOUGH:
         low = FEWEST * fewest if fewest >= ENOUGH else 0.0
         limits.append((MATCHES, now.sums["n_matches"], (low, MOST * most), len(earlier)))
-    if is_newest and now.sums["n_matches"] < COMPLETE * np.quantile([before.sums["n_matches"] for before in earlier], 0.25):
+    silent = elapsed - int(now.day[-1])
+    is_complete = now.sums["n_matches"] >= COMPLETE * np.quantile([before.sums["n_matches"] for before in earlier], 0.25)
+    if breaks is not None and not is_complete:
         longest = max(SHORT_PAUSE, *(before.longest_pause for before in earlier))
-        limits.append((SILENCE, elapsed - int(now.day[-1]), (0, longest + WEEK), len(earlier)))
+        limits.append((SILENCE, silent, (0, longest + WEEK), len(earlier)))
+    if breaks is not None and is_complete and len(breaks) >= AT_LEAST:
+        limits.append((NOT_FOLLOWED, silent, (0, sorted(breaks)[-2] + LATE), len(breaks)))
     for measure in MEASURES:
         known = [measure.value(before.sums) for before in earlier[-measure.earlier :] if before.sums[measure.among] >= ENOUGH]
         if len(known) < AT_LEAST or now.sums[measure.among] < ENOUGH:

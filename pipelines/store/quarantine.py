@@ -4,8 +4,8 @@ Belongs here: listing entries, and moving lines that are now matches from the qu
 setting aside (`bronze` writes what `pipelines.sources` says), or taking files apart: the parser is handed in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -147,6 +147,7 @@ class _Row:
     table: str
     row_id: int | None  # null until it is written
     digest: bytes
+    line_number: int
     since: int
     until: int | None
     teams: tuple[str, str]
@@ -157,7 +158,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Version:
-    """A file version as it is stored; `entries` is what its quarantine says, and under which number."""
+    """A file version as it is stored, or will be; `entries` is what its quarantine says as stored, and under which number."""
 
     file_id: int
     version: int
@@ -183,6 +184,34 @@ class _Kept:
     fetched_at: datetime
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """A version as the parser reads it today; teams and digest of each row by the number of its line."""
+
+    file: Encoded
+    teams: Mapping[int, tuple[str, str]]
+    digests: Mapping[int, bytes]
+
+
+class _Readings:
+    """The versions of one file taken apart again, each when it is first asked for."""
+
+    def __init__(self, key: tuple[str, str], versions: Sequence[_Version], landing: Landing, parse: Parse) -> None:
+        self._key, self._landing, self._parse = key, landing, parse
+        self._versions = {each.version: each for each in versions}
+        self._known: dict[int, _Reading] = {}
+
+    def of(self, version: int) -> _Reading:
+        if version not in self._known:
+            each = self._versions[version]
+            content = self._landing.get(each.sha256)
+            kept = _Kept(*self._key, content, each.sha256, each.etag, each.last_modified, each.fetched_at)
+            parsed = self._parse(*self._key, content)
+            file, teams = encode(kept, parsed), {row.line_number: _teams(row.cells) for row in parsed.rows}
+            self._known[version] = _Reading(file, teams, {_number(line): digest for digest, line in file.lines.items()})
+        return self._known[version]
+
+
 class _File:
     """All versions and rows of one file."""
 
@@ -193,46 +222,45 @@ class _File:
 
     def replay(self, landing: Landing, parse: Parse, now: datetime) -> list[Replayed]:
         """Each version that has something in quarantine, in their order."""
-        again = {}
-        for each in self.versions:
-            if each.entries:
-                content = landing.get(each.sha256)
-                kept = _Kept(self.source, self.key, content, each.sha256, each.etag, each.last_modified, each.fetched_at)
-                parsed = parse(self.source, self.key, content)
-                again[each.version] = encode(kept, parsed), {row.line_number: _teams(row.cells) for row in parsed.rows}
-        changed = []
-        for each in self.versions:
-            if each.version not in again:
-                continue
-            file, teams = again[each.version]
-            if {_said(line) for line in file.quarantined} != each.entries.keys():
-                changed.append(self._take_up(each, file, teams, {version: read for version, (read, _) in again.items()}, now))
-        return changed
+        stored = self.versions
+        readings = _Readings((self.source, self.key), stored, landing, parse)
+        again = {
+            each.version: readings.of(each.version).file
+            for each in stored
+            if each.entries and {_said(line) for line in readings.of(each.version).file.quarantined} != each.entries.keys()
+        }
+        # All before the first is taken up: how long a line stands depends on what the versions behind it turn out to be.
+        self.versions = _judged_anew(stored, again)
+        return [
+            self._take_up(was, each, readings, now)
+            for was, each in zip(stored, self.versions, strict=True)
+            if each.version in again
+        ]
 
-    def _take_up(
-        self,
-        each: _Version,
-        file: Encoded,
-        teams: Mapping[int, tuple[str, str]],
-        again: Mapping[int, Encoded],
-        now: datetime,
-    ) -> Replayed:
+    def _take_up(self, was: _Version, each: _Version, readings: _Readings, now: datetime) -> Replayed:
+        file, teams = readings.of(each.version).file, readings.of(each.version).teams
+        reopened = self._reopen(each, readings) if was.state == "intact" != each.state else []
         set_aside = {entry[0] for entry in each.entries}
         standing = {row.digest: row for row in self.rows if row.stands_at(each.version)}
+        loaded = {row.line_number for row in standing.values() if row.since == each.version}
+        read_otherwise = self._read_otherwise(was, standing.values(), readings)
         added = {
             digest: line
             for digest, line in file.lines.items()
-            if digest not in standing and (None in set_aside or _number(line) in set_aside)
+            if digest not in standing
+            and digest not in read_otherwise
+            and _number(line) not in loaded
+            and (None in set_aside or _number(line) in set_aside)
         }
-        state = self._state(each, file)
         table = table_of(file.layout)
         newly = {teams[_number(line)] for line in added.values()}
         ended = []
-        if state == "intact":
+        if each.state == "intact":
             still = {line.teams for line in file.quarantined if line.teams is not None}
+            has_line = {*file.lines, *(row.digest for row in read_otherwise.values())}
             for row in standing.values():
-                is_replaced = row.teams in newly or each.state != "intact"
-                if row.since < each.version and row.digest not in file.lines and row.teams not in still and is_replaced:
+                is_replaced = row.teams in newly or was.state != "intact"
+                if row.since < each.version and row.digest not in has_line and row.teams not in still and is_replaced:
                     row.until = each.version
                     ended.append(row)
         fresh = [
@@ -240,47 +268,62 @@ class _File:
                 table,
                 None,
                 digest,
+                _number(line),
                 each.version,
-                self._until(digest, each.version, teams[_number(line)], again),
+                self._until(digest, each.version, teams[_number(line)], readings),
                 teams[_number(line)],
             )
             for digest, line in added.items()
         ]
-        self._write(each, file, state, added, fresh, ended, now)
+        self._write(each, file, added, fresh, [*reopened, *ended], now)
         self.rows += fresh
         return Replayed(self.source, self.key, each.version, len(added), len(ended), file.n_quarantined)
 
-    def _until(self, digest: bytes, since: int, teams: tuple[str, str], again: Mapping[int, Encoded]) -> int | None:
+    def _reopen(self, each: _Version, readings: _Readings) -> list[_Row]:
+        """Let the rows stand on that this version withdrew when it passed for intact."""
+        own = {row.digest for row in self.rows if row.since == each.version}
+        reopened = [row for row in self.rows if row.until == each.version and row.digest not in own]
+        for row in reopened:
+            row.until = self._until(row.digest, each.version, row.teams, readings)
+        return reopened
+
+    def _read_otherwise(self, was: _Version, standing: Iterable[_Row], readings: _Readings) -> dict[bytes, _Row]:
+        """Digests of lines that the version shares with an earlier one, and the rows that were made of them by another reading.
+
+        Such a line was loaded, and stays as it is. What it says today is told by the version that brought it. Of a refused
+        version no line was loaded.
+        """
+        if was.state == "refused":
+            return {}
+        lines = readings.of(was.version).file.lines
+        old = [row for row in standing if row.since < was.version and row.digest not in lines]
+        return {digest: row for row in old if (digest := readings.of(row.since).digests.get(row.line_number)) in lines}
+
+    def _until(self, digest: bytes, since: int, teams: tuple[str, str], readings: _Readings) -> int | None:
         """The first later version that has the line as a row of its own, or is intact and lacks it."""
         for later in self.versions:
             if later.version <= since:
                 continue
             if any(row.digest == digest and row.since == later.version for row in self.rows):
                 return later.version
-            file = again.get(later.version)
-            state = later.state if file is None else self._state(later, file)
+            file = readings.of(later.version).file if later.entries else None
             keeps_it = file is not None and (digest in file.lines or any(line.teams == teams for line in file.quarantined))
-            if state == "intact" and not keeps_it:
+            if later.state == "intact" and not keeps_it:
                 return later.version
         return None
-
-    def _state(self, each: _Version, file: Encoded) -> str:
-        intact = [other.n_loaded for other in self.versions if other.version < each.version and other.state == "intact"]
-        return bronze.state_of(file, intact[-1] if intact else None)
 
     def _write(
         self,
         each: _Version,
         file: Encoded,
-        state: str,
         added: Mapping[bytes, bytes],
         fresh: Sequence[_Row],
-        ended: Sequence[_Row],
+        moved: Sequence[_Row],
         now: datetime,
     ) -> None:
-        for row in ended:
+        for row in moved:
             statement = sql.SQL("update {} set until_version = %s where row_id = %s").format(sql.Identifier("bronze", row.table))
-            self.cursor.execute(statement, (each.version, row.row_id))
+            self.cursor.execute(statement, (row.until, row.row_id))
         for until in {row.until for row in fresh}:
             lines = [added[row.digest] for row in fresh if row.until == until]
             bronze.add_rows(self.cursor, file, each.file_id, (each.version, until), lines, now)
@@ -291,18 +334,23 @@ class _File:
         bronze.insert_quarantine(self.cursor, [(each.file_id, new)], now)
         self.cursor.execute("delete from bronze.unusable_cell where file_id = %s", (each.file_id,))
         bronze.insert_unusable(self.cursor, [(each.file_id, file.unusable)])
-        # Judged again: what comes out of the quarantine meets the same expectations as what never went in.
+        # Judged again: what comes out of the quarantine meets the same expectations as what never went in. It is the file that is
+        # judged, and whether it was is asked of its latest version: what comes out of an earlier one may stand in that, too.
+        self.cursor.execute(
+            "update bronze.source_file set accepted_at = null where source = %s and key = %s and accepted_at is not null",
+            (self.source, self.key),
+        )
         self.cursor.execute(
             """
             update bronze.source_file
             set
                 layout = %(layout)s, encoding = %(encoding)s, header = %(header)s, kinds = %(kinds)s,
-                state = %(state)s, accepted_at = null,
+                state = %(state)s,
                 n_lines = %(n_lines)s, n_header = %(n_header)s, n_loaded = %(n_loaded)s,
                 n_quarantined = %(n_quarantined)s, n_blank = %(n_blank)s
             where file_id = %(file_id)s
             """,
-            file.facts | {"state": state, "file_id": each.file_id},
+            file.facts | {"state": each.state, "file_id": each.file_id},
         )
 
     def _read_versions(self) -> list[_Version]:
@@ -333,13 +381,31 @@ class _File:
     def _read_rows(self, table: str) -> list[_Row]:
         self.cursor.execute(
             sql.SQL(
-                "select row_id, row_digest, since_version, until_version, cells from {} where source = %s and key = %s"
+                "select row_id, row_digest, line_number, since_version, until_version, cells from {}"
+                " where source = %s and key = %s"
             ).format(sql.Identifier("bronze", table)),
             (self.source, self.key),
         )
         return [
-            _Row(table, row_id, bytes(digest), since, until, _teams(cells)) for row_id, digest, since, until, cells in self.cursor
+            _Row(table, row_id, bytes(digest), line_number, since, until, _teams(cells))
+            for row_id, digest, line_number, since, until, cells in self.cursor
         ]
+
+
+def _judged_anew(versions: Iterable[_Version], again: Mapping[int, Encoded]) -> list[_Version]:
+    """The versions in the states that they will have: those taken up again as if each had been read so at once.
+
+    The others stay as they are, though one may be shorter than what was made of a version before it.
+    """
+    judged: list[_Version] = []
+    n_intact = None
+    for each in versions:
+        file = again.get(each.version)
+        anew = each if file is None else replace(each, state=bronze.state_of(file, n_intact), n_loaded=file.n_loaded)
+        if anew.state == "intact":
+            n_intact = anew.n_loaded
+        judged.append(anew)
+    return judged
 
 
 def _said(line: QuarantinedLine) -> _Said:

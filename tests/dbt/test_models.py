@@ -361,6 +361,7 @@ class TestIdentity:
         own_file, api = "football_data", "football_data_org"
         assert differing.to_numpy().tolist() == [
             [api, "openfootball", "day", "2024-01-31", "2024-02-01", api],  # whom the league's own file leaves alone
+            [own_file, api, "kick-off", "2024-03-31T16:30Z", "2024-03-31T15:00Z", own_file],  # of a match still to come
             [own_file, api, "day", "2024-01-27", "2024-01-28", own_file],
             [own_file, api, "score", "0:0", "3:0", own_file],
         ]

@@ -447,7 +447,7 @@ def test_a_season_unlike_those_before_is_a_warning_with_its_limits_and_others_ar
     ]
 
 
-def test_a_season_that_fell_silent_is_told_until_another_begins_and_a_complete_one_no_longer_than_it_is_recent(
+def test_a_season_that_fell_silent_is_told_until_another_begins_and_a_complete_one_once_that_is_overdue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of both the last result is older than a season counts as recent for."""
@@ -468,4 +468,12 @@ def test_a_season_that_fell_silent_is_told_until_another_begins_and_a_complete_o
     settings = Settings.read({"DATA_CUTOFF": "2024-07-20T12:00Z"})
     likeness, silence = anomalies.season_checks(settings=settings, warehouse=Warehouse("postgresql://nowhere"))
     assert silence.description == "E0 2023: days since the last result 186, expected at most 28"
+    assert likeness.description == "1 seasons are like those before"
+
+    later = Settings.read({"DATA_CUTOFF": "2024-08-20T12:00Z"})
+    likeness, silence = anomalies.season_checks(settings=later, warehouse=Warehouse("postgresql://nowhere"))
+    assert silence.description == (
+        "D1 2023: days since the season ended 168, expected at most 141; "
+        "E0 2023: days since the last result 217, expected at most 28"
+    )
     assert likeness.description == "1 seasons are like those before"

@@ -1,17 +1,20 @@
 """The code location: what a data engineer finds in the Dagster UI."""
 
+import re
 import socket
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.execution.api import create_execution_plan
 from dagster._core.execution.plan.step import ExecutionStep
 
-from pipelines.defs.conditions import TO_PUBLICATION
+from pipelines.defs.conditions import LEDGER, TO_PUBLICATION
 from pipelines.defs.freshness import IS_FRESH
-from pipelines.defs.manifest import ensure_manifest
+from pipelines.defs.manifest import ensure_manifest, read_manifest
 from pipelines.defs.training import MODELS_OF
 from pipelines.forecast import contract
+from pipelines.store import gold
 
 HAVE_NO_AGE = {
     *(f"silver/{seed}" for seed in ("competition", "competition_alias", "quote_column", "team_alias")),
@@ -81,6 +84,23 @@ def test_the_pages_are_made_of_a_publication_alone_which_is_behind_the_tables_th
     publication = dg.AssetKey(["published", "publication"])
     assert graph.get(dg.AssetKey(["docs", "site"])).parent_keys == {publication}
     assert dg.AssetKey(["gold", "feat_match"]) in graph.get_ancestor_asset_keys(publication)
+
+
+def test_models_and_forecasts_are_made_of_every_table_that_they_are_read_from(definitions: dg.Definitions) -> None:
+    """A lineage server is told the same: prices reach no forecast through the features alone."""
+    graph = definitions.resolve_asset_graph()
+
+    def read(key: dg.AssetKey) -> set[str]:
+        return {parent.path[1] for parent in graph.get(key).parent_keys if parent.path[0] == "gold"}
+
+    assert read(MODELS_OF["results"]) == {"fct_match", "feat_match"}
+    assert read(MODELS_OF["history"]) == read(MODELS_OF["market"]) == {"fct_match", "feat_match", "feat_market", "fct_odds"}
+    assert read(LEDGER) == read(MODELS_OF["market"]) | {"dim_competition"}
+
+
+def test_the_exposures_name_every_table_of_gold_that_is_read(definitions: dg.Definitions) -> None:
+    exposed = {node.rpartition(".")[2] for each in read_manifest()["exposures"].values() for node in each["depends_on"]["nodes"]}
+    assert set(re.findall(r"gold\.((?:dim|fct|feat)_\w+)", Path(gold.__file__).read_text("utf-8"))) <= exposed
 
 
 def test_every_job_that_publishes_says_so_and_is_not_answered_by_a_condition(definitions: dg.Definitions) -> None:

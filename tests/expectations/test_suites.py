@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from expectations.cli import commands
 from expectations.docs import build_data_docs
 from expectations.offline import stand_alone
-from expectations.run import N_KEPT, Outcome, validate
+from expectations.run import MOST_KEPT, N_KEPT, Outcome, validate
 from expectations.suites import SUITES, find
 
 N = 20
@@ -380,6 +380,18 @@ def test_data_docs_show_every_suite_and_its_results_of_the_last_days_but_no_olde
     assert all(path.as_posix() in index for path in pages)
     assert not stale.exists()
     they_stand_alone(tmp_path / "pages")
+
+
+def test_a_fortnight_of_results_is_kept_of_a_suite_that_is_judged_every_few_minutes(tmp_path: Path) -> None:
+    daily = validate("predictions", predictions())
+    begin = datetime(2026, 11, 1, 6, tzinfo=UTC)
+    for day in range(N_KEPT + 3):
+        for n in range(20):
+            daily.save(tmp_path, begin + timedelta(days=day, minutes=5 * n))
+    kept = sorted(path.stem for path in (tmp_path / "predictions").iterdir())
+    assert [stem[6:13] for stem in kept[: N_KEPT - 1]] == [f"{day:02}T0735" for day in range(4, N_KEPT + 3)]
+    assert {stem[6:8] for stem in kept[N_KEPT - 1 :]} == {f"{N_KEPT + 3}"}
+    assert (len(kept), len(kept) <= MOST_KEPT) == (2 * N_KEPT - 1, True)
 
 
 def they_stand_alone(pages: Path) -> None:

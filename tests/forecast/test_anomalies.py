@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines.forecast.anomalies import MATCHES, SILENCE, SUMS, Judgement, judge
+from pipelines.forecast.anomalies import MATCHES, NOT_FOLLOWED, SILENCE, SUMS, Judgement, judge
 
 N_ROUNDS = 38
 PER_ROUND = 10
@@ -86,7 +86,7 @@ def test_a_season_like_those_before_is_none_on_any_monday_of_it(before: pd.DataF
         assert anomalies(judged(before, rows, date(2023, 8, 14) + timedelta(weeks=week))) == set()
     assert {each.what for each in judged(before, rows)} == {
         *(MATCHES, "home wins among decided", "goals a match", "share with prices before the match"),
-        *("share with closing prices", "margin of the prices", "log loss beyond what the prices expect"),
+        *("share with closing prices", "margin of the prices", "log loss beyond what the prices expect", NOT_FOLLOWED),
     }
 
 
@@ -139,6 +139,21 @@ def test_a_season_under_way_is_silent_four_weeks_after_its_last_result_and_no_da
     followed = pd.concat([before, sums(broken_off, 2023), sums(matches(2024), 2024)], ignore_index=True)
     later = judge(followed, [("E0", 2023)], date(2024, 12, 1))
     assert SILENCE not in {each.what for each in later}
+
+
+def test_a_league_that_does_not_begin_its_next_season_is_told_five_weeks_after_nearly_all_had_though_one_began_late(
+    before: pd.DataFrame,
+) -> None:
+    """A file that stands still is complete: neither its number of matches nor a pause within the season says so."""
+    late = before["season"] == 2020
+    before = before.assign(match_on=before["match_on"].where(~late, before["match_on"] + pd.Timedelta(days=60)))
+    # Of the breaks the longest is before the late season, and the one behind it is short; the others are of 106 or 107 days.
+    end = matches(2023)["match_on"].max().date()
+    (told,) = (each for each in judged(before, matches(2023), end + timedelta(days=142)) if each.what == NOT_FOLLOWED)
+    assert (told.found, told.high, told.n_earlier, told.is_anomaly) == (142, 106 + 35, 6, True)
+    assert NOT_FOLLOWED not in anomalies(judged(before, matches(2023), end + timedelta(days=141)))
+    followed = pd.concat([before, sums(matches(2023), 2023), sums(matches(2024), 2024)], ignore_index=True)
+    assert NOT_FOLLOWED not in {each.what for each in judge(followed, [("E0", 2023)], date(2025, 1, 1))}
 
 
 def test_what_comes_after_today_is_not_looked_at(before: pd.DataFrame) -> None:

@@ -161,6 +161,16 @@ HISTORIES = {
         file(line(1), line(2), header=HEADER.replace("Date", "Day")),
         file(line(1), line(2), line(3), header=HEADER.replace("Date", "Day")),
     ],
+    "the file was refused as a whole, and shorter the second time": [
+        file(*map(line, range(30)), header=HEADER.replace("Date", "Day")),
+        file(*map(line, range(10)), header=HEADER.replace("Date", "Day")),
+    ],
+    "a version is shorter than the one before it, most of which was set aside": [
+        file(*map(line, range(30))),
+        file(*map(line, range(30)), *(line(n, date=STRANGE) for n in range(30, 90))),
+        file(*map(line, range(30)), *(line(n, date=STRANGE) for n in range(30, 45))),
+        file(*map(line, range(29)), *(line(n, date=STRANGE) for n in range(30, 50))),
+    ],
     "another line of it stays set aside": [file(line(1), line(2, date=STRANGE), line(3, score="x,0,H"))],
     "the line has a cell that says nothing": [file(line(1), line(2, date=STRANGE, odds="#"), line(3, odds="0"))],
     "more lines than are listed one by one": [file(line(0), *(line(n, date=STRANGE) for n in range(1, 131)))],
@@ -195,6 +205,39 @@ def test_where_a_later_version_has_the_line_already_both_stand_one_after_the_oth
         ).fetchall()
     assert rows == [("1", 1, 2), ("2", 2, 3), ("2", 3, None)]
     assert file_versions.reconciliation(warehouse).empty
+
+
+@pytest.mark.parametrize("brought_by", ["the same version", "an earlier one"])
+def test_a_line_that_was_loaded_stays_as_it_is_though_the_mended_parser_reads_it_otherwise(
+    brought_by: str, warehouse: Warehouse, landing: Landing
+) -> None:
+    content = file(line(0, odds="2.50"), *(line(n, date=STRANGE) for n in range(1, 131)))
+    earlier = [file(line(0, odds="2.50"))] if brought_by == "an earlier one" else []
+    load(warehouse, landing, *earlier, content)
+
+    def parse(source: str, key: str, content: bytes) -> ParsedFile:
+        return parse_mended(source, key, content.replace(b"2.50", b"2.5"))
+
+    (done,) = replay(warehouse, landing, parse=parse)
+    assert (done.n_added, done.n_withdrawn) == (130, 0)
+    with warehouse.connect() as connection:
+        rows = connection.execute(
+            "select cells ->> 'B365H', since_version, until_version from bronze.football_data_match"
+            " where cells ->> 'HomeTeam' = 'Home 0'"
+        ).fetchall()
+    assert rows == [("2.50", 1, None)]
+    assert file_versions.reconciliation(warehouse).empty
+
+
+def test_what_comes_out_of_an_earlier_version_and_stands_is_judged_though_a_later_one_was_accepted(
+    warehouse: Warehouse, landing: Landing
+) -> None:
+    load(warehouse, landing, file(line(1), line(2, date=STRANGE)), file(line(1)) + b"E0,12/08/2023,Ho")
+    with warehouse.connect() as connection:
+        connection.execute("update bronze.source_file set accepted_at = now()")
+    replay(warehouse, landing)
+    frame, files = file_versions.unaccepted_rows(warehouse, ["main"], {"home": ["HomeTeam"]})
+    assert (sorted(frame["home"]), len(files)) == (["Home 1", "Home 2"], 1)
 
 
 def test_what_comes_out_of_the_quarantine_meets_the_expectations_like_anything_new(

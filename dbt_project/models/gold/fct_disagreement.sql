@@ -3,8 +3,9 @@
     pre_hook=["{{ no_nested_loops() }}"],
 ) }}
 
--- What two sources tell differently of one played match. One row per match, pair of sources and what: the score, the day or the
--- kick-off. Of each pair `source` is believed more; what silver believes may be a third one's.
+-- What two sources tell differently of one match. One row per match, pair of sources and what: the score, the day or the
+-- kick-off. Of each pair `source` is believed more; what silver believes may be a third one's. Of a match still to come it is the
+-- kick-off alone, which the cut-off of its forecast goes by: days that are announced months ahead move without being wrong.
 --
 -- A table, made anew by every run: it is read by tests and people more often than it is made, and where nothing is told
 -- differently, as in nearly every season, there would be no row by which to see what need not be compared again.
@@ -15,7 +16,7 @@ with shared_season as materialized (
         coalesce(fixture_season.season, sighting.season) as season
     from {{ ref('int_sighting') }} as sighting
     left join {{ ref('int_fixture_season') }} as fixture_season on sighting.sighting_id = fixture_season.sighting_id
-    where sighting.is_played and {{ source_rank('sighting') }} > 1
+    where (sighting.is_played or sighting.is_time_known) and {{ source_rank('sighting') }} > 1
 
     union distinct
 
@@ -37,6 +38,7 @@ telling as materialized (
         home.team_id as home_team_id,
         away.team_id as away_team_id,
         sighting.match_on,
+        sighting.is_played,
         case when sighting.is_time_known then sighting.kickoff_at end as kickoff_at,
         sighting.home_goals,
         sighting.away_goals,
@@ -51,7 +53,6 @@ telling as materialized (
         on sighting.country = home.country and sighting.home_team = home.source_name
     inner join {{ ref('int_team_name') }} as away
         on sighting.country = away.country and sighting.away_team = away.source_name
-    where sighting.is_played
 
     union all
 
@@ -65,6 +66,7 @@ telling as materialized (
         result.home_team_id,
         result.away_team_id,
         result.match_on,
+        true as is_played,
         null as kickoff_at,
         result.home_goals,
         result.away_goals,
@@ -73,7 +75,8 @@ telling as materialized (
     inner join shared_season as season on result.competition_id = season.competition_id and result.season = season.season
 ),
 
--- Each result beside the nearest one of the same pairing that every source has which is believed more.
+-- Each result beside the nearest one of the same pairing that every source has which is believed more; each announcement beside
+-- theirs of that day.
 compared as (
     select distinct on (other.source, other.sighting_id, one.source)
         one.competition_id,
@@ -83,6 +86,7 @@ compared as (
         one.sighting_id,
         one.source,
         one.match_on,
+        one.is_played,
         one.kickoff_at,
         one.home_goals,
         one.away_goals,
@@ -105,6 +109,8 @@ compared as (
             and other.home_team_id = one.home_team_id
             and other.away_team_id = one.away_team_id
             and other.source <> one.source
+            and other.is_played = one.is_played
+            and (other.is_played or other.match_on = one.match_on)
             and (one.source_rank, one.source) < (other.source_rank, other.source)
     order by
         other.source asc,
@@ -157,7 +163,7 @@ matched as (
     )
         differing.*,
         match.match_id,
-        match.known_at,
+        case when differing.is_played then match.known_at is not null else match.status = 'scheduled' end as is_told,
         believed.source as believed_source,
         case differing.what
             when 'score' then believed.home_goals || ':' || believed.away_goals
@@ -183,7 +189,8 @@ matched as (
         match.match_id asc
 )
 
--- A source may tell a match in several lines: the newest stands. What is known at the cut-off or later is no disagreement yet.
+-- A source may tell a match in several lines: the newest stands. What is known at the cut-off or later is no disagreement yet,
+-- and what was announced of a match that was played by now is none any more.
 select distinct on (match_id, source, other_source, what)
     match_id,
     competition_id,
@@ -202,7 +209,7 @@ select distinct on (match_id, source, other_source, what)
     sighting_id,
     other_sighting_id
 from matched
-where known_at is not null
+where is_told
 order by
     match_id asc,
     source asc,
