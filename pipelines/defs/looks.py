@@ -225,6 +225,10 @@ class Asked:
         """Of the last run. Never the same twice, so that a state that comes back is asked for anew."""
         return f"{self.number} {self.state}"
 
+    def is_for(self, found: Mapping[str, str]) -> bool:
+        """Whether the last run was asked for because of just this."""
+        return self.state == _digest(found)
+
     def pause(self, has_failed: bool, now: datetime) -> str | None:
         """A sentence while the run that was asked for last and failed is not to be followed by another, whatever is new.
 
