@@ -18,6 +18,7 @@ the jobs (`automation`). All of them keep to this:
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,7 +32,7 @@ from pipelines.settings import Settings
 from pipelines.sources import football_data_org
 from pipelines.sources.http import Patience, Web
 from pipelines.sources.inbox import Inbox
-from pipelines.sources.protocol import Delivery, Scope, Source, SourceError
+from pipelines.sources.protocol import Delivery, Scope, Source, SourceError, keys_to_ask
 from pipelines.sources.registry import open_sources
 from pipelines.store import file_versions, read_model
 from pipelines.store.warehouse import Warehouse
@@ -149,14 +150,17 @@ def _look_for_results(look: Look, settings: Settings, awaited: list[read_model.A
     bronze = Warehouse(settings.ingest_url)
     for name, source in open_sources(settings, IN_A_LOOK).items():
         if name != _INBOX:
-            keys = _files(source, settings, due, look.now)
-            owed = [key for key in _files(source, settings, awaited, look.now) if f"{name}/{key}" in look.rests]
+            loaded = file_versions.latest(bronze, name)
+            keys = _files(source, settings, due, look.now, loaded)
+            owed = [key for key in _files(source, settings, awaited, look.now, loaded) if f"{name}/{key}" in look.rests]
             wanted = list(dict.fromkeys([*keys, *owed]))
             news = _new_results(source, bronze, wanted) if name == _KEYED else other_content
-            look.at(source, wanted, file_versions.latest(bronze, name), news)
+            look.at(source, wanted, loaded, news)
 
 
-def _files(source: Source, settings: Settings, matches: list[read_model.Awaited], moment: datetime) -> list[str]:
+def _files(
+    source: Source, settings: Settings, matches: list[read_model.Awaited], moment: datetime, loaded: Iterable[str] = ()
+) -> list[str]:
     """Those of the matches' seasons and competitions; with COMPETITIONS=all, of those seasons. Of the source that costs requests
     of few, which has the season under way alone, whatever year a match's bears, only those of the competitions in any case."""
     if not matches:
@@ -165,7 +169,8 @@ def _files(source: Source, settings: Settings, matches: list[read_model.Awaited]
     awaited = frozenset(match.competition_id for match in matches)
     if source.name == _KEYED:
         return source.list(Scope(frozenset(filter(wanted.covers, awaited)), wanted.seasons))
-    return source.list(Scope(wanted.competitions and wanted.competitions & awaited, wanted.seasons & {m.season for m in matches}))
+    seasons = wanted.seasons & {match.season for match in matches}
+    return keys_to_ask(source, Scope(wanted.competitions and wanted.competitions & awaited, seasons), loaded)
 
 
 def _new_results(source: Source, bronze: Warehouse, keys: list[str]) -> News:

@@ -30,6 +30,10 @@ class Inbox:
         # A name that is not text cannot be stored as one.
         return sorted(path.name for path in self._files() if path.name.isprintable())
 
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """None: who dropped a file in may take it away."""
+        return False
+
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         return self.web.fetch(self.name, key, (self.folder / key).absolute().as_uri(), etag, last_modified)
 

@@ -286,6 +286,21 @@ def test_a_source_that_has_none_of_the_files_that_it_had_is_an_outage_not_nothin
     assert daemon.tick() == "run"
 
 
+@pytest.mark.parametrize("name", ["source", "result"])
+def test_a_mirror_s_folder_that_is_there_and_empty_is_an_outage_not_nothing_new(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results were looked for in it four times, and that was all."""
+    daemon: Daemon = request.getfixturevalue(name)
+    daemon.now = NOON + timedelta(hours=6)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    monkeypatch.setenv("FOOTBALL_DATA_URL", mirror.as_uri())
+    for _ in range(2):
+        with pytest.raises(SourceUnreachable, match="football_data has none of the files that were loaded before"):
+            daemon.tick()
+
+
 def test_a_file_that_is_gone_while_another_is_had_is_no_outage_and_no_news(result: Daemon, site: Site) -> None:
     result.now = NOON + timedelta(hours=6)
     del site.files[E0]
