@@ -157,6 +157,10 @@ _OF_NAME: Final[Mapping[str, FailureClass]] = MappingProxyType(
         "requests.exceptions.Timeout": FailureClass.DEPENDENCY_DOWN,
         "botocore.exceptions.ConnectionError": FailureClass.DEPENDENCY_DOWN,  # the landing zone in a bucket
         "botocore.exceptions.HTTPClientError": FailureClass.DEPENDENCY_DOWN,
+        # What was sent did not come whole: of these botocore makes no errors of a client.
+        "botocore.exceptions.IncompleteReadError": FailureClass.DEPENDENCY_DOWN,
+        "botocore.exceptions.ChecksumError": FailureClass.DEPENDENCY_DOWN,
+        "botocore.exceptions.FlexibleChecksumError": FailureClass.DEPENDENCY_DOWN,
     }
 )
 """Types of packages that only those import who need them."""
