@@ -1,6 +1,7 @@
 """The sensors over simulated days: real files, database and instance of Dagster; only the clock is ours, and how runs end."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -361,13 +362,43 @@ def test_a_file_that_hangs_is_given_up_in_the_minute_that_a_tick_may_take(
     source: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience = sensors.IN_A_LOOK
-    longest = max(patience.connect_seconds, patience.read_seconds) * patience.attempts + 2 * patience.longest_wait_seconds
-    assert (N_FAULTS + 1) * longest < DEFAULT_SENSOR_GRPC_TIMEOUT
+    behind = patience.longest_wait_seconds + patience.first_wait_seconds + patience.connect_seconds + 2 * patience.read_seconds
+    assert sensors.LOOK_SECONDS + behind < DEFAULT_SENSOR_GRPC_TIMEOUT, "one that was asked for at the last moment"
     monkeypatch.setattr(sensors, "IN_A_LOOK", replace(patience, read_seconds=0.1, first_wait_seconds=0.01))
     site.hanging.add(FIXTURES)
     with suppress(SourceUnreachable):  # where it was asked for first
         source.tick()
     assert site.seen().count((FIXTURES, 304)) == patience.attempts
+
+
+def test_a_dripping_server_is_given_up_in_the_minute_that_a_tick_may_take_whatever_its_files_are(
+    result: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds for a download, twice for each of four files, were more than a tick may take: it was ended, and forgot all."""
+    monkeypatch.setattr(sensors, "LOOK_SECONDS", 0.5)
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    site.files = {E0: played(1, 2), FIXTURES: coming(3.0), "/new_league_fixtures.csv": coming(4.0)}
+    site.dripping = {*site.files}
+    began = time.monotonic()
+    with pytest.raises(SourceUnreachable, match=r"is too slow: .* is not here after what a look may take"):
+        result.tick()
+    assert time.monotonic() - began < 5
+    assert len(site.seen()) == 1
+
+
+def test_files_that_a_look_has_no_time_for_are_due_at_the_next_and_no_fault_of_theirs() -> None:
+    class Slow:
+        name = "slow"
+
+        def fetch(self, key: str, *_: object) -> NotModified:
+            return NotModified(self.name, key)
+
+    moments = iter([False, True])
+    look = Look(NOON, is_over=lambda: next(moments))
+    look.at(cast("Source", Slow()), "abc", {})
+    assert (look.n_answered, look.faults) == (1, [])
+    due = Rest(0, NOON, "not asked for, as the look took too long")
+    assert list(look.kept.values()) == [due, due]
 
 
 @pytest.mark.parametrize("name", ["source", "result"])
@@ -710,6 +741,26 @@ def test_a_result_that_comes_in_the_pause_behind_a_failed_run_is_not_lost_with_t
     result.now = NOON + timedelta(hours=7, minutes=30)
     assert result.tick() == "run"
     assert (E0, 200) in site.seen()
+
+
+def test_a_result_that_comes_when_no_more_runs_may_be_asked_for_is_not_lost_with_the_last_look(
+    result: Daemon, site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was seen, and waited for the schedule."""
+    monkeypatch.setattr(sensors, "AT_MOST_FOR_RESULTS", 1)
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    site.files[E0] = played(1, 2)
+    assert result.tick() == "run"
+    load(settings)
+    result.end(SUCCESS)
+    site.seen()
+    site.files[E0] = played(1, 3)
+    for hours in (7, 24):
+        result.now = NOON + timedelta(hours=hours)
+        assert result.tick() == "1 runs were asked for within a day; another is from 2024-12-01 17:15 UTC"
+    assert site.seen() == [], "nothing is asked for that could start no run"
+    result.now = NOON + timedelta(days=1, hours=5, minutes=15)
+    assert result.tick() == "run"
 
 
 def test_results_whose_run_fails_for_ever_start_three_runs_a_day(result: Daemon, site: Site) -> None:
