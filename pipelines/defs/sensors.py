@@ -108,8 +108,8 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
         return dg.SkipReason(f"{unsettled[0]} has just changed; it is taken when all files have been left alone for a minute")
     memory = Memory.read(context.cursor or "")
     look = Look(moment, pauses=(timedelta(0),))  # to ask for a file of this machine costs nobody anything
-    if keys := inbox.list(Scope(None, frozenset())):
-        look.at(inbox, keys, file_versions.latest(Warehouse(settings.ingest_url), inbox.name))
+    loaded = file_versions.latest(Warehouse(settings.ingest_url), inbox.name)
+    look.at(inbox, keys_to_ask(inbox, Scope(None, frozenset()), loaded), loaded)
     look.require_an_answer()
     failed = has_failed(context.instance, day.name, "inbox_sensor", memory.asked)
     outcome = memory.asked.once_more(look.found, failed, moment, AT_MOST_FOR_INBOX)

@@ -553,6 +553,28 @@ def test_an_unreadable_file_of_the_inbox_keeps_nobody_from_the_others(
     assert "inbox/a.csv (a.csv cannot be read: Permission denied; again from" in inbox.tick()
 
 
+def test_an_inbox_that_is_gone_is_told_by_the_tick_and_by_the_run_which_goes_on_with_the_others(
+    inbox: Daemon, settings: Settings
+) -> None:
+    """It was taken for an empty one. A file that somebody took away is no loss."""
+    for name in ("a.csv", "b.csv"):
+        (settings.inbox_dir / name).write_bytes(played(1))
+    load(settings)
+    (settings.inbox_dir / "a.csv").unlink()
+    inbox.now += timedelta(minutes=2)
+    assert inbox.tick() == "nothing is new"
+    (settings.inbox_dir / "b.csv").unlink()
+    settings.inbox_dir.rmdir()
+    with pytest.raises(SourceUnreachable, match="is gone or cannot be read: nobody sees what is dropped into it"):
+        inbox.tick()
+    ingestion = Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing))
+    ingestion.run()
+    assert [each.partition for each in ingestion.faults] == ["inbox/a.csv", "inbox/b.csv"]
+    assert ingestion.notes[0].startswith("inbox is out of reach, and the others go on without it: The inbox ")
+    settings.inbox_dir.mkdir()
+    assert inbox.tick() == "nothing is new"
+
+
 def test_cursors_of_before_files_rested_are_gone_on_with() -> None:
     asked = Asked(3, "state", 1, (NOON,))
     assert Memory.read(str(asked)) == Memory(asked)
