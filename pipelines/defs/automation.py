@@ -19,7 +19,7 @@ from pipelines.defs.freshness import FreshnessChecks
 from pipelines.defs.ingestion import every_line_is_accounted_for, latest_versions_are_intact
 from pipelines.defs.partitions import FILE
 from pipelines.defs.schema_changes import columns_are_as_they_were
-from pipelines.defs.streams import STREAM
+from pipelines.defs.streams import BETWEEN, STREAM
 from pipelines.defs.training import MODELS_OF
 
 _BY_THE_CLOCK = FreshnessChecks()
@@ -59,7 +59,7 @@ day = dg.define_asset_job(
     description="The day's work: fetch what changed, rebuild silver and gold, forecast, publish. No training.",
 )
 between = dg.define_asset_job(
-    "between",
+    BETWEEN,
     tags=TO_PUBLICATION,
     selection=(_EVERYTHING - dg.AssetSelection.groups("bronze") - _LEARNING - _DOCS - _BEHIND - _BACKTEST)
     | (dg.AssetSelection.assets(STREAM) - _BY_THE_CLOCK)

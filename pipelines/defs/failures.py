@@ -26,6 +26,7 @@ from pipelines.sources.protocol import DownloadTooLarge, SourceError, SourceUnre
 from pipelines.store.cluster_copy import CopyDamaged, CopyFailed
 from pipelines.store.landing import LandingDamaged
 from pipelines.store.turn import Busy
+from pipelines.streams.connection import StreamUnreachable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -137,6 +138,7 @@ _OF_TYPE: Final[Mapping[type[BaseException], FailureClass]] = MappingProxyType(
         CopyDamaged: FailureClass.DATA,
         CopyFailed: FailureClass.DEPENDENCY_DOWN,
         Busy: FailureClass.DEPENDENCY_DOWN,
+        StreamUnreachable: FailureClass.DEPENDENCY_DOWN,
         subprocess.TimeoutExpired: FailureClass.DEPENDENCY_DOWN,  # PostgreSQL's programs, which wait for the server
         httpx.TransportError: FailureClass.NETWORK,
         redis.exceptions.ConnectionError: FailureClass.DEPENDENCY_DOWN,
@@ -155,6 +157,10 @@ _OF_NAME: Final[Mapping[str, FailureClass]] = MappingProxyType(
         "requests.exceptions.Timeout": FailureClass.DEPENDENCY_DOWN,
         "botocore.exceptions.ConnectionError": FailureClass.DEPENDENCY_DOWN,  # the landing zone in a bucket
         "botocore.exceptions.HTTPClientError": FailureClass.DEPENDENCY_DOWN,
+        # What was sent did not come whole: of these botocore makes no errors of a client.
+        "botocore.exceptions.IncompleteReadError": FailureClass.DEPENDENCY_DOWN,
+        "botocore.exceptions.ChecksumError": FailureClass.DEPENDENCY_DOWN,
+        "botocore.exceptions.FlexibleChecksumError": FailureClass.DEPENDENCY_DOWN,
     }
 )
 """Types of packages that only those import who need them."""
@@ -311,7 +317,7 @@ def _sentence(error: Exception) -> str:
     kind = classify(error)
     said = (
         f"{error}"
-        if isinstance(error, SourceError | LandingDamaged | CopyDamaged | CopyFailed | Busy)
+        if isinstance(error, SourceError | LandingDamaged | CopyDamaged | CopyFailed | Busy | StreamUnreachable)
         else f"{type(error).__name__}: {error}"
     )
     return f"{said} {POLICIES[kind].advice}" if kind is not FailureClass.CODE else said

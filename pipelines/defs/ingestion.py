@@ -35,6 +35,7 @@ from pipelines.sources.protocol import (
     SourceRefuses,
     SourceUnreachable,
     has_none,
+    keys_to_ask,
 )
 from pipelines.sources.registry import OPTIONAL, listing_of, open_sources
 from pipelines.store import bronze as store
@@ -209,7 +210,7 @@ class Ingestion:
         """
         scope = Scope.read(self.settings.competitions, self.settings.seasons, self.settings.now().date())
         for name, source in self.sources.items():
-            keys = source.list(scope)
+            keys = keys_to_ask(source, scope, file_versions.latest(self.bronze, name))
             if not keys:
                 self.notes.append(
                     f"{name} has no file for COMPETITIONS={self.settings.competitions} SEASONS={self.settings.seasons}"

@@ -81,6 +81,8 @@ class Look:
     faults: list[SourceError] = field(default_factory=list)
     """Of files that could be had before."""
     pauses: tuple[timedelta, ...] = RESTS
+    is_over: Callable[[], bool] = lambda: False
+    """Whether the time for the look is up: what was not asked for by then is left to the next one."""
 
     def at(self, source: Source, keys: Iterable[str], loaded: Mapping[str, Latest], news: News = other_content) -> None:
         """Look at these files, but for those at rest. One that cannot be had keeps nobody from the others.
@@ -99,6 +101,7 @@ class Look:
             name = f"{source.name}/{key}"
             rest, known = self.rests.get(name), loaded.get(key)
             n_before = rest.n_times if rest else 0
+            left = left or ("not asked for, as the look took too long" if self.is_over() else "")
             if left:
                 self.rests[name] = Rest(n_before, self.now, left)
                 continue
@@ -225,6 +228,10 @@ class Asked:
         """Of the last run. Never the same twice, so that a state that comes back is asked for anew."""
         return f"{self.number} {self.state}"
 
+    def is_for(self, found: Mapping[str, str]) -> bool:
+        """Whether the last run was asked for because of just this."""
+        return self.state == _digest(found)
+
     def pause(self, has_failed: bool, now: datetime) -> str | None:
         """A sentence while the run that was asked for last and failed is not to be followed by another, whatever is new.
 
@@ -233,6 +240,13 @@ class Asked:
         """
         if has_failed and self.at and now - self.at[-1] < PAUSE:
             return f"the last run failed; another is asked for from {self.at[-1] + PAUSE:%H:%M} UTC"
+        return None
+
+    def bound(self, now: datetime, at_most: int) -> str | None:
+        """A sentence while so many runs were asked for within 24 hours."""
+        recent = [at for at in self.at if now - at < _DAY]
+        if len(recent) >= at_most:
+            return f"{at_most} runs were asked for within a day; another is from {recent[0] + _DAY:%Y-%m-%d %H:%M} UTC"
         return None
 
     def once_more(self, found: Mapping[str, str], has_failed: bool, now: datetime, at_most: int) -> "Asked | str":
@@ -252,8 +266,8 @@ class Asked:
             return f"{self.n_times} runs for the same state have failed: look at the last one; the schedule goes on trying"
         if pause := self.pause(has_failed, now):
             return pause
-        if len(recent) >= at_most:
-            return f"{at_most} runs were asked for within a day; another is from {recent[0] + _DAY:%Y-%m-%d %H:%M} UTC"
+        if bound := self.bound(now, at_most):
+            return bound
         return Asked(self.number + 1, state, self.n_times + 1 if is_again else 1, (*recent, now))
 
 

@@ -63,7 +63,9 @@ class FileOutcome:
 def offered(sources: Mapping[str, Source], today: date) -> dict[str, tuple[str, str]]:
     """Partition to source and key of every file that the sources could have, whatever the scope of the day's run.
 
-    Ordered by source, competition and season, so that a competition's seasons are a range. Raises SourceUnreachable.
+    Ordered by source, competition and season, so that a competition's seasons are a range where they are registered together.
+    Dagster keeps partitions in the order in which they came, and takes none in between: each later season stands at the end of
+    the list, in no range with those before it. Raises SourceUnreachable.
     """
     everything = Scope.read("all", "all", today)
     found = {}

@@ -18,6 +18,8 @@ the jobs (`automation`). All of them keep to this:
 """
 
 import json
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -31,7 +33,7 @@ from pipelines.settings import Settings
 from pipelines.sources import football_data_org
 from pipelines.sources.http import Patience, Web
 from pipelines.sources.inbox import Inbox
-from pipelines.sources.protocol import Delivery, Scope, Source, SourceError
+from pipelines.sources.protocol import Delivery, Scope, Source, SourceError, keys_to_ask
 from pipelines.sources.registry import open_sources
 from pipelines.store import file_versions, read_model
 from pipelines.store.warehouse import Warehouse
@@ -49,8 +51,11 @@ IN_A_LOOK: Final = Patience(
     longest_wait_seconds=1,
     quota_seconds=0,
 )
-"""A tick that takes longer than a minute is ended, and forgets what it found: as many files as may fail in one look at a source
-must not use that up, though each hangs. A run has more patience, also with a provider that allows no more requests."""
+"""With a file. A run has more patience, also with a provider that allows no more requests."""
+
+LOOK_SECONDS: Final = 40
+"""With all of a look: a tick that takes longer than a minute is ended, and forgets what it found. What was not asked for by then,
+as servers hang or drip, is left to the next one; of a file on its way no more than its next piece is waited for."""
 
 _INBOX: Final = "inbox"
 """It is not looked at for results: it has a sensor of its own, and may hold a file that is still being written."""
@@ -78,7 +83,7 @@ def source_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     bronze = Warehouse(settings.ingest_url)
     memory = Memory.read(context.cursor or "")
     look = Look(moment, dict(memory.rests))
-    for name, source in open_sources(settings, IN_A_LOOK).items():
+    for name, source in _sources_in_time(look, settings).items():
         look.at(source, source.coming(), file_versions.latest(bronze, name))
     look.require_an_answer()
     failed = has_failed(context.instance, day.name, "source_sensor", memory.asked)
@@ -103,8 +108,8 @@ def inbox_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.Sk
         return dg.SkipReason(f"{unsettled[0]} has just changed; it is taken when all files have been left alone for a minute")
     memory = Memory.read(context.cursor or "")
     look = Look(moment, pauses=(timedelta(0),))  # to ask for a file of this machine costs nobody anything
-    if keys := inbox.list(Scope(None, frozenset())):
-        look.at(inbox, keys, file_versions.latest(Warehouse(settings.ingest_url), inbox.name))
+    loaded = file_versions.latest(Warehouse(settings.ingest_url), inbox.name)
+    look.at(inbox, keys_to_ask(inbox, Scope(None, frozenset()), loaded), loaded)
     look.require_an_answer()
     failed = has_failed(context.instance, day.name, "inbox_sensor", memory.asked)
     outcome = memory.asked.once_more(look.found, failed, moment, AT_MOST_FOR_INBOX)
@@ -118,16 +123,17 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     Looks come 15, 30, 60 and 120 minutes after the full time expected of each match that has no result yet, one for all
     that are due, at the files of those seasons and competitions alone. Where football-data.org's key is set, so are its lists of
     those leagues, for results that are final and not loaded; what its quota does not allow waits for the next tick. The cursor
-    holds the last look that was answered: an outage, a daemon that was off, or the pause behind a run that failed leaves looks
-    due. A file that could not be had is asked for once its rest is over, as long as one of its matches is awaited. Stopped by
-    default, as `source_sensor` is: it asks other people's servers.
+    holds the last look that was answered: an outage, a daemon that was off, the pause behind a run that failed, or the bound
+    of runs in 24 hours leaves looks due. A file that could not be had is asked for once its rest is over, as long as one of
+    its matches is awaited. Stopped by default, as `source_sensor` is: it asks other people's servers.
     """
     if is_under_way(context.instance, day.name):
         return dg.SkipReason(_BUSY)
     settings, moment = Settings.read(), now()
     memory = Memory.read(context.cursor or "")
     failed = has_failed(context.instance, day.name, "result_sensor", memory.asked)
-    if pause := memory.asked.pause(failed, moment):
+    # A look that can start no run would be the last: what is due waits until one can.
+    if pause := memory.asked.pause(failed, moment) or memory.asked.bound(moment, AT_MOST_FOR_RESULTS):
         return dg.SkipReason(pause)
     awaited = read_model.awaited(Warehouse(settings.model_url), moment)
     due = [match for match in awaited if is_look_due(match.full_time_at, memory.looked_at, moment)]
@@ -143,20 +149,30 @@ def result_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     return _result(context, "result_sensor", outcome, replace(memory, looked_at=moment if due else memory.looked_at), look)
 
 
+def _sources_in_time(look: Look, settings: Settings) -> dict[str, Source]:
+    """The sources, with no more patience than the look has time from now on."""
+    until = time.monotonic() + LOOK_SECONDS
+    look.is_over = lambda: time.monotonic() > until
+    return open_sources(settings, replace(IN_A_LOOK, until=until))
+
+
 def _look_for_results(look: Look, settings: Settings, awaited: list[read_model.Awaited], due: list[read_model.Awaited]) -> None:
     """Look at the files of the seasons and competitions of matches that are due, and at those that are owed a look, as they could
     not be had, while their matches are awaited."""
     bronze = Warehouse(settings.ingest_url)
-    for name, source in open_sources(settings, IN_A_LOOK).items():
+    for name, source in _sources_in_time(look, settings).items():
         if name != _INBOX:
-            keys = _files(source, settings, due, look.now)
-            owed = [key for key in _files(source, settings, awaited, look.now) if f"{name}/{key}" in look.rests]
+            loaded = file_versions.latest(bronze, name)
+            keys = _files(source, settings, due, look.now, loaded)
+            owed = [key for key in _files(source, settings, awaited, look.now, loaded) if f"{name}/{key}" in look.rests]
             wanted = list(dict.fromkeys([*keys, *owed]))
             news = _new_results(source, bronze, wanted) if name == _KEYED else other_content
-            look.at(source, wanted, file_versions.latest(bronze, name), news)
+            look.at(source, wanted, loaded, news)
 
 
-def _files(source: Source, settings: Settings, matches: list[read_model.Awaited], moment: datetime) -> list[str]:
+def _files(
+    source: Source, settings: Settings, matches: list[read_model.Awaited], moment: datetime, loaded: Iterable[str] = ()
+) -> list[str]:
     """Those of the matches' seasons and competitions; with COMPETITIONS=all, of those seasons. Of the source that costs requests
     of few, which has the season under way alone, whatever year a match's bears, only those of the competitions in any case."""
     if not matches:
@@ -165,7 +181,8 @@ def _files(source: Source, settings: Settings, matches: list[read_model.Awaited]
     awaited = frozenset(match.competition_id for match in matches)
     if source.name == _KEYED:
         return source.list(Scope(frozenset(filter(wanted.covers, awaited)), wanted.seasons))
-    return source.list(Scope(wanted.competitions and wanted.competitions & awaited, wanted.seasons & {m.season for m in matches}))
+    seasons = wanted.seasons & {match.season for match in matches}
+    return keys_to_ask(source, Scope(wanted.competitions and wanted.competitions & awaited, seasons), loaded)
 
 
 def _new_results(source: Source, bronze: Warehouse, keys: list[str]) -> News:

@@ -96,6 +96,10 @@ class FootballData:
         new = [f"new/{code}.csv" for code in NEW_LEAGUES]
         return [key for key in (*main, *new, *more) if _is_in(scope, key)] + list(FIXTURES)
 
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """Of a folder, any file in scope."""
+        return self.web.folder(self.url) is not None and (key in FIXTURES or _is_in(scope, key))
+
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         return self.web.fetch(self.name, key, f"{self.url.rstrip('/')}/{key}", etag, last_modified)
 

@@ -59,6 +59,10 @@ class FootballDataOrg:
         wanted = [code for competition, code in COMPETITIONS.items() if scope.covers(competition)]
         return [f"{self.today.year if code in _CALENDAR_YEAR else current_season(self.today)}/{code}.json" for code in wanted]
 
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """None: what is not listed is of a season that is over."""
+        return False
+
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         season, code = _parts(key)
         return self.web.fetch(self.name, key, f"{self.url}/competitions/{code}/matches?season={season}", etag, last_modified)

@@ -4,6 +4,7 @@ Belongs here: connections, conditional requests, patience, limits, and telling w
 belong here: what the bytes mean, or how many requests a provider allows (`quota`).
 """
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -61,6 +62,8 @@ class Patience:
     max_bytes: int = 64 * 1024 * 1024
     quota_seconds: float = PATIENCE_SECONDS
     """For a provider that allows no more requests just now."""
+    until: float = math.inf
+    """By the clock `time.monotonic`: behind it nothing is tried again, and no download goes on."""
 
 
 @dataclass
@@ -95,7 +98,7 @@ class Web:
         headers = {name: value for name, value in conditions.items() if value}
         patience = self.patience
         for attempt in stamina.retry_context(
-            on=_wait_before_retry,
+            on=self._wait_before_retry,
             attempts=patience.attempts,
             timeout=None,
             wait_initial=patience.first_wait_seconds,
@@ -161,7 +164,7 @@ class Web:
         announced = response.headers.get("Content-Length", "")
         if announced.isdecimal() and int(announced) > patience.max_bytes:
             raise _too_large(url, patience.max_bytes)
-        deadline = time.monotonic() + patience.download_seconds
+        deadline = min(time.monotonic() + patience.download_seconds, patience.until)
         content = bytearray()
         for chunk in response.iter_bytes():
             content += chunk
@@ -169,8 +172,14 @@ class Web:
                 raise _too_large(url, patience.max_bytes)
             # The read time-out bounds the wait for each piece, this one a server that drips.
             if time.monotonic() > deadline:
-                raise _Transient(f"{urlsplit(url).netloc} is too slow: {url} is not here after {patience.download_seconds:g} s.")
+                seconds = f"{patience.download_seconds:g} s" if deadline < patience.until else "what a look may take"
+                raise _Transient(f"{urlsplit(url).netloc} is too slow: {url} is not here after {seconds}.")
         return bytes(content)
+
+    def _wait_before_retry(self, error: Exception) -> bool | float:
+        if not isinstance(error, _Transient) or time.monotonic() > self.patience.until:
+            return False
+        return True if error.wait_seconds is None else error.wait_seconds
 
     def _transient(self, host: str, response: httpx.Response) -> SourceError:
         message = f"{host} answers HTTP {response.status_code}: it is busy or out of order."
@@ -190,12 +199,6 @@ class Web:
                     timeout=httpx.Timeout(patience.read_seconds, connect=patience.connect_seconds, pool=None),
                 )
             return self._client
-
-
-def _wait_before_retry(error: Exception) -> bool | float:
-    if not isinstance(error, _Transient):
-        return False
-    return True if error.wait_seconds is None else error.wait_seconds
 
 
 def _retry_after(value: str | None) -> float | None:

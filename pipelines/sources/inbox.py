@@ -11,7 +11,7 @@ from typing import Final
 
 from pipelines.sources import football_data_file, openfootball
 from pipelines.sources.http import Web
-from pipelines.sources.protocol import Fetched, ParsedFile, Scope
+from pipelines.sources.protocol import Fetched, ParsedFile, Scope, SourceUnreachable
 
 SETTLED_AFTER: Final = timedelta(minutes=1)
 """A file that nobody touched for so long is whole, or its writer is in trouble; then the rest is news when it comes."""
@@ -19,7 +19,7 @@ SETTLED_AFTER: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Inbox:
-    """A folder; each file in it is a key. A folder that does not exist is an empty one."""
+    """A folder; each file in it is a key. A folder that does not exist is an empty one, unless files were loaded of it."""
 
     folder: Path
     web: Web
@@ -30,7 +30,13 @@ class Inbox:
         # A name that is not text cannot be stored as one.
         return sorted(path.name for path in self._files() if path.name.isprintable())
 
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """None: who dropped a file in may take it away. But nobody takes the folder away, which is made at each start."""
+        return not self.folder.is_dir()
+
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        if not self.folder.is_dir():
+            raise SourceUnreachable(f"The inbox {self.folder} is gone or cannot be read: nobody sees what is dropped into it.")
         return self.web.fetch(self.name, key, (self.folder / key).absolute().as_uri(), etag, last_modified)
 
     def parse(self, key: str, content: bytes) -> ParsedFile:

@@ -57,6 +57,10 @@ class International:
         folder = self.web.folder(self.url)
         return [FILE] if folder is None or (folder / FILE).is_file() else []
 
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """The one file always is."""
+        return key == FILE
+
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         return self.web.fetch(self.name, key, f"{self.url.rstrip('/')}/{key}", etag, last_modified)
 
@@ -69,7 +73,8 @@ class International:
 
     def coming(self) -> Sequence[str]:
         """The one file, which holds results and coming matches alike; unchanged it costs no more than a small one."""
-        return self.list(Scope(None, frozenset()))
+        self.web.folder(self.url)
+        return (FILE,)
 
 
 def parse(content: bytes) -> ParsedFile:

@@ -68,13 +68,15 @@ class OpenFootball:
 
     def list(self, scope: Scope) -> list[str]:
         """Keys in scope. Of a folder, the files it has; of a server, every file it could have."""
-        wanted = {code for competition, code in COMPETITIONS.items() if scope.covers(competition)}
+        wanted = _codes(scope)
         if (folder := self.web.folder(self.url)) is None:
             return [f"{_season_folder(season, code)}/{code}.json" for season in sorted(scope.seasons) for code in sorted(wanted)]
         found = sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*.json"))
-        parts = {key: match for key in found if (match := _KEY.fullmatch(key))}
-        is_open = scope.competitions is None
-        return [key for key, match in parts.items() if int(match[1]) in scope.seasons and (is_open or match[2] in wanted)]
+        return [key for key in found if _is_in(scope, key)]
+
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """Of a folder, any file in scope."""
+        return self.web.folder(self.url) is not None and _is_in(scope, key)
 
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         return self.web.fetch(self.name, key, f"{self.url.rstrip('/')}/{key}", etag, last_modified)
@@ -89,6 +91,15 @@ class OpenFootball:
     def coming(self) -> Sequence[str]:
         """None: this source has no word for coming matches; the daily round is soon enough."""
         return []
+
+
+def _codes(scope: Scope) -> set[str]:
+    return {code for competition, code in COMPETITIONS.items() if scope.covers(competition)}
+
+
+def _is_in(scope: Scope, key: str) -> bool:
+    parts = _KEY.fullmatch(key)
+    return parts is not None and int(parts[1]) in scope.seasons and (scope.competitions is None or parts[2] in _codes(scope))
 
 
 def _season_folder(season: int, code: str) -> str:

@@ -295,6 +295,10 @@ class Source(Protocol):
     def list(self, scope: Scope) -> list[str]:
         """Keys of the files to ask for. Raises SourceUnreachable, or ValueError for a scope that means nothing here."""
 
+    def is_missed(self, key: str, scope: Scope) -> bool:
+        """Whether a file that was loaded before, and is not listed for the scope, ought to be: a folder lists what it has, and
+        one whose disk is not mounted has nothing. Of a server's files none is, for every file it could have is listed."""
+
     def fetch(self, key: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Get one file unless it is still what the validators stand for. Raises SourceError."""
 
@@ -309,6 +313,12 @@ class Source(Protocol):
 
     def parse(self, key: str, content: bytes) -> ParsedFile:
         """Take a file apart. Never raises for what the bytes hold: that is what quarantine is for."""
+
+
+def keys_to_ask(source: Source, scope: Scope, loaded: Iterable[str]) -> list[str]:
+    """Keys to ask a source for: what it lists, and what it ought to list of those loaded before. Raises as `list`."""
+    listed = source.list(scope)
+    return [*listed, *sorted(key for key in set(loaded).difference(listed) if source.is_missed(key, scope))]
 
 
 def set_aside(

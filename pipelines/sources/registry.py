@@ -56,8 +56,9 @@ SOURCES: Final[Mapping[str, SourceFactory]] = MappingProxyType(
 )
 
 
-OPTIONAL: Final = frozenset({"football_data_org"})
-"""Sources that say sooner what another has, too: while one of them is out of reach, a round goes on with what the others say."""
+OPTIONAL: Final = frozenset({"football_data_org", "inbox"})
+"""Sources that say sooner what another has, too, or now and then something beside the others: while one of them is out of reach,
+a round goes on with what the others say, and the check of its files warns."""
 
 
 def address_of(settings: Settings, source: str) -> str:

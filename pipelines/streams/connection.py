@@ -32,12 +32,13 @@ class StreamUnreachable(StreamError):
 class StreamGap(StreamError):
     """The messages behind a position are not in the topic any more, or it was made anew: nothing is skipped in silence.
 
-    `gaps` names each such loss by where it begins, with a sentence.
+    `gaps` names each such loss by where it begins, with a sentence; `shortfall` says what of the other partitions was not read.
     """
 
-    def __init__(self, message: str, gaps: Mapping[str, str]) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, gaps: Mapping[str, str], *, shortfall: str = "") -> None:
+        super().__init__(f"{message} The rest was {shortfall}." if shortfall else message)
         self.gaps = gaps
+        self.shortfall = shortfall
 
 
 def gap_at(topic: str, partition: int, position: int | None) -> str:

@@ -28,6 +28,8 @@ class Taken:
     n_quarantined: int = 0
     is_cut_short: bool = False
     """Whether another reader had been there: what waits is its, or the next round's."""
+    shortfall: str = ""
+    """What is missing where time was up before the ends of the partitions."""
 
 
 def take_in(settings: Settings, bronze: Warehouse, landing: Landing, taken: Taken, bounds: Bounds = IN_A_RUN) -> None:
@@ -59,7 +61,7 @@ def take_in(settings: Settings, bronze: Warehouse, landing: Landing, taken: Take
         take_in=write,
         bounds=bounds,
     )
-    taken.is_cut_short = done.was_overtaken
+    taken.is_cut_short, taken.shortfall = done.was_overtaken, done.shortfall
 
 
 @dataclass(frozen=True)

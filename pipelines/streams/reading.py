@@ -67,24 +67,36 @@ class Batch:
 
 @dataclass
 class Round:
-    """What came of a round. `was_overtaken`: another reader had written what was read here, and the round ended."""
+    """What came of a round. `was_overtaken`: another reader had written what was read here, and the round ended.
+
+    `shortfall` says what is missing where its time was up before the ends of its partitions; empty where they were reached, where
+    the number of messages ended it, and where other readers hold every partition.
+    """
 
     n_messages: int = 0
     was_overtaken: bool = False
+    shortfall: str = ""
 
 
 class _Positions:
-    """Where each of the partitions that are this reader's stands, which have no more messages, and where the next are gone."""
+    """Where each of the partitions that are this reader's stands, which have no more messages, and where the next are gone.
+
+    `is_member`: the group has said which are this reader's, even if none is. `trouble` is what the client said last of brokers
+    that do not answer; it goes on trying.
+    """
 
     def __init__(self, read: Callable[[], Mapping[int, int]]) -> None:
         self._read = read
         self.begun: dict[int, int | None] = {}
         self.ended: set[int] = set()
         self.gaps: dict[int, int | None] = {}
+        self.is_member = False
+        self.trouble = ""
 
     def given(self, consumer: Any, partitions: "Iterable[TopicPartition]") -> None:
         from confluent_kafka import OFFSET_BEGINNING
 
+        self.is_member = True
         known, partitions = self._read(), list(partitions)
         for each in partitions:
             self.begun[each.partition] = known.get(each.partition)
@@ -92,6 +104,7 @@ class _Positions:
         consumer.assign(partitions)
 
     def taken(self, consumer: Any, partitions: "Iterable[TopicPartition]") -> None:
+        self.is_member = False
         for each in partitions:
             self.begun.pop(each.partition, None)
             self.ended.discard(each.partition)
@@ -99,6 +112,13 @@ class _Positions:
     @property
     def are_at_their_ends(self) -> bool:
         return bool(self.begun) and self.ended >= self.begun.keys()
+
+    def shortfall(self, seconds: float) -> str:
+        """What is missing when time is up, as half a sentence; empty where nothing is, or where it is other readers' to read."""
+        if self.are_at_their_ends or (self.is_member and not self.begun):
+            return ""
+        held = f"{len(self.begun)} partitions are held, {len(self.begun.keys() - self.ended)} of them not at their ends"
+        return f"not read to its end in {seconds:g} s: {held}{self.trouble and f' ({self.trouble})'}"
 
 
 def read(
@@ -116,7 +136,7 @@ def read(
         take_in: writes a batch and moves its position, in one transaction; False: the position had been moved by somebody else.
 
     Raises:
-        StreamUnreachable: no broker answers, or there is no such topic.
+        StreamUnreachable: no broker answers, there is no such topic, or time was up before anything could be had.
         StreamError: the broker's settings are none.
         StreamGap: a partition does not have the messages that follow its position any more; the others were read.
     """
@@ -136,6 +156,8 @@ def read(
                 if batch.partition in where.gaps:  # what came before its gap, in one look
                     where.gaps[batch.partition] = batch.next_offset
                 done.n_messages += len(batch.messages)
+        if done.n_messages < bounds.n_messages:
+            done.shortfall = where.shortfall(bounds.seconds)
     finally:
         reader.close()
     if where.gaps:
@@ -147,7 +169,11 @@ def read(
                 gap_at(topic, partition, position): f"{topic}/{partition} has no message at {position}, where it was read to."
                 for partition, position in sorted(where.gaps.items())
             },
+            shortfall=done.shortfall,
         )
+    if done.shortfall and not done.n_messages and not where.ended:
+        # Seen from here an outage looks like a topic that has nothing new: time passes, and nothing comes.
+        raise StreamUnreachable(f"Nothing of {topic} could be had, {done.shortfall}.")
     return done
 
 
@@ -189,4 +215,6 @@ def _judge(topic: str, event: Any, where: _Positions) -> bool:
             where.gaps[partition] = where.begun[partition]
     elif error.fatal() or (not error.retriable() and error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT)):
         raise StreamUnreachable(f"Reading {topic} failed: {said(error)}.")
+    else:
+        where.trouble = said(error)
     return False

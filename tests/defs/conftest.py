@@ -4,6 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -21,7 +22,7 @@ def coming(price: float) -> bytes:
 
 
 class Site:
-    """A server with validators: what it has, the answers it gave, and whether it, or a file of it, refuses, fails or hangs."""
+    """A server with validators: what it has, the answers it gave, and whether it, or a file of it, refuses, fails, hangs or drips."""
 
     def __init__(self) -> None:
         self.files = {E0: played(1), FIXTURES: coming(2.0)}
@@ -30,6 +31,7 @@ class Site:
         self.refused: set[str] = set()
         self.failing: set[str] = set()
         self.hanging: set[str] = set()
+        self.dripping: set[str] = set()
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -45,6 +47,11 @@ class Site:
                 self.send_response(status)
                 self.send_header("ETag", tag)
                 self.end_headers()
+                if self.path in site.dripping:
+                    with suppress(OSError):  # until whoever asks has had enough
+                        while True:
+                            self.wfile.write(b" ")
+                            time.sleep(0.05)
                 if status == 200:
                     self.wfile.write(content or b"")
 

@@ -19,7 +19,7 @@ import pytest
 import redis
 import requests
 import sqlalchemy
-from botocore.exceptions import ClientError
+from botocore.exceptions import ChecksumError, ClientError, FlexibleChecksumError, IncompleteReadError, ResponseStreamingError
 from dagster._core.events import JobFailureData
 from dagster_k8s.client import DagsterK8sAPIRetryLimitExceeded
 from dagster_shared.error import SerializableErrorInfo
@@ -258,6 +258,20 @@ def test_a_refusal_is_a_changed_source_and_trouble_of_its_server_is_the_network(
 )
 def test_trouble_of_object_storage_may_pass_and_a_refusal_is_a_setting(status: int, code: str, kind: FailureClass) -> None:
     assert classify(s3_answers(status, code)) is kind
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        IncompleteReadError(actual_bytes=3, expected_bytes=5),
+        ResponseStreamingError(error="the connection broke"),
+        ChecksumError(checksum_type="crc32", expected_checksum="a", actual_checksum="b"),
+        FlexibleChecksumError(error_msg="Expected checksum a did not match calculated checksum: b"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_object_that_did_not_come_whole_is_no_fault_of_the_code_and_is_read_again(error: Exception) -> None:
+    assert classify(error) is DOWN
 
 
 def test_a_failed_blocking_check_is_a_failure_of_the_data(instance: dg.DagsterInstance) -> None:

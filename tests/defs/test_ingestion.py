@@ -1,5 +1,6 @@
 """A round through the files of a source, where the source itself is in trouble."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from pipelines.settings import Settings
 from pipelines.sources.protocol import Source, SourceUnreachable
 from pipelines.store.landing import open_landing
 from pipelines.store.warehouse import Warehouse
-from tests.defs.conftest import E0, Site
+from tests.defs.conftest import E0, Site, coming, played
 from tests.sources.test_football_data_org import Api
 
 
@@ -83,6 +84,47 @@ def test_a_source_whose_only_file_is_gone_is_out_of_reach_like_one_that_has_none
     ):
         rounds[1].run()
     assert [each.key for each in rounds[1].faults] == ["results.csv"], "and its partition says so"
+
+
+HEADER = "date,home_team,away_team,home_score,away_score,tournament,city,country,neutral"
+MATCH = b'{"name": "", "matches": [{"date": "2024-08-16", "team1": "A", "team2": "B"}]}'
+MIRRORED = {
+    "football_data": {"mmz4281/2425/E0.csv": played(1), "fixtures.csv": coming(2.0)},
+    "openfootball": {"2024-25/en.1.json": MATCH, "2024-25/de.1.json": MATCH},
+    "international": {"results.csv": f"{HEADER}\n2024-06-14,A,B,1,0,Friendly,C,D,FALSE\n".encode()},
+}
+
+
+@pytest.mark.parametrize("source", MIRRORED)
+def test_a_mirror_whose_folder_is_there_and_empty_is_out_of_reach_like_a_server_that_has_none_of_its_files(
+    source: str, database: Urls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where its disk is not mounted: it listed nothing, and that was taken for nothing new."""
+    mirror, files = tmp_path / "mirror", MIRRORED[source]
+    for key, content in files.items():
+        (mirror / key).parent.mkdir(parents=True, exist_ok=True)
+        (mirror / key).write_bytes(content)
+    asked = {"SOURCES": source, f"{source.upper()}_URL": mirror.as_uri(), "COMPETITIONS": "E0,D1", "SEASONS": "2024"}
+    for name, value in {"STATE_DIR": str(tmp_path), "INGEST_DATABASE_URL": database.ingest, **asked}.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.read()
+    rounds = [Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing)) for _ in range(3)]
+    rounds[0].run()
+    assert rounds[0].n_new == len(files)
+    if len(files) > 1:
+        (mirror / next(iter(files))).unlink()
+        rounds[1].run()
+        assert [str(each.fault) for each in rounds[1].faults] == [f"{source} has {next(iter(files))} no more."]
+    shutil.rmtree(mirror)
+    mirror.mkdir()
+    with pytest.raises(SourceUnreachable, match=f"{source} has none of the files that were loaded before"):
+        rounds[2].run()
+    monkeypatch.setenv("SEASONS", "2023")
+    monkeypatch.setenv("COMPETITIONS", "F1")
+    if source == "openfootball":  # the others have files that are asked for whatever the scope
+        elsewhere = Ingestion(Settings.read(), Warehouse(settings.ingest_url), open_landing(settings.landing))
+        elsewhere.run()
+        assert elsewhere.faults == []
 
 
 def test_a_key_that_has_run_out_is_a_warning_and_the_other_sources_are_loaded(

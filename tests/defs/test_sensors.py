@@ -1,6 +1,7 @@
 """The sensors over simulated days: real files, database and instance of Dagster; only the clock is ours, and how runs end."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -286,6 +287,21 @@ def test_a_source_that_has_none_of_the_files_that_it_had_is_an_outage_not_nothin
     assert daemon.tick() == "run"
 
 
+@pytest.mark.parametrize("name", ["source", "result"])
+def test_a_mirror_s_folder_that_is_there_and_empty_is_an_outage_not_nothing_new(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results were looked for in it four times, and that was all."""
+    daemon: Daemon = request.getfixturevalue(name)
+    daemon.now = NOON + timedelta(hours=6)
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    monkeypatch.setenv("FOOTBALL_DATA_URL", mirror.as_uri())
+    for _ in range(2):
+        with pytest.raises(SourceUnreachable, match="football_data has none of the files that were loaded before"):
+            daemon.tick()
+
+
 def test_a_file_that_is_gone_while_another_is_had_is_no_outage_and_no_news(result: Daemon, site: Site) -> None:
     result.now = NOON + timedelta(hours=6)
     del site.files[E0]
@@ -346,13 +362,43 @@ def test_a_file_that_hangs_is_given_up_in_the_minute_that_a_tick_may_take(
     source: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patience = sensors.IN_A_LOOK
-    longest = max(patience.connect_seconds, patience.read_seconds) * patience.attempts + 2 * patience.longest_wait_seconds
-    assert (N_FAULTS + 1) * longest < DEFAULT_SENSOR_GRPC_TIMEOUT
+    behind = patience.longest_wait_seconds + patience.first_wait_seconds + patience.connect_seconds + 2 * patience.read_seconds
+    assert sensors.LOOK_SECONDS + behind < DEFAULT_SENSOR_GRPC_TIMEOUT, "one that was asked for at the last moment"
     monkeypatch.setattr(sensors, "IN_A_LOOK", replace(patience, read_seconds=0.1, first_wait_seconds=0.01))
     site.hanging.add(FIXTURES)
     with suppress(SourceUnreachable):  # where it was asked for first
         source.tick()
     assert site.seen().count((FIXTURES, 304)) == patience.attempts
+
+
+def test_a_dripping_server_is_given_up_in_the_minute_that_a_tick_may_take_whatever_its_files_are(
+    result: Daemon, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten seconds for a download, twice for each of four files, were more than a tick may take: it was ended, and forgot all."""
+    monkeypatch.setattr(sensors, "LOOK_SECONDS", 0.5)
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    site.files = {E0: played(1, 2), FIXTURES: coming(3.0), "/new_league_fixtures.csv": coming(4.0)}
+    site.dripping = {*site.files}
+    began = time.monotonic()
+    with pytest.raises(SourceUnreachable, match=r"is too slow: .* is not here after what a look may take"):
+        result.tick()
+    assert time.monotonic() - began < 5
+    assert len(site.seen()) == 1
+
+
+def test_files_that_a_look_has_no_time_for_are_due_at_the_next_and_no_fault_of_theirs() -> None:
+    class Slow:
+        name = "slow"
+
+        def fetch(self, key: str, *_: object) -> NotModified:
+            return NotModified(self.name, key)
+
+    moments = iter([False, True])
+    look = Look(NOON, is_over=lambda: next(moments))
+    look.at(cast("Source", Slow()), "abc", {})
+    assert (look.n_answered, look.faults) == (1, [])
+    due = Rest(0, NOON, "not asked for, as the look took too long")
+    assert list(look.kept.values()) == [due, due]
 
 
 @pytest.mark.parametrize("name", ["source", "result"])
@@ -505,6 +551,28 @@ def test_an_unreadable_file_of_the_inbox_keeps_nobody_from_the_others(
     assert inbox.tick() == "run"
     inbox.end(SUCCESS)
     assert "inbox/a.csv (a.csv cannot be read: Permission denied; again from" in inbox.tick()
+
+
+def test_an_inbox_that_is_gone_is_told_by_the_tick_and_by_the_run_which_goes_on_with_the_others(
+    inbox: Daemon, settings: Settings
+) -> None:
+    """It was taken for an empty one. A file that somebody took away is no loss."""
+    for name in ("a.csv", "b.csv"):
+        (settings.inbox_dir / name).write_bytes(played(1))
+    load(settings)
+    (settings.inbox_dir / "a.csv").unlink()
+    inbox.now += timedelta(minutes=2)
+    assert inbox.tick() == "nothing is new"
+    (settings.inbox_dir / "b.csv").unlink()
+    settings.inbox_dir.rmdir()
+    with pytest.raises(SourceUnreachable, match="is gone or cannot be read: nobody sees what is dropped into it"):
+        inbox.tick()
+    ingestion = Ingestion(settings, Warehouse(settings.ingest_url), open_landing(settings.landing))
+    ingestion.run()
+    assert [each.partition for each in ingestion.faults] == ["inbox/a.csv", "inbox/b.csv"]
+    assert ingestion.notes[0].startswith("inbox is out of reach, and the others go on without it: The inbox ")
+    settings.inbox_dir.mkdir()
+    assert inbox.tick() == "nothing is new"
 
 
 def test_cursors_of_before_files_rested_are_gone_on_with() -> None:
@@ -695,6 +763,26 @@ def test_a_result_that_comes_in_the_pause_behind_a_failed_run_is_not_lost_with_t
     result.now = NOON + timedelta(hours=7, minutes=30)
     assert result.tick() == "run"
     assert (E0, 200) in site.seen()
+
+
+def test_a_result_that_comes_when_no_more_runs_may_be_asked_for_is_not_lost_with_the_last_look(
+    result: Daemon, site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was seen, and waited for the schedule."""
+    monkeypatch.setattr(sensors, "AT_MOST_FOR_RESULTS", 1)
+    result.now = NOON + timedelta(hours=5, minutes=15)
+    site.files[E0] = played(1, 2)
+    assert result.tick() == "run"
+    load(settings)
+    result.end(SUCCESS)
+    site.seen()
+    site.files[E0] = played(1, 3)
+    for hours in (7, 24):
+        result.now = NOON + timedelta(hours=hours)
+        assert result.tick() == "1 runs were asked for within a day; another is from 2024-12-01 17:15 UTC"
+    assert site.seen() == [], "nothing is asked for that could start no run"
+    result.now = NOON + timedelta(days=1, hours=5, minutes=15)
+    assert result.tick() == "run"
 
 
 def test_results_whose_run_fails_for_ever_start_three_runs_a_day(result: Daemon, site: Site) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +17,9 @@ import pytest
 from confluent_kafka import Producer
 
 from deploy.database import Urls
-from pipelines.defs import alerts, stream_sensors
+from pipelines.defs import alerts, failures, stream_sensors
 from pipelines.defs.automation import between, day
-from pipelines.defs.failures import RUNBOOK
+from pipelines.defs.failures import POLICIES, RUNBOOK, FailureClass
 from pipelines.defs.looks import PAUSE
 from pipelines.defs.stream_sensors import stream_sensor
 from pipelines.defs.streams import stream_message
@@ -132,6 +133,56 @@ def test_a_round_that_another_reader_overtook_says_who_takes_in_the_rest(
     assert check.description == "3 messages were taken in, 0 set aside; another reader takes in what waits"
 
 
+def cut_off(settings: Settings, bronze: object, landing: object, taken: intake.Taken) -> None:
+    """A broker that went away in the middle."""
+    taken.n_inserted = 3
+    taken.shortfall = "not read to its end in 60 s: 4 partitions are held, 1 of them not at their ends"
+
+
+def silent(*_: object) -> None:
+    """One of which nothing could be had."""
+    raise StreamUnreachable("Nothing of football.events could be had.")
+
+
+def test_a_round_whose_time_was_up_before_the_ends_is_a_warning_with_what_was_read(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "take_in", cut_off)
+    result = materialize(make_settings("127.0.0.1:1"))
+    assert result.success
+    check = check_of(result)
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert check.description == (
+        "3 messages were taken in; the stream was not read to its end in 60 s: 4 partitions are held, 1 of them not at their ends"
+    )
+
+
+def test_a_run_that_was_asked_for_because_messages_wait_and_gets_none_is_tried_again_and_fails_as_an_outage(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went through as if there had been nothing, and rebuilt everything. The day's run goes on, with what files say."""
+    quick = {kind: replace(policy, first_delay_seconds=0) for kind, policy in failures.POLICIES.items()}
+    monkeypatch.setattr(failures, "POLICIES", quick)
+    attempts = []
+
+    def counted(*_: object) -> None:
+        attempts.append(1)
+        silent()
+
+    monkeypatch.setattr(intake, "take_in", counted)
+    settings = make_settings("127.0.0.1:1")
+    jobs = [dg.define_asset_job(name, selection=[stream_message.key]) for name in (day.name, between.name)]
+    definitions = dg.Definitions(assets=[stream_message], jobs=jobs, resources=resources(settings))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert definitions.resolve_job_def(day.name).execute_in_process(instance=instance).success
+        assert len(attempts) == 1
+        failed = definitions.resolve_job_def(between.name).execute_in_process(instance=instance, raise_on_error=False)
+        (event,) = [each for each in failed.all_events if each.event_type is dg.DagsterEventType.STEP_FAILURE]
+    assert len(attempts) == 1 + 1 + POLICIES[FailureClass.DEPENDENCY_DOWN].n_retries
+    assert failures.classify_event(event) is FailureClass.DEPENDENCY_DOWN
+    assert failures.sentence_of(event).startswith("bronze__stream_message: Nothing of football.events could be had.")
+
+
 class Clock:
     """In the place of `datetime`, moved by hand."""
 
@@ -209,6 +260,30 @@ class TestSensor:
         assert len(asked) == 24
         runbook = " ".join((PROJECT_DIR / RUNBOOK).read_text("utf-8").split())
         assert f"{len(asked)} runs of `between` for `stream_sensor`" in runbook
+
+    @pytest.mark.parametrize("round_", [cut_off, silent])
+    def test_what_a_run_that_went_through_could_not_get_at_is_asked_for_again_as_behind_one_that_failed(
+        self, round_: Callable[..., None], waiting: list[Standing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was asked for already, until more came or the next day."""
+        clock, instance = Clock(), dg.DagsterInstance.ephemeral()
+        monkeypatch.setattr(stream_sensors, "datetime", clock)
+        monkeypatch.setattr(intake, "take_in", round_)
+        waiting[:] = [Standing(0, 5, 0, 7)]
+        first = self.tick(instance)
+        assert materialize(Settings.read(), instance).success
+        said = "what waits could not be had; the last run failed; another is asked for from 01:00 UTC"
+        assert self.tick(instance, first.cursor).skip_message == said
+        waiting[:] = [Standing(0, 5, 0, 8)]
+        assert len(self.tick(instance, first.cursor).run_requests) == 1, "more came"
+        waiting[:] = [Standing(0, 5, 0, 7)]
+        clock.at += PAUSE
+        second = self.tick(instance, first.cursor)
+        assert len(second.run_requests) == 1
+        monkeypatch.setattr(intake, "take_in", lambda *_: None)
+        assert materialize(Settings.read(), instance).success
+        clock.at += PAUSE
+        assert self.tick(instance, second.cursor).skip_message == "what is new was asked for already"
 
     @pytest.mark.parametrize("job", [between.name, day.name])
     def test_none_is_while_a_run_that_reads_the_stream_is_at_work(self, waiting: list[Standing], job: str) -> None:

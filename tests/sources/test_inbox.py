@@ -39,6 +39,7 @@ def test_anything_else_is_refused_with_a_reason() -> None:
 def test_every_file_is_listed_but_hidden_ones_and_folders(tmp_path: Path) -> None:
     inbox = Inbox(tmp_path / "inbox", Web())
     assert inbox.list(EVERYTHING) == []
+    assert inbox.is_missed("a.csv", EVERYTHING), "of a folder that is gone, any file that was loaded"
     (tmp_path / "inbox" / "folder").mkdir(parents=True)
     for name in ("b #2.csv", "a.csv", ".a.csv.swp"):
         (tmp_path / "inbox" / name).write_bytes(b"x")
@@ -47,6 +48,7 @@ def test_every_file_is_listed_but_hidden_ones_and_folders(tmp_path: Path) -> Non
     assert isinstance(answer, Delivery)
     assert (answer.source, answer.key, answer.content) == ("inbox", "b #2.csv", b"x")
     assert inbox.fetch("gone.csv") == Missing("inbox", "gone.csv")
+    assert not inbox.is_missed("gone.csv", EVERYTHING), "somebody took it away"
 
 
 def test_a_file_is_unsettled_for_a_minute_after_the_last_byte_whatever_time_it_was_copied_with(tmp_path: Path) -> None:

@@ -103,10 +103,10 @@ def test_the_one_file_is_asked_for_whatever_the_scope_and_lists_coming_matches(t
     source = International(tmp_path.as_uri(), Web())
     nothing = Scope(frozenset({"E0"}), frozenset({1999}))
     assert source.list(nothing) == []
-    assert source.coming() == []
+    assert source.coming() == (FILE,)
     (tmp_path / FILE).write_bytes(content(MATCH))
     assert source.list(nothing) == [FILE]
     answer = source.fetch(FILE)
     assert isinstance(answer, Delivery)
     assert source.parse(FILE, answer.content).rows
-    assert source.coming() == [FILE]
+    assert source.coming() == (FILE,)

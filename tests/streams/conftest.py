@@ -68,13 +68,26 @@ class Broker:
             consumer.close()
 
 
+class MockBroker(Broker):
+    """One of librdkafka's mock cluster, which lives as long as its maker."""
+
+    def __init__(self) -> None:
+        self._maker: Producer | None = Producer({"test.mock.num.brokers": 1, "log_level": 3})
+        brokers = self._maker.list_topics(timeout=10).brokers.values()
+        super().__init__(",".join(f"{each.host}:{each.port}" for each in brokers))
+
+    def go_away(self) -> None:
+        """Answer nobody any more."""
+        self._maker = None
+        vars(self).pop("_producer", None)  # which would go on knocking
+
+
 @pytest.fixture
-def mock_cluster() -> Iterator[Broker]:
-    """A new cluster; it lives as long as its maker, and makes a topic of four partitions whenever one is named."""
-    maker = Producer({"test.mock.num.brokers": 1, "log_level": 3})
-    servers = ",".join(f"{each.host}:{each.port}" for each in maker.list_topics(timeout=10).brokers.values())
-    yield Broker(servers)
-    del maker
+def mock_cluster() -> Iterator[MockBroker]:
+    """A new cluster; it makes a topic of four partitions whenever one is named."""
+    broker = MockBroker()
+    yield broker
+    broker.go_away()
 
 
 @pytest.fixture(scope="module")

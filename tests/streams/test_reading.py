@@ -1,23 +1,24 @@
 """Reading a topic on both brokers: each message once, poison set aside, within bounds, and nothing skipped in silence."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from pipelines.settings import Settings
 from pipelines.sources.stream import Message, delivery, parse
 from pipelines.store import file_versions, stream_positions
 from pipelines.store.stream_positions import Overtaken, Span
 from pipelines.store.warehouse import Warehouse
-from pipelines.streams import connection, intake
+from pipelines.streams import connection, intake, reading
 from pipelines.streams.connection import StreamError, StreamGap, StreamUnreachable, gap_at
 from pipelines.streams.intake import standings
 from pipelines.streams.reading import Batch, Bounds, _batches, _Positions
-from tests.streams.conftest import Broker
+from tests.streams.conftest import Broker, MockBroker
 from tests.streams.rounds import numbers, quote, read
 
 TOPIC = "events"
@@ -157,6 +158,58 @@ def test_a_round_is_bounded_and_the_next_goes_on(settings_of: SettingsOf, mock_c
     assert standing.n_waiting == 10
     read(settings)
     assert numbers(settings) == list(range(30))
+
+
+def test_a_broker_that_goes_away_in_the_middle_is_told_from_one_that_has_nothing_more(
+    settings_of: SettingsOf, mock_cluster: MockBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(mock_cluster)
+    # Little is fetched ahead: what the client has in hand it hands on, whether the broker is there or not.
+    little = (("queued.min.messages", "1"), ("fetch.message.max.bytes", "1000"))
+    settings = replace(settings, kafka_options=(*settings.kafka_options, *little))
+    for k in range(0, 100, 5):
+        mock_cluster.send([quote(k + each) for each in range(5)])
+    usual = stream_positions.take_in
+
+    def for_the_last_time(*arguments: Any) -> Any:
+        mock_cluster.go_away()
+        return usual(*arguments)
+
+    monkeypatch.setattr(reading, "AT_ONCE", 5)
+    monkeypatch.setattr(stream_positions, "take_in", for_the_last_time)
+    taken = read(settings, Bounds(seconds=12))
+    assert 0 < taken.n_inserted < 100
+    assert re.fullmatch(r"not read to its end in 12 s: \d partitions are held, \d of them not at their ends.*", taken.shortfall)
+
+
+def test_a_broker_of_which_nothing_could_be_had_is_an_outage_not_a_topic_without_news(
+    settings_of: SettingsOf, mock_cluster: MockBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that the topic is there, and answers nothing behind that: the group gives this reader no partition."""
+    settings, usual = settings_of(mock_cluster), reading.require
+    mock_cluster.send([quote(0)])
+
+    def and_then_go_away(*arguments: Any) -> Any:
+        found = usual(*arguments)
+        mock_cluster.go_away()
+        return found
+
+    monkeypatch.setattr(reading, "require", and_then_go_away)
+    with pytest.raises(StreamUnreachable, match=r"Nothing of .* could be had, not read to its end in 3 s: 0 partitions are held"):
+        read(settings, Bounds(seconds=3))
+
+
+def test_a_reader_that_is_given_no_partition_as_others_have_them_all_is_short_of_nothing() -> None:
+    consumer, where = Held(0, 0), _Positions(dict)
+    consumer.assign = lambda partitions: None  # type: ignore[attr-defined]
+    assert where.shortfall(60).startswith("not read to its end in 60 s: 0 partitions are held")
+    where.given(consumer, [])
+    assert where.shortfall(60) == ""
+    where.given(consumer, [TopicPartition(TOPIC, 0), TopicPartition(TOPIC, 1)])
+    where.ended.add(0)
+    assert where.shortfall(60) == "not read to its end in 60 s: 2 partitions are held, 1 of them not at their ends"
+    where.ended.add(1)
+    assert where.shortfall(60) == ""
 
 
 def test_messages_that_are_gone_are_told_and_never_skipped_in_silence_while_other_partitions_are_read(
