@@ -25,7 +25,6 @@ def test_the_monitor_sees_everybodys_statements_sizes_and_dead_rows_and_no_table
     assert "football_monitor" in {each["role"] for each in found["connections"]}
     assert found["database"]["n_bytes"] > 2**20
     assert found["max_connections"] == 200
-    assert found["counted"]["n_forgotten"] == 0
     indexes = {each["index"] for each in found["unused_indexes"]}
     assert "football_data_match_file_id_idx" in indexes
     assert "account_username_key" not in indexes, "a key is needed though nobody reads by it"
@@ -59,8 +58,12 @@ def test_statements_are_counted_from_now_on_once_they_are_forgotten(postgres: Po
     with psycopg.connect(database.reader) as connection:
         connection.execute("select 1 as to_be_forgotten")
         name = connection.info.dbname
+    before = database_report.examine(database.monitor)["counted"]
     database_report.forget(postgres.url(name))
-    assert not [each for each in database_report.examine(database.monitor)["statements"] if "forgotten" in each["statement"]]
+    found = database_report.examine(database.monitor)
+    assert not [each for each in found["statements"] if "forgotten" in each["statement"]]
+    assert found["counted"]["since"] > before["since"]
+    assert found["counted"]["n_forgotten"] == 0
 
 
 def test_no_password_is_among_the_statements_that_the_server_keeps(postgres: PostgresServer, database_template: Secrets) -> None:
