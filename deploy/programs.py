@@ -37,7 +37,7 @@ load_from:
 
 
 K8S_MEMORY = "4Gi"
-"""What a pod may have at most: the week's training takes 3.1 GB (deploy/runbooks/scaling.md)."""
+"""What a pod may have at most: the week's training takes 3.0 GB (deploy/runbooks/scaling.md)."""
 
 RUN_LAUNCHER = """
 # Steps are pods of a run that is one itself. Who asks for them is in the cluster, too.

@@ -43,6 +43,7 @@ jit = off
 wal_level = replica
 summarize_wal = on
 shared_preload_libraries = 'pg_stat_statements'
+pg_stat_statements.max = 20000
 pg_stat_statements.track_planning = on
 timezone = 'UTC'
 log_timezone = 'UTC'
